@@ -1,0 +1,274 @@
+"""The graph and the chain rule.
+
+A `Node` is one number or one array together with how it was made; a `Primitive` is
+one differentiable operation. This module records nodes, orders them, and pulls a
+gradient back through them. It knows no operation (`primitives` does), and neither
+what a node holds (`value` and `tensor` do).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Node", "Primitive", "backpropagate", "is_leaf", "record", "state", "tape"]
+
+Rule = Callable[..., Any]
+
+
+class State:
+    """What recording does besides building the graph. One per process, not per thread."""
+
+    __slots__ = ("check", "depth", "recording", "source")
+
+    def __init__(self) -> None:
+        self.recording = True  # False inside no_grad()
+        self.depth = 0  # how many calls of grad and its kin are under way
+        self.source: Callable[[], Any] | None = None  # who made this node?  (record_source)
+        self.check: Callable[..., None] | None = None  # inf or nan?  (detect_anomaly)
+
+
+state = State()
+next_id = itertools.count().__next__
+
+
+class Primitive:
+    """One differentiable operation: a row of the table in `primitives`.
+
+    name: what `node.op` says. symbol: how micrograd spells it, and how people write it.
+    scalar: the forward on Python floats; None where the operation needs an array.
+    array: the forward on arrays of NumPy or any other library of the array API.
+    vjps: per argument, `rule(g, out, *args)` gives the gradient of that argument from
+        the gradient g of the result; None for an argument that has no gradient. Rules
+        are written in plain operators, methods and other primitives, so that they run on
+        numbers, arrays and nodes alike.
+    array_vjps: the same for arrays, where a rule must also undo broadcasting.
+    local: per argument, the local derivative as text, in `a`, `b` and `out`.
+    """
+
+    __slots__ = ("array", "array_vjps", "local", "name", "scalar", "symbol", "vjps")
+
+    def __init__(
+        self,
+        name: str,
+        scalar: Callable[..., float] | None,
+        array: Callable[..., Any],
+        vjps: Any,
+        local: tuple[str, ...] = (),
+        symbol: str = "",
+        array_vjps: Any = None,
+    ) -> None:
+        self.name = name
+        self.scalar = scalar
+        self.array = array
+        self.vjps = vjps
+        self.array_vjps = vjps if array_vjps is None else array_vjps
+        self.local = local
+        self.symbol = symbol or name
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *args: Any) -> Any:
+        """Apply to numbers, arrays or nodes; with a node among them the result is a node."""
+        for a in args:
+            if isinstance(a, Node):
+                return type(a)._apply(self, args)
+        if self.scalar is not None and all(isinstance(a, float | int) for a in args):
+            try:
+                return self.scalar(*args)
+            except (ArithmeticError, ValueError):
+                return self.ieee(*args)
+        return self.array(*args)
+
+    def ieee(self, *args: float) -> float:
+        """The result that IEEE arithmetic gives where Python's floats raise: inf or nan."""
+        with np.errstate(all="ignore"):
+            return float(self.array(*map(np.float64, args)))
+
+
+class Node:
+    """A number or an array, and how it was made.
+
+    id: increases with every node, so that ascending ids are a topological order.
+    primitive: the operation that made it; None for a leaf.
+    parents: per argument of the operation, the node it came from, or None for a constant.
+    saved: per argument, its number or array as it was when this node was recorded.
+    source: the line of code and the scope that made it, inside `record_source()`.
+    """
+
+    __slots__ = ("_data", "_grad", "id", "label", "parents", "primitive", "saved", "source")
+    _data: Any
+    _grad: Any
+    id: int
+    label: str
+    parents: tuple[Node | None, ...]
+    primitive: Primitive | None
+    saved: tuple[Any, ...]
+    source: Any
+
+    _rules: Callable[[Primitive], Any] = attrgetter("vjps")
+
+    @classmethod
+    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
+        raise TypeError(f"{cls.__name__} cannot apply {primitive.name}")
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that made this node; "" for a leaf."""
+        return self.primitive.name if self.primitive else ""
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one was made from, in the order of the arguments; constants are left out."""
+        return tuple(p for p in self.parents if p is not None)
+
+    @property
+    def scope(self) -> str:
+        """The functions this node was made in, as "loss/block#1"; "" unless recorded."""
+        return self.source.scope if self.source else ""
+
+    @property
+    def _prev(self) -> set[Node]:
+        return set(self.inputs)
+
+    @property
+    def _op(self) -> str:
+        if self.primitive is None:
+            return ""
+        if self.primitive.name == "pow" and self.parents[1] is None:
+            return f"**{self.saved[1]:g}" if np.ndim(self.saved[1]) == 0 else "**"
+        return self.primitive.symbol
+
+
+def record(
+    cls: type[Node],
+    primitive: Primitive | None,
+    parents: tuple[Node | None, ...],
+    saved: tuple[Any, ...],
+    data: Any,
+) -> Any:
+    """A new node of class `cls`, entered into the graph unless recording is off."""
+    node = object.__new__(cls)
+    node._data = data
+    node._grad = None
+    node.label = ""
+    node.source = None
+    node.id = next_id()
+    if state.recording:
+        node.primitive = primitive
+        node.parents = parents
+        node.saved = saved
+        if state.source is not None:
+            node.source = state.source()
+        if state.check is not None and primitive is not None:
+            state.check(node, saved, data)
+    else:
+        node.primitive = None
+        node.parents = node.saved = ()
+    return node
+
+
+def is_leaf(node: Node) -> bool:
+    """True for a node that no operation made: a parameter, an input, a detached result."""
+    return node.primitive is None
+
+
+_SEEN = object()
+
+
+def tape(root: Node, floor: int = 0) -> list[Node]:
+    """The nodes below `root`, itself included, that operations made, in the order of their making.
+
+    Nodes with an id under `floor` are left out. The walk is a loop, so depth is no limit,
+    and the order depends on ids alone.
+    """
+    if root.primitive is None:
+        return []
+    # Marking in the slot that backpropagation is about to use anyway is several times
+    # faster than a set of ids.
+    root._grad = _SEEN
+    found, todo = [root], [root]
+    push, pop, add = todo.append, todo.pop, found.append
+    while todo:
+        for p in pop().parents:
+            if p is not None and p._grad is not _SEEN and p.primitive is not None and p.id >= floor:
+                p._grad = _SEEN
+                push(p)
+                add(p)
+    for node in found:
+        node._grad = None
+    found.sort(key=attrgetter("id"))
+    return found
+
+
+def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, keep: bool = True) -> None:
+    """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
+
+    Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
+    the rules run on nodes and so record a graph of their own: that is how derivatives of
+    derivatives come about. Without `keep` a node's gradient is dropped once it is passed on.
+    """
+    nodes = tape(root, floor)
+    if root.primitive is None:
+        if root.id >= floor:
+            root._grad = seed if root._grad is None else root._grad + seed
+        return
+    root._grad = seed
+    rules_of = type(root)._rules
+    check = state.check
+    for node in reversed(nodes):
+        g = node._grad
+        args, out = node.saved, node._data
+        if differentiable:
+            args, out = _as_nodes(node), node
+        for parent, rule in zip(node.parents, rules_of(node.primitive), strict=False):
+            if parent is not None and rule is not None and parent.id >= floor:
+                try:
+                    c = rule(g, out, *args)
+                except (ArithmeticError, ValueError) as error:
+                    c = _ieee(rule, g, out, args, error)
+                if check is not None:
+                    check(node, (g, *args), c, parent)
+                total = parent._grad
+                parent._grad = c if total is None else total + c
+        if not keep:
+            node._grad = None
+
+
+def _as_nodes(node: Node) -> tuple[Any, ...]:
+    """The arguments of a node as nodes, to differentiate its rule; refuses what has changed since."""
+    for i, (p, s) in enumerate(zip(node.parents, node.saved, strict=True)):
+        if p is not None and p._data is not s and not np.array_equal(p._data, s, equal_nan=True):
+            raise RuntimeError(
+                f"{node.op}: the data of its argument {i} ({p.label or 'unlabelled'}, id {p.id}) was assigned after "
+                "the operation was recorded, so the operation cannot be differentiated twice; "
+                "run the forward pass again after changing data"
+            )
+    return tuple(s if p is None else p for p, s in zip(node.parents, node.saved, strict=True))
+
+
+def _ieee(rule: Rule, g: Any, out: Any, args: tuple[Any, ...], error: Exception) -> Any:
+    """Where Python's floats raise in a rule, what IEEE arithmetic gives: inf or nan."""
+    if not isinstance(g, float):
+        raise error
+    with np.errstate(all="ignore"):
+        return float(rule(np.float64(g), np.float64(out), *map(np.float64, args)))
+
+
+def nodes_in(tree: Any) -> Iterator[Node]:
+    """Every node in a nested structure of dicts, lists, tuples and object arrays."""
+    if isinstance(tree, Node):
+        yield tree
+    elif isinstance(tree, dict):
+        for v in tree.values():
+            yield from nodes_in(v)
+    elif isinstance(tree, list | tuple):
+        for v in tree:
+            yield from nodes_in(v)
+    elif isinstance(tree, np.ndarray) and tree.dtype == object:
+        yield from (v for v in tree.flat if isinstance(v, Node))
