@@ -1,0 +1,231 @@
+"""`Value`: a single number in the graph. Its operators lead to rows of the table."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd import primitives as p
+from autograd.graph import Node, Primitive, backpropagate, next_id, record, state
+
+__all__ = ["Value", "values"]
+
+_new = object.__new__
+
+
+class Value(Node):
+    """One float64 number that remembers how it was computed.
+
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x + 2 * x
+    >>> y.backward()
+    >>> y.data, x.grad
+    (15.0, 8.0)
+
+    data: an int, float or NumPy number. label: what to call it in pictures and messages.
+    Arithmetic follows IEEE 754 as NumPy does: 1 / Value(0.0) is inf and log of a negative
+    number is nan. Comparisons compare data; `==` and hashing go by identity.
+    Raises TypeError for data that is not a real number.
+    """
+
+    # No __len__, __getitem__, __array__ or __float__: with any of these NumPy would turn
+    # a Value into a bare number and lose the graph without a word.
+    __slots__ = ()
+
+    def __init__(self, data: float, label: str = "") -> None:
+        self._data = _number(data, "Value")
+        self._grad = None
+        self.label = label
+        self.primitive = None
+        self.parents = self.saved = ()
+        self.id = next_id()
+        self.source = state.source() if state.source is not None else None
+
+    @property
+    def data(self) -> float:
+        """The number. May be assigned on a leaf; graphs recorded earlier keep the old one."""
+        return self._data
+
+    @data.setter
+    def data(self, data: float) -> None:
+        if self.primitive is not None:
+            raise AttributeError(
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; "
+                "assign the data of a leaf and compute again, or use .detach()"
+            )
+        self._data = _number(data, "Value.data")
+
+    @property
+    def grad(self) -> float:
+        """d root / d self after `root.backward()`; 0.0 until then. May be assigned."""
+        return 0.0 if self._grad is None else self._grad
+
+    @grad.setter
+    def grad(self, grad: float) -> None:
+        self._grad = _number(grad, "Value.grad")
+
+    def backward(self) -> None:
+        """Fill `.grad` of everything this value was computed from: leaves add up, others start afresh."""
+        backpropagate(self, 1.0)
+
+    def zero_grad(self) -> None:
+        """Set `.grad` back to 0.0."""
+        self._grad = None
+
+    def detach(self) -> Value:
+        """A new leaf with the same number and no history."""
+        return Value(self._data, self.label)
+
+    def item(self) -> float:
+        """The number."""
+        return self._data
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self._data:.6g}, grad={self.grad:.6g}{name})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    @classmethod
+    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
+        parents, saved = [], []
+        for i, a in enumerate(args):
+            is_value = isinstance(a, Value)
+            if not is_value and isinstance(a, Node):
+                raise TypeError(f"{primitive.name}: argument {i} is a Tensor and another is a Value; use one kind in a graph")
+            parents.append(a if is_value else None)
+            saved.append(a._data if is_value else _number(a, primitive.name))
+        if primitive.scalar is None:
+            raise TypeError(f"{primitive.name} needs arrays; use a Tensor, or an array of Values, instead of a Value")
+        try:
+            data = primitive.scalar(*saved)
+        except (ArithmeticError, ValueError):
+            data = primitive.ieee(*saved)
+        return record(cls, primitive, tuple(parents), tuple(saved), data)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __lt__(self, other: Any) -> bool:
+        return self._data < (other._data if isinstance(other, Value) else other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._data <= (other._data if isinstance(other, Value) else other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._data > (other._data if isinstance(other, Value) else other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._data >= (other._data if isinstance(other, Value) else other)
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+
+def _number(x: Any, where: str) -> float:
+    if isinstance(x, numbers.Real) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
+        return float(x)
+    hint = " (a Value already: use .detach() for a new leaf)" if isinstance(x, Value) else ""
+    raise TypeError(f"{where}: expected a real number, got {x!r} of type {type(x).__name__}{hint}")
+
+
+def _unary(primitive: Primitive) -> Callable[[Value], Value]:
+    scalar, ieee = primitive.scalar, primitive.ieee
+    assert scalar is not None
+
+    def method(self: Value) -> Value:
+        a = self._data
+        try:
+            data = scalar(a)
+        except (ArithmeticError, ValueError):
+            data = ieee(a)
+        return record(Value, primitive, (self,), (a,), data)
+
+    return method
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
+    """The operator and its reflection, written out for speed: a scalar step runs little else."""
+    scalar, ieee, new_id = primitive.scalar, primitive.ieee, next_id
+    assert scalar is not None
+
+    def operator(self: Value, other: Any) -> Value:
+        a = self._data
+        if other.__class__ is Value:
+            parents: tuple[Node | None, ...] = (self, other)
+            b = other._data
+        elif isinstance(other, float | int):
+            parents = (self, None)
+            b = float(other)
+        elif isinstance(other, np.ndarray) and other.ndim:
+            return NotImplemented  # NumPy takes over and comes back element by element
+        elif isinstance(other, numbers.Real | Node | np.ndarray):
+            return Value._apply(primitive, (self, other))
+        else:
+            return NotImplemented
+        try:
+            data = scalar(a, b)
+        except (ArithmeticError, ValueError):
+            data = ieee(a, b)
+        if not state.recording or state.source is not None or state.check is not None:
+            return record(Value, primitive, parents, (a, b), data)
+        node = _new(Value)
+        node._data = data
+        node._grad = None
+        node.primitive = primitive
+        node.parents = parents
+        node.saved = (a, b)
+        node.label = ""
+        node.source = None
+        node.id = new_id()
+        return node
+
+    def reflected(self: Value, other: Any) -> Value:
+        if isinstance(other, numbers.Real) or (isinstance(other, np.ndarray) and not other.ndim):
+            return Value._apply(primitive, (other, self))
+        return NotImplemented
+
+    return operator, reflected
+
+
+# The table, as operators and methods.
+for _name, _row in {"add": p.add, "sub": p.sub, "mul": p.mul, "truediv": p.div, "pow": p.power}.items():
+    _operator, _reflected = _binary(_row)
+    setattr(Value, f"__{_name}__", _operator)
+    setattr(Value, f"__r{_name}__", _reflected)
+for _row in p.TABLE.values():
+    if _row.scalar is not None and len(_row.local) == 1:
+        setattr(Value, _row.name, _unary(_row))
+Value.__neg__ = _unary(p.neg)  # type: ignore[attr-defined]
+Value.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Value.__abs__ = _unary(p.absolute)  # type: ignore[attr-defined]
+Value.maximum = _binary(p.maximum)[0]  # type: ignore[attr-defined]
+Value.minimum = _binary(p.minimum)[0]  # type: ignore[attr-defined]
+
+
+def values(array: Any, label: str = "") -> np.ndarray:
+    """An object array of Values, one per number of `array`, labelled as `label[i,j]`.
+
+    Raises TypeError where an element is not a real number.
+    """
+    numbers_ = np.asarray(array)
+    if numbers_.dtype.kind not in "fiub":
+        raise TypeError(f"values: expected an array of real numbers, got dtype {numbers_.dtype} from {type(array).__name__}")
+    out = np.empty(numbers_.shape, dtype=object)
+    if not numbers_.shape:
+        out[()] = Value(numbers_.item(), label)
+        return out
+    flat, numbers_ = out.reshape(-1), numbers_.astype(np.float64)
+    if label:
+        for k, (index, x) in enumerate(np.ndenumerate(numbers_)):
+            flat[k] = Value(float(x), f"{label}[{','.join(map(str, index))}]")
+    else:
+        for k, x in enumerate(numbers_.reshape(-1).tolist()):
+            flat[k] = Value(x)
+    return out
