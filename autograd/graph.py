@@ -9,7 +9,8 @@ what a node holds (`value` and `tensor` do).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
@@ -206,12 +207,13 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     return found
 
 
-def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, keep: bool = True) -> None:
+def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, drop: float = math.inf) -> None:
     """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
 
     Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
     the rules run on nodes and so record a graph of their own: that is how derivatives of
-    derivatives come about. Without `keep` a node's gradient is dropped once it is passed on.
+    derivatives come about. The gradients of results with ids from `drop` on are let go once
+    they are passed on.
     """
     nodes = tape(root, floor)
     if root.primitive is None:
@@ -236,7 +238,7 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
                     check(node, (g, *args), c, parent)
                 total = parent._grad
                 parent._grad = c if total is None else total + c
-        if not keep:
+        if node.id >= drop:
             node._grad = None
 
 
@@ -258,17 +260,3 @@ def _ieee(rule: Rule, g: Any, out: Any, args: tuple[Any, ...], error: Exception)
         raise error
     with np.errstate(all="ignore"):
         return float(rule(np.float64(g), np.float64(out), *map(np.float64, args)))
-
-
-def nodes_in(tree: Any) -> Iterator[Node]:
-    """Every node in a nested structure of dicts, lists, tuples and object arrays."""
-    if isinstance(tree, Node):
-        yield tree
-    elif isinstance(tree, dict):
-        for v in tree.values():
-            yield from nodes_in(v)
-    elif isinstance(tree, list | tuple):
-        for v in tree:
-            yield from nodes_in(v)
-    elif isinstance(tree, np.ndarray) and tree.dtype == object:
-        yield from (v for v in tree.flat if isinstance(v, Node))
