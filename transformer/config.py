@@ -1,0 +1,151 @@
+"""The shape of a model as data: `Config`, its presets, and the parameters it calls for."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "norm": ("layer", "rms"),
+    "norm_position": ("pre", "post"),
+    "positions": ("learned", "sinusoidal"),
+    "activation": ("relu", "gelu"),
+    "bias": (True, False, "mlp"),
+    "dtype": ("float64", "float32"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shape of a decoder-only transformer; the defaults are GPT-2's choices, tiny.
+
+    vocab_size: number of token ids. n_layer: blocks. n_head: attention heads a block.
+    n_embd: width, a multiple of n_head. block_size: longest sequence, in tokens.
+    norm: "layer" or "rms". norm_position: "pre" (before attention and MLP) or "post" (after
+    their residual sums). embed_norm, final_norm: also norm after embedding, before the logits.
+    norm_gain: norms have a learned gain, and a bias where `bias` is True.
+    positions: "learned" or fixed "sinusoidal". activation: "relu" or "gelu", of the MLP.
+    bias: linear layers have a bias: True, False, or "mlp" for those of the MLP only.
+    tied: the logits use the token embedding, so that there is no lm_head.
+    dtype: "float64" or "float32".
+    Raises ValueError, naming the field, for values that do not fit.
+    """
+
+    vocab_size: int = 27
+    n_layer: int = 1
+    n_head: int = 4
+    n_embd: int = 16
+    block_size: int = 16
+    norm: str = "layer"
+    norm_position: str = "pre"
+    embed_norm: bool = False
+    final_norm: bool = True
+    norm_gain: bool = True
+    positions: str = "learned"
+    activation: str = "gelu"
+    bias: bool | str = True
+    tied: bool = True
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in CHOICES:
+                if value not in CHOICES[field.name]:
+                    raise ValueError(f"Config: {field.name}={value!r}; choose from {', '.join(map(repr, CHOICES[field.name]))}")
+            elif field.type == "bool":
+                if not isinstance(value, bool):
+                    raise ValueError(f"Config: {field.name}={value!r}; expected True or False")
+            elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"Config: {field.name}={value!r}; expected a whole number from 1 on")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; every head takes an equal share of the width")
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Config:
+        """A published shape by name, with some fields replaced; ValueError for an unknown name or field."""
+        if name not in PRESETS:
+            raise ValueError(f"no preset {name!r}; choose from {', '.join(PRESETS)}")
+        return cls.of({**PRESETS[name], **overrides})
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Config:
+        """A Config of the fields given, with defaults for the rest; ValueError for an unknown field."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in known:
+                raise ValueError(f"Config has no field {name!r}; its fields are {', '.join(known)}")
+        return cls(**fields)
+
+
+_GPT2 = dict(vocab_size=50257, block_size=1024, dtype="float32")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The decoder of Vaswani et al. 2017, with a width that one can look at.
+    "vanilla": dict(n_layer=2, n_head=4, n_embd=32, norm_position="post", final_norm=False, norm_gain=False,
+                    positions="sinusoidal", activation="relu", bias="mlp", tied=False),
+    # Karpathy's scalar GPT of 2026: 4,192 parameters.
+    "microgpt": dict(norm="rms", embed_norm=True, final_norm=False, norm_gain=False, activation="relu", bias=False, tied=False),
+    # Enough for a play of Shakespeare's, letter by letter.
+    "nano": dict(vocab_size=65, n_layer=4, n_embd=64, block_size=64, norm="rms", norm_gain=False, bias=False, tied=False, dtype="float32"),
+    "gpt2": dict(n_layer=12, n_head=12, n_embd=768, **_GPT2),
+    "gpt2-large": dict(n_layer=36, n_head=20, n_embd=1280, **_GPT2),
+    "gpt3": dict(n_layer=96, n_head=96, n_embd=12288, **{**_GPT2, "block_size": 2048}),
+}  # fmt: skip
+
+
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter, without making any. Weights are (in, out)."""
+    c, out = config.n_embd, {}
+
+    def norm(name: str) -> None:
+        if config.norm_gain:
+            out[f"{name}.gain"] = (c,)
+            if config.bias is True and config.norm == "layer":
+                out[f"{name}.bias"] = (c,)
+
+    out["wte"] = (config.vocab_size, c)
+    if config.positions == "learned":
+        out["wpe"] = (config.block_size, c)
+    if config.embed_norm:
+        norm("embed_norm")
+    for i in range(config.n_layer):
+        norm(f"h{i}.norm1")
+        for x in "qkvo":
+            out[f"h{i}.attn.w{x}"] = (c, c)
+            if config.bias is True:
+                out[f"h{i}.attn.b{x}"] = (c,)
+        norm(f"h{i}.norm2")
+        for x, n_in, n_out in (("1", c, 4 * c), ("2", 4 * c, c)):
+            out[f"h{i}.mlp.w{x}"] = (n_in, n_out)
+            if config.bias:
+                out[f"h{i}.mlp.b{x}"] = (n_out,)
+    if config.final_norm:
+        norm("final_norm")
+    if not config.tied:
+        out["lm_head"] = (c, config.vocab_size)
+    return out
+
+
+def init(config: Config, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Fresh parameters: weights from a normal distribution, biases 0, gains 1.
+
+    The deviation is 0.02, GPT-2's, or 0.32 / sqrt(n_embd) where that is more, which is
+    microgpt's 0.08 at its width of 16. Layers that write into the residual stream start
+    smaller by sqrt(2 n_layer) (Radford et al. 2019).
+    """
+    std = max(0.02, 0.32 / config.n_embd**0.5)
+    params = {}
+    for name, shape in shapes(config).items():
+        kind = name.rpartition(".")[2]
+        if kind == "gain":
+            params[name] = np.ones(shape, config.dtype)
+        elif len(shape) == 1:
+            params[name] = np.zeros(shape, config.dtype)
+        else:
+            scale = std / (2 * config.n_layer) ** 0.5 if kind in ("wo", "w2") else std
+            params[name] = (rng.standard_normal(shape, np.dtype(config.dtype)) * scale).astype(config.dtype)
+    return params

@@ -1,0 +1,116 @@
+"""The layers of a transformer, in plain NumPy.
+
+Each is a function of arrays, and runs unchanged on ndarrays, object arrays of `Value`s and
+`Tensor`s. What the layers are assembled into is in `model`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from autograd import detach
+
+Params = dict[str, Any]
+
+
+def linear(x: Any, w: Any, b: Any = None) -> Any:
+    """x @ w + b: x (..., n_in), w (n_in, n_out), b (n_out,) or None."""
+    y = x @ w
+    return y if b is None else y + b
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0); where x <= 0 the gradient is exactly zero."""
+    return x * (x > 0)
+
+
+def gelu(x: Any) -> Any:
+    """The tanh form of GELU (Hendrycks and Gimpel 2016, section 2), as in GPT-2."""
+    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def softmax(x: Any) -> Any:
+    """exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so that nothing overflows.
+
+    The result does not depend on the shift, so neither does the gradient: hence `detach`.
+    """
+    e = np.exp(x - detach(x.max(axis=-1, keepdims=True)))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def cross_entropy(logits: Any, targets: Any) -> Any:
+    """The mean of -log softmax(logits)[target], in nats, over targets that are not -1.
+
+    logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count.
+    """
+    n_vocab = logits.shape[-1]
+    targets = targets.reshape(-1)
+    counted = targets >= 0
+    x = logits.reshape((-1, n_vocab))  # (N, V)
+    x = x - detach(x.max(axis=-1, keepdims=True))
+    log_total = np.log(np.exp(x).sum(axis=-1))  # (N,)
+    nll = log_total - x[np.arange(x.shape[0]), targets * counted]
+    return (nll * counted).sum() / counted.sum()
+
+
+def layernorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
+    """(x - mean) / sqrt(var + 1e-5) over the last axis, times gain, plus bias (Ba et al. 2016)."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = (centred * centred).mean(axis=-1, keepdims=True)
+    return affine(centred * (variance + 1e-5) ** -0.5, gain, bias)
+
+
+def rmsnorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
+    """x / sqrt(mean(x²) + 1e-5) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
+    return affine(x * ((x * x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)
+
+
+def affine(x: Any, gain: Any, bias: Any) -> Any:
+    """x * gain + bias, either of which may be None."""
+    x = x if gain is None else x * gain
+    return x if bias is None else x + bias
+
+
+def attention(x: Any, params: Params, n_head: int) -> Any:
+    """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
+
+    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,).
+    """
+    *lead, n_time, n_embd = x.shape
+    head_size = n_embd // n_head
+
+    def heads(name: str) -> Any:
+        y = linear(x, params["w" + name], params.get("b" + name))
+        return y.reshape((*lead, n_time, n_head, head_size)).swapaxes(-2, -3)  # (..., nh, T, hs)
+
+    q, k, v = heads("q"), heads("k"), heads("v")
+    scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + causal_mask(n_time, str(x.dtype))  # (..., nh, T, T)
+    y = (softmax(scores) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
+    return linear(y, params["wo"], params.get("bo"))
+
+
+def mlp(x: Any, params: Params, activation: str) -> Any:
+    """Two linear layers with a nonlinearity between: w1 (C, 4C), w2 (4C, C), and optionally b1, b2."""
+    act = {"relu": relu, "gelu": gelu}[activation]
+    return linear(act(linear(x, params["w1"], params.get("b1"))), params["w2"], params.get("b2"))
+
+
+@lru_cache(maxsize=64)
+def causal_mask(n_time: int, dtype: str) -> np.ndarray:
+    """(T, T): 0 where a position may look, -inf at the future. Added, since `where` would mix kinds."""
+    mask = np.triu(np.full((n_time, n_time), -np.inf, "float64" if dtype == "object" else dtype), k=1)
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=8)
+def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
+    """(T, C): the fixed positions sin and cos(t / 10000^(2i/C)) (Vaswani et al. 2017, section 3.5)."""
+    angles = np.arange(n_time)[:, None] / 10000.0 ** (np.arange(0, n_embd, 2) / n_embd)
+    table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n_time, -1)[:, :n_embd].astype(dtype)
+    table.flags.writeable = False
+    return table

@@ -1,0 +1,94 @@
+"""The transformer: parameters and tokens in, logits and loss out.
+
+State comes in as a dict of arrays of any kind (see `layers`) and nothing is kept. The
+shape of the model is `config.Config`'s business, training it `train`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from transformer.config import Config
+from transformer.layers import attention, cross_entropy, layernorm, mlp, rmsnorm, sinusoids
+
+Params = dict[str, Any]
+
+
+def logits(params: Params, tokens: Any, config: Config) -> Any:
+    """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
+
+    Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
+    """
+    tokens = _checked(tokens, config, "logits")
+    n_time = tokens.shape[-1]
+    if n_time > config.block_size:
+        raise ValueError(f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size")
+    x = params["wte"][tokens]  # (..., T, C)
+    if config.positions == "learned":
+        x = x + params["wpe"][:n_time]
+    else:
+        x = x + sinusoids(n_time, config.n_embd, config.dtype)
+    if config.embed_norm:
+        x = norm(x, sub(params, "embed_norm"), config)
+    for i in range(config.n_layer):
+        x = block(x, sub(params, f"h{i}"), config)
+    if config.final_norm:
+        x = norm(x, sub(params, "final_norm"), config)
+    return x @ (params["wte"].swapaxes(0, 1) if config.tied else params["lm_head"])
+
+
+def block(x: Any, params: Params, config: Config) -> Any:
+    """Attention and MLP, each added to the residual stream x (..., T, C)."""
+    norm1, norm2 = sub(params, "norm1"), sub(params, "norm2")
+    attn, ffn = sub(params, "attn"), sub(params, "mlp")
+    if config.norm_position == "pre":
+        x = x + attention(norm(x, norm1, config), attn, config.n_head)
+        return x + mlp(norm(x, norm2, config), ffn, config.activation)
+    x = norm(x + attention(x, attn, config.n_head), norm1, config)
+    return norm(x + mlp(x, ffn, config.activation), norm2, config)
+
+
+def norm(x: Any, params: Params, config: Config) -> Any:
+    """The norm that the config names."""
+    kind = {"layer": layernorm, "rms": rmsnorm}[config.norm]
+    return kind(x, params.get("gain"), params.get("bias"))
+
+
+def loss(params: Params, tokens: Any, config: Config) -> Any:
+    """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
+
+    A next token of -1 is padding, which must stand at the end of a row, and does not count.
+    """
+    if isinstance(tokens, list | tuple | np.ndarray):
+        tokens = np.asarray(tokens)
+        if tokens.ndim == 0 or tokens.shape[-1] < 2:
+            raise ValueError(f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor")
+        padded = tokens[..., :-1] == -1
+        if (padded & (tokens[..., 1:] != -1)).any():
+            raise ValueError("loss: a token follows padding (-1); padding must stand at the end of a row")
+        if (tokens[..., 1:] == -1).all():
+            raise ValueError("loss: every next token is padding (-1), so there is nothing to predict")
+        _checked(np.where(tokens == -1, 0, tokens), config, "loss")
+    inputs = tokens[..., :-1]
+    return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
+
+
+def sub(params: Params, prefix: str) -> Params:
+    """The parameters under a name, as {"wq": ...} of {"attn.wq": ...}."""
+    return {name[len(prefix) + 1 :]: p for name, p in params.items() if name.startswith(prefix + ".")}
+
+
+def _checked(tokens: Any, config: Config, where: str) -> Any:
+    if not isinstance(tokens, list | tuple | np.ndarray):
+        return tokens  # a tracer, whose numbers are not there yet
+    tokens = np.asarray(tokens)
+    if tokens.dtype.kind not in "iu":
+        raise TypeError(f"{where}: tokens must be ints, got dtype {tokens.dtype}")
+    if tokens.ndim == 0 or not tokens.size:
+        raise ValueError(f"{where}: tokens of shape {tokens.shape}; expected (..., T) with T from 1 on")
+    low, high = tokens.min(), tokens.max()
+    if low < 0 or high >= config.vocab_size:
+        raise ValueError(f"{where}: token id {low if low < 0 else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model")
+    return tokens

@@ -1,0 +1,182 @@
+"""SGD and Adam: pure functions of parameters, gradients and state.
+
+`init(params)` gives a state and `update(params, grads, state)` new parameters and a new
+state, over dicts. The rules are written in plain operators, so they run on numbers,
+arrays, Values and Tensors and can themselves be differentiated. `SGD` and `Adam` are
+shells for those who write `loss.backward(); opt.step()`.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Params = dict[str, Any]
+Schedule = Callable[[int], Any]
+
+# Elements a rule works on at a time: its few arrays then stay in the processor's cache.
+BLOCK = 1 << 15
+
+
+class Optimizer(NamedTuple):
+    """init(params) -> state; update(params, grads, state) -> (new_params, new_state)."""
+
+    init: Callable[[Params], Any]
+    update: Callable[[Params, Params, Any], tuple[Params, Any]]
+
+
+def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
+    """p - lr * m, with m = momentum * m + g, or just g without momentum.
+
+    lr: a number, or a function of the step, counted from 0.
+    Raises ValueError for a learning rate that is negative or nan.
+    """
+    schedule = _schedule(lr, "sgd")
+    _in_range(momentum, "sgd: momentum")
+
+    def init(params: Params) -> Any:
+        return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()} if momentum else {}}
+
+    def update(params: Params, grads: Params, state: Any) -> tuple[Params, Any]:
+        rate = schedule(state["step"])
+        if not momentum:
+            new = {k: _blockwise(lambda p, g: (p - rate * g,), p, grads[k])[0] for k, p in params.items()}
+            return new, {"step": state["step"] + 1, "m": {}}
+
+        def rule(p: Any, g: Any, m: Any) -> tuple[Any, ...]:
+            m = momentum * m + g
+            return p - rate * m, m
+
+        both = {k: _blockwise(rule, p, grads[k], state["m"][k]) for k, p in params.items()}
+        return {k: b[0] for k, b in both.items()}, {"step": state["step"] + 1, "m": {k: b[1] for k, b in both.items()}}
+
+    return Optimizer(init, update)
+
+
+def adam(lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_root: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
+    """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    lr: a number, or a function of the step, counted from 0. eps is added to the root of the
+    second moment, eps_root under it: to differentiate through an update, give eps_root more
+    than 0, since the root of a zero gradient has no slope.
+    Raises ValueError for a learning rate that is negative or nan.
+    """
+    schedule = _schedule(lr, "adam")
+    b1, b2 = betas
+    _in_range(b1, "adam: betas[0]")
+    _in_range(b2, "adam: betas[1]")
+    for name, x in (("eps", eps), ("eps_root", eps_root), ("weight_decay", weight_decay)):
+        if not x >= 0:
+            raise ValueError(f"adam: {name}={x}; expected a number from 0 on")
+
+    def init(params: Params) -> Any:
+        return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()}, "v": {k: 0.0 * p for k, p in params.items()}}
+
+    def update(params: Params, grads: Params, state: Any) -> tuple[Params, Any]:
+        step = state["step"]
+        rate = schedule(step)
+        # The bias corrections of both moments, moved out of the loop over elements.
+        c1, c2 = 1 - b1 ** (step + 1), (1 - b2 ** (step + 1)) ** 0.5
+        size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
+
+        def rule(p: Any, g: Any, m: Any, v: Any) -> tuple[Any, ...]:
+            m = b1 * m + (1 - b1) * g
+            v = b2 * v + (1 - b2) * (g * g)
+            root = (v + root_floor if eps_root else v) ** 0.5
+            if weight_decay:
+                p = p - rate * weight_decay * p
+            return p - size * m / (root + floor), m, v
+
+        new = {k: _blockwise(rule, p, grads[k], state["m"][k], state["v"][k]) for k, p in params.items()}
+        moments = {name: {k: n[i] for k, n in new.items()} for i, name in ((1, "m"), (2, "v"))}
+        return {k: n[0] for k, n in new.items()}, {"step": step + 1, **moments}
+
+    return Optimizer(init, update)
+
+
+def _blockwise(rule: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any, ...]:
+    """Apply an elementwise rule; to large arrays, block by block."""
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.size <= BLOCK or first.dtype == object:
+        return rule(*arrays)
+    flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
+    out: list[Any] = []
+    for i in range(0, first.size, BLOCK):
+        parts = rule(*(a[i : i + BLOCK] for a in flat))
+        out = out or [np.empty(first.size, part.dtype) for part in parts]
+        for whole, part in zip(out, parts, strict=True):
+            whole[i : i + BLOCK] = part
+    return tuple(whole.reshape(first.shape) for whole in out)
+
+
+def _schedule(lr: Any, where: str) -> Schedule:
+    if callable(lr):
+        return lambda step: _rate(lr(step), f"{where}: lr({step})")
+    _rate(lr, f"{where}: lr")
+    return lambda step: lr
+
+
+def _rate(lr: Any, where: str) -> Any:
+    """Check a learning rate that is a number; a node or a tracer goes through."""
+    if isinstance(lr, str) or lr is None:
+        raise TypeError(f"{where}={lr!r}; expected a number, or a function of the step")
+    if isinstance(lr, numbers.Real) and not 0 <= float(lr) < math.inf:
+        raise ValueError(f"{where}={lr}; a learning rate is a finite number from 0 on")
+    return lr
+
+
+def _in_range(x: Any, where: str) -> None:
+    if isinstance(x, numbers.Real) and not 0 <= float(x) < 1:
+        raise ValueError(f"{where}={x}; expected a number from 0 up to, not including, 1")
+
+
+class _Shell:
+    """Holds parameters (Values or Tensors) and updates their data from their gradients."""
+
+    def __init__(self, parameters: Iterable[Any], optimizer: Optimizer) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("optimizer: no parameters given")
+        for p in self.parameters:
+            if not (hasattr(p, "data") and hasattr(p, "grad") and hasattr(p, "zero_grad")):
+                raise TypeError(f"optimizer: parameters must be Values or Tensors, got {type(p).__name__}; for dicts of arrays use sgd or adam")
+        self.optimizer = optimizer
+        self.state = optimizer.init({str(i): p.data for i, p in enumerate(self.parameters)})
+
+    def step(self) -> None:
+        """Move every parameter by its gradient."""
+        named = {str(i): p for i, p in enumerate(self.parameters)}
+        new, self.state = self.optimizer.update({k: p.data for k, p in named.items()}, {k: p.grad for k, p in named.items()}, self.state)
+        for k, p in named.items():
+            p.data = new[k]
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient to zero."""
+        for p in self.parameters:
+            p.zero_grad()
+
+
+class SGD(_Shell):
+    """`sgd` over a list of Values or Tensors: `opt = SGD(ps, lr=0.1); loss.backward(); opt.step()`."""
+
+    def __init__(self, parameters: Iterable[Any], lr: Any, momentum: float = 0.0) -> None:
+        super().__init__(parameters, sgd(lr, momentum))
+
+
+class Adam(_Shell):
+    """`adam` over a list of Values or Tensors."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        eps_root: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, adam(lr, betas, eps, eps_root, weight_decay))

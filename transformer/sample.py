@@ -1,0 +1,43 @@
+"""Writing with a model: one token at a time, each drawn from the model's own prediction."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from transformer.config import Config
+from transformer.layers import softmax
+from transformer.model import logits
+
+
+def generate(
+    params: dict[str, Any], config: Config, prompt: Any, n: int, rng: np.random.Generator, temperature: float = 1.0, top_k: int | None = None
+) -> np.ndarray:
+    """The prompt (..., T) of token ids, followed by n more: (..., T + n) ints.
+
+    temperature: divides the logits; below 1 sharpens, 0 always takes the likeliest.
+    top_k: draw among the k likeliest only. What lies more than block_size tokens back is
+    not seen. Raises ValueError for an empty prompt and for options out of range.
+    """
+    tokens = np.asarray(prompt)
+    if tokens.ndim == 0 or tokens.shape[-1] == 0:
+        raise ValueError("generate: the prompt is empty; begin with at least one token, such as the vocabulary's boundary token")
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"generate: temperature={temperature}; expected a finite number from 0 on")
+    if n < 0 or (top_k is not None and top_k < 1):
+        raise ValueError(f"generate: n={n}, top_k={top_k}; expected n from 0 on and top_k from 1 on")
+    for _ in range(n):
+        scores = logits(params, tokens[..., -config.block_size :], config)[..., -1, :]  # (..., V)
+        if temperature == 0:
+            new = scores.argmax(axis=-1)
+        else:
+            scores = scores.astype(np.float64) / temperature
+            if top_k is not None and top_k < config.vocab_size:
+                scores = np.where(scores < np.sort(scores, axis=-1)[..., -top_k, None], -np.inf, scores)
+            # The first token whose cumulated probability passes a uniform number.
+            cumulated = softmax(scores).cumsum(axis=-1)
+            new = (cumulated > rng.random((*scores.shape[:-1], 1)) * cumulated[..., -1:]).argmax(axis=-1)
+        tokens = np.concatenate([tokens, new[..., None]], axis=-1)
+    return tokens
