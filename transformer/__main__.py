@@ -1,0 +1,247 @@
+"""The command line: `python -m transformer {train,sample,params}`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from transformer import checkpoint
+from transformer.config import CHOICES, PRESETS, Config, init, shapes
+from transformer.data import NAMES, Documents, Text, baselines, read
+from transformer.sample import generate
+from transformer.train import DivergedError, fit, validate
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the exit status is 0, 1 where training diverged, 2 for bad input, 130 after Ctrl-C."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"python -m transformer {args.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+# ---- train -----------------------------------------------------------------------------
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a model, show how it goes, and leave a run folder."""
+    rng = np.random.default_rng(args.seed)
+    config = _config(args)
+    text = read(args.data or NAMES)
+    data = Text(text, config.block_size, rng) if args.text else Documents(text, config.block_size, rng)
+    n_vocab = data.vocabulary.size
+    if args.vocab_size is not None and args.vocab_size < n_vocab:
+        raise ValueError(f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary")
+    config = dataclasses.replace(config, vocab_size=args.vocab_size or n_vocab)
+    params = init(config, rng)
+    folder = Path(args.out) if args.out else _next_folder()
+    options = {k: getattr(args, k) for k in ("data", "text", "scalar", "steps", "batch_size", "lr", "seed", "preset")}
+
+    n_params = sum(p.size for p in params.values())
+    kind = "windows of a text" if args.text else "documents"
+    print(f"{len(data.train):,} {kind} to train on, {len(data.held_out):,} held out; {n_vocab} tokens; {n_params:,} parameters")
+    if data.cut:
+        print(f"{data.cut:,} documents are longer than block_size={config.block_size} and are cut; --block-size sets it")
+    before = validate(params, data, config)
+    levels = baselines(data)
+    rows: list[tuple[int, float, float | None]] = []
+    val, status = before, 0
+    try:
+        with tqdm(total=args.steps, unit="step", dynamic_ncols=True) as bar:
+            tokens = 0
+            for done in fit(params, data, config, rng, args.steps, args.batch_size, args.lr, args.scalar):
+                params, tokens = done.params, tokens + done.tokens
+                rows.append((done.step, done.loss, done.val_loss))
+                if done.val_loss is not None:
+                    val = done.val_loss
+                    checkpoint.save(folder, params, config, data.vocabulary, options)
+                speed = tokens / max(1e-9, bar.format_dict["elapsed"])
+                bar.set_postfix_str(f"loss {done.loss:.3f}, val {val:.3f}, {speed:,.0f} tokens/s", refresh=False)
+                bar.update()
+    except KeyboardInterrupt:
+        print(f"\nstopped after {len(rows)} of {args.steps} steps; what was learned is kept", file=sys.stderr)
+        val, status = validate(params, data, config), 130
+    except DivergedError as error:
+        params, status = error.params, 1
+        val = validate(params, data, config)
+        print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
+
+    checkpoint.save(folder, params, config, data.vocabulary, options)
+    checkpoint.save_losses(folder, rows, levels)
+    print(f"\nvalidation loss, nats a character: {before:.4f} before, {val:.4f} after {len(rows):,} steps")
+    print("on the same held-out text:  " + "  ".join(f"{name} {x:.4f}" for name, x in levels.items()) + "\n")
+    _show_samples(params, config, data, rng)
+    print(f"\nrun folder: {folder}  (config.json, params.npz, loss.csv, loss.png)")
+    print(f"next: python -m transformer sample {folder} --temperature 0.5")
+    return status
+
+
+def _show_samples(params: dict[str, np.ndarray], config: Config, data: Documents | Text, rng: np.random.Generator) -> None:
+    if isinstance(data, Text):
+        print(_write(params, config, data.vocabulary, "\n" if "\n" in data.vocabulary.chars else data.vocabulary.chars[0], 300, 0.8, None, rng))
+        return
+    names = [_write(params, config, data.vocabulary, "", config.block_size, 0.8, None, rng) for _ in range(20)]
+    width = max(map(len, names)) + 8
+    marked = [f"{name} ({'seen' if name in data.seen else 'new'})".ljust(width) for name in names]
+    print("\n".join("  " + " ".join(marked[i : i + 4]).rstrip() for i in range(0, 20, 4)))
+
+
+def _next_folder() -> Path:
+    n = 1
+    while (folder := Path("runs") / f"{n:03d}").exists():
+        n += 1
+    return folder
+
+
+# ---- sample and params -----------------------------------------------------------------
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Write texts with a trained model."""
+    params, config, vocabulary = checkpoint.load(args.folder)
+    rng = np.random.default_rng(args.seed)
+    for _ in range(args.n):
+        print(_write(params, config, vocabulary, args.prompt, args.length or config.block_size, args.temperature, args.top_k, rng))
+    return 0
+
+
+def _write(params: Any, config: Config, vocabulary: Any, prompt: str, length: int, temperature: float, top_k: int | None, rng: Any) -> str:
+    """A text that begins with the prompt and goes on for `length` characters or to its end."""
+    tokens = [vocabulary.boundary, *vocabulary.encode(prompt)]
+    for _ in range(length):
+        tokens = generate(params, config, tokens, 1, rng, temperature, top_k).tolist()
+        if tokens[-1] >= vocabulary.boundary:
+            break
+    return vocabulary.decode(tokens[1:])
+
+
+def params(args: argparse.Namespace) -> int:
+    """Print every parameter tensor with its shape and size, without making any."""
+    table = shapes(_config(args, args.vocab_size))
+    width = max(map(len, table))
+    for name, shape in table.items():
+        print(f"{name:<{width}}  {' x '.join(map(str, shape)):>14}  {math.prod(shape):>15,}")
+    print(f"{'total':<{width}}  {'':>14}  {sum(map(math.prod, table.values())):>15,}")
+    return 0
+
+
+# ---- options ---------------------------------------------------------------------------
+
+
+def _config(args: argparse.Namespace, vocab_size: int | None = None) -> Config:
+    names = [f.name for f in dataclasses.fields(Config) if f.name != "vocab_size"]
+    overrides = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if vocab_size is not None:
+        overrides["vocab_size"] = vocab_size
+    return Config.preset(args.preset, **overrides)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m transformer", description="A tiny transformer to train, and to look into.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser(
+        "train",
+        help="train a model and leave a run folder",
+        description="Train a model. Without options: microgpt's 4,192 parameters on the 5,163 first names that come with it, in seconds.",
+        epilog="Ctrl-C ends the training and keeps what was learned.",
+    )
+    p.set_defaults(run=train)
+    p.add_argument("--data", metavar="FILE", help="your own UTF-8 text, one document a line (default: first names)")
+    p.add_argument("--text", action="store_true", help="FILE is one long text rather than one document a line")
+    p.add_argument("--scalar", action="store_true", help="compute with single Values instead of Tensors: slower, same losses; try --batch-size 1")
+    p.add_argument("--steps", type=_count, default=1500, help="updates to make (default: %(default)s)")
+    p.add_argument("--batch-size", type=_count, default=32, help="documents, or windows, a step (default: %(default)s)")
+    p.add_argument("--lr", type=_rate, default=0.01, help="learning rate of Adam at the start; it falls to zero (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="seed of split, parameters, batches and samples (default: %(default)s)")
+    p.add_argument("--out", metavar="FOLDER", help="the run folder (default: the next free runs/001, runs/002, ...)")
+    _add_config(p)
+
+    p = commands.add_parser("sample", help="write texts with a trained model", description="Write texts with a trained model.")
+    p.set_defaults(run=sample)
+    p.add_argument("folder", metavar="RUN", help="a run folder that train made")
+    p.add_argument("--prompt", default="", help="how every text begins")
+    p.add_argument("-n", type=_count, default=10, help="how many texts (default: %(default)s)")
+    p.add_argument("--length", type=_count, help="characters at most (default: the model's block_size)")
+    p.add_argument("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest (default: %(default)s)")
+    p.add_argument("--top-k", type=_count, help="draw among the k likeliest characters only")
+    p.add_argument("--seed", type=int, default=0, help="seed of the draws (default: %(default)s)")
+
+    p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
+    p.set_defaults(run=params)
+    _add_config(p)
+    return parser
+
+
+def _add_config(p: argparse.ArgumentParser) -> None:
+    group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
+    group.add_argument("--preset", choices=PRESETS, default="microgpt", help="where to start from: %(choices)s (default: %(default)s)", metavar="NAME")
+    for field in dataclasses.fields(Config):
+        choices = [_spelled(c) for c in CHOICES.get(field.name, ("true", "false") if field.type == "bool" else ())]
+        convert = _choice(choices) if choices else _count
+        group.add_argument(f"--{field.name.replace('_', '-')}", type=convert, metavar="|".join(choices) or "N", help=_HELP[field.name])
+
+
+_FLAGS = {"true": True, "false": False}
+
+_HELP = {
+    "vocab_size": "number of token ids (train takes it from the data)",
+    "n_layer": "blocks",
+    "n_head": "attention heads a block",
+    "n_embd": "width, a multiple of n_head",
+    "block_size": "longest sequence, in tokens",
+    "norm": "LayerNorm or RMSNorm",
+    "norm_position": "norm before attention and MLP, or after their residual sums",
+    "embed_norm": "also norm after the embedding",
+    "final_norm": "also norm before the logits",
+    "norm_gain": "norms have a learned gain",
+    "positions": "learned positions or fixed sinusoids",
+    "activation": "the nonlinearity of the MLP",
+    "bias": "biases in linear layers, or in those of the MLP only",
+    "tied": "the logits use the token embedding",
+    "dtype": "the type of the numbers",
+}
+
+
+def _spelled(choice: Any) -> str:
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+
+
+def _choice(choices: list[str]) -> Any:
+    def convert(text: str) -> Any:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
+        return _FLAGS.get(text, text)
+
+    return convert
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a learning rate: a finite number from 0 on")
+    return rate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Text in, batches of token ids out: vocabulary, split, batches, and the entropy of simple baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+NAMES = Path(__file__).parent / "corpus" / "names.txt"
+HELD_OUT = 0.1  # the share of documents, or of a text, kept for validation
+MAX_HELD_OUT = 1024  # rows of validation at most, evenly spaced, so that validating stays quick
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters of a text, sorted, as token ids 0, 1, ..., and one more id, the boundary of documents."""
+
+    chars: str
+
+    @property
+    def boundary(self) -> int:
+        """The token before and after every document."""
+        return len(self.chars)
+
+    @property
+    def size(self) -> int:
+        """How many token ids there are."""
+        return len(self.chars) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of its characters; ValueError for a character that the vocabulary lacks."""
+        unknown = sorted(set(text) - set(self.chars))
+        if unknown:
+            raise ValueError(f"the vocabulary has no {', '.join(map(repr, unknown))}; it knows {''.join(self.chars)!r}")
+        return [self._ids[c] for c in text]
+
+    def decode(self, tokens: np.ndarray | list[int]) -> str:
+        """The characters of the ids, up to the first boundary or padding."""
+        text = ""
+        for t in tokens:
+            if not 0 <= t < self.boundary:
+                break
+            text += self.chars[t]
+        return text
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {c: i for i, c in enumerate(self.chars)}
+
+
+def read(path: str | Path) -> str:
+    """The text of a file; ValueError where it is missing, empty or not UTF-8."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}); convert it first") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    if not text.strip():
+        raise ValueError(f"{path} is empty; give a file with at least two lines of text")
+    return text
+
+
+class Documents:
+    """One document a line: each a row of boundary, characters, boundary, padded with -1."""
+
+    def __init__(self, text: str, block_size: int, rng: np.random.Generator) -> None:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise ValueError("the data holds one document; give one document a line, or --text for one long text")
+        self.vocabulary = Vocabulary("".join(sorted(set("".join(lines)))))
+        self.cut = sum(len(line) + 1 > block_size for line in lines)  # documents longer than the model sees
+        order = rng.permutation(len(lines))
+        n_held_out = max(1, round(HELD_OUT * len(lines)))
+        self.seen = {lines[i] for i in order[n_held_out:]}
+        ends = self.vocabulary.boundary
+        rows = np.full((len(lines), block_size + 1), -1)
+        for row, i in zip(rows, order, strict=True):
+            tokens = [ends, *self.vocabulary.encode(lines[i]), ends][: block_size + 1]
+            row[: len(tokens)] = tokens
+        self.train, held_out = rows[n_held_out:], rows[:n_held_out]
+        self.held_out = _trimmed(_some(held_out))
+        self._order = rng.permutation(len(self.train))
+        self._at = 0
+
+    def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """The next `size` documents in an order shuffled anew at every round: (size, T+1)."""
+        picked = []
+        while len(picked) < size:
+            if self._at == len(self._order):
+                self._order, self._at = rng.permutation(len(self.train)), 0
+            picked.append(self._order[self._at])
+            self._at += 1
+        return _trimmed(self.train[picked])
+
+
+class Text:
+    """One long text: rows are windows of it. The last part is held out."""
+
+    def __init__(self, text: str, block_size: int, rng: np.random.Generator) -> None:
+        self.vocabulary = Vocabulary("".join(sorted(set(text))))
+        self.cut, self.seen = 0, set[str]()
+        tokens = np.array(self.vocabulary.encode(text))
+        split = len(tokens) - max(block_size + 1, round(HELD_OUT * len(tokens)))
+        if split < block_size + 1:
+            raise ValueError(f"the text has {len(text)} characters, too few for windows of block_size={block_size}; give more text or a smaller block_size")
+        windows = np.lib.stride_tricks.sliding_window_view
+        self.train = windows(tokens[:split], block_size + 1)
+        self.held_out = _some(windows(tokens[split:], block_size + 1)[::block_size])
+
+    def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Windows from anywhere in the text: (size, T+1)."""
+        return self.train[rng.integers(len(self.train), size=size)]
+
+
+def baselines(data: Documents | Text) -> dict[str, float]:
+    """Nats a token that tables reach on the held-out rows: uniform, unigram and bigram.
+
+    Tables are counted on the training rows, each count plus one (Laplace).
+    """
+    n = data.vocabulary.size
+    rows = data.train if isinstance(data, Documents) else data.train[:: data.train.shape[1] - 1]
+    pairs = np.ones((n, n))
+    here, then = rows[:, :-1], rows[:, 1:]
+    np.add.at(pairs, (here[then >= 0], then[then >= 0]), 1)
+    unigram = 1 + (pairs - 1).sum(axis=0)
+    here, then = data.held_out[:, :-1], data.held_out[:, 1:]
+    here, then = here[then >= 0], then[then >= 0]
+    return {
+        "uniform": float(np.log(n)),
+        "unigram": float(-np.log(unigram[then] / unigram.sum()).mean()),
+        "bigram": float(-np.log(pairs[here, then] / pairs.sum(axis=1)[here]).mean()),
+    }
+
+
+def _trimmed(rows: np.ndarray) -> np.ndarray:
+    """Without the columns that are padding in every row."""
+    return rows[:, : int((rows >= 0).sum(axis=1).max())]
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    return rows[:: -(-len(rows) // MAX_HELD_OUT)]
