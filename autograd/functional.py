@@ -11,6 +11,7 @@ import functools
 import gc
 import numbers
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,7 @@ def _wrap_arguments(name: str, args: list[Any], argnums: Any) -> list[Any]:
     # One graph holds one kind of node: numbers among arrays become Tensors too.
     number = Tensor if any(map(_is_array, leaves([args[i] for i in positions]))) else Value
     for i in positions:
-        args[i] = map_tree(lambda x, i=i: _wrap(x, number, f"{name}: argument {i}"), args[i])
+        args[i] = map_tree(partial(_wrap, number, f"{name}: argument {i}"), args[i])
     return [args[i] for i in positions]
 
 
@@ -213,13 +214,13 @@ def _is_array(x: Any) -> bool:
     return x.dtype != object if isinstance(x, np.ndarray) else isinstance(x, Tensor) or (hasattr(x, "__array_namespace__") and not isinstance(x, np.generic))
 
 
-def _wrap(x: Any, number: type[Value | Tensor], where: str) -> Any:
+def _wrap(number: type[Value | Tensor], where: str, x: Any) -> Any:
     """A leaf of an argument as a node of its own."""
     if isinstance(x, Node):
         # Inside another call the node stays connected to what it came from.
         return p.identity(x) if state.depth > 1 else x.detach()  # type: ignore[attr-defined]
     if isinstance(x, np.ndarray) and x.dtype == object:
-        return _each(lambda v: _wrap(v, Value, where), x)
+        return _each(partial(_wrap, Value, where), x)
     if _is_array(x):
         return Tensor(x)
     if isinstance(x, numbers.Real):

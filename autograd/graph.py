@@ -112,7 +112,7 @@ class Node:
     saved: tuple[Any, ...]
     source: Any
 
-    _rules: Callable[[Primitive], Any] = attrgetter("vjps")
+    _rules: Callable[[Any], Any] = attrgetter("vjps")
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:

@@ -8,6 +8,7 @@ graph without a word. To support another function, add a line.
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ def _where(condition: Any, *choices: Any) -> Any:
     if len(choices) != 2:
         raise TypeError("np.where(condition) without choices gives indices; use np.nonzero(x.data)")
     condition = p.raw(condition)
-    return p.where(condition != 0 if getattr(condition, "dtype", bool) != bool else condition, *choices)
+    return p.where(condition if getattr(condition, "dtype", None) == "bool" else condition != 0, *choices)
 
 
 def _arrays(tensors: Any) -> list[Any]:
@@ -85,7 +86,7 @@ def _split(a: Any, indices_or_sections: Any, axis: int = 0, equal: bool = True) 
     else:
         cuts = [len(piece) and piece[0] for piece in np.array_split(np.arange(n), parts)] + [n]
     lead = (slice(None),) * (axis % a.ndim)
-    return [a[(*lead, slice(i, j))] for i, j in zip(cuts, cuts[1:], strict=False)]
+    return [a[(*lead, slice(i, j))] for i, j in itertools.pairwise(cuts)]
 
 
 def _expand_dims(a: Any, axis: Any) -> Any:

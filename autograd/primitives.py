@@ -189,9 +189,12 @@ def _sigmoid(x: Any) -> Any:
     return xp.exp(-xp.logaddexp(xp.zeros_like(x), -x))  # no overflow, and exact in both tails
 
 
+_add_reduce: Callable[..., Any] = np.add.reduce  # what x.sum calls, without the detour through Python
+
+
 def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
     if type(x) is np.ndarray:
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+        return _add_reduce(x, axis=axis, keepdims=keepdims)
     return x.sum(axis=axis, keepdims=keepdims)
 
 
@@ -259,7 +262,7 @@ log = unary("log", math.log, np.log, lambda g, out, a: g / a, "1 / a")
 sqrt = unary("sqrt", math.sqrt, np.sqrt, lambda g, out, a: g / (2 * out), "1 / (2 * out)")
 square = unary("square", lambda a: a * a, np.square, lambda g, out, a: 2 * g * a, "2 * a")
 sin = unary("sin", math.sin, np.sin, lambda g, out, a: g * cos(a), "cos(a)")
-cos = unary("cos", math.cos, np.cos, lambda g, out, a: -g * sin(a), "-sin(a)")
+cos: Primitive = unary("cos", math.cos, np.cos, lambda g, out, a: -g * sin(a), "-sin(a)")
 tanh = unary("tanh", math.tanh, np.tanh, lambda g, out, a: g * (1 - out * out), "1 - out²")
 sigmoid = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid, lambda g, out, a: g * out * (1 - out), "out * (1 - out)")
 relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: x * (x > 0), lambda g, out, a: g * (a > 0), "1 if a > 0 else 0", "ReLU")
@@ -268,10 +271,10 @@ expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "o
 sign = unary("sign", lambda a: a if a != a else float((a > 0) - (a < 0)), np.sign, lambda g, out, a: g * 0.0, "0")
 absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)")
 
-total = array_op("sum", _sum, lambda g, out, x, axis, keepdims: _spread(g, x, axis))
-mean = array_op("mean", lambda x, axis, keepdims: _sum(x, axis, keepdims) / _count(x, axis), lambda g, out, x, axis, keepdims: _spread(g / _count(x, axis), x, axis))
-amax = array_op("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), lambda g, out, x, axis, keepdims: _spread(g, x, axis) * _share(x, out, axis))
-amin = array_op("min", lambda x, axis, keepdims: x.min(axis=axis, keepdims=keepdims), lambda g, out, x, axis, keepdims: _spread(g, x, axis) * _share(x, out, axis))
+total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis))
+mean = array_op("mean", lambda x, axis, keep: _sum(x, axis, keep) / _count(x, axis), lambda g, out, x, axis, keep: _spread(g / _count(x, axis), x, axis))
+amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
+amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
 matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b)
 einsum = _row("einsum", None, _einsum, Variadic(_einsum_i))
 reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape))
@@ -279,8 +282,8 @@ transpose = array_op("transpose", lambda x, axes: x.transpose(axes), lambda g, o
 swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out, x, i, j: g.swapaxes(i, j))
 broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x))
 getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape))
-scatter_add = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index])
+scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index])
 concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i))
-where = array_op("where", _where, None, lambda g, out, c, a, b: fit(where(c, g, 0.0), a), lambda g, out, c, a, b: fit(where(c, 0.0, g), b))
+where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: fit(where(c, g, 0.0), a), lambda g, out, c, a, b: fit(where(c, 0.0, g), b))
 astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype))
 # fmt: on

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,38 @@ from autograd import primitives as p
 from autograd.graph import Node, Primitive, backpropagate, next_id, record, state
 
 __all__ = ["Tensor"]
+
+
+def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return Tensor._apply(primitive, (self,))
+
+    return method
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Callable[[Tensor, Any], Tensor]]:
+    """The operator and its reflection."""
+
+    def operator(self: Tensor, other: Any) -> Tensor:
+        if other.__class__ is Tensor or isinstance(other, float | int):
+            return Tensor._apply(primitive, (self, other))
+        other = _operand(other)
+        return other if other is NotImplemented else Tensor._apply(primitive, (self, other))
+
+    def reflected(self: Tensor, other: Any) -> Tensor:
+        other = _operand(other)
+        return other if other is NotImplemented else Tensor._apply(primitive, (other, self))
+
+    return operator, reflected
+
+
+def _operand(x: Any) -> Any:
+    """What an operator takes besides a Tensor: numbers, arrays, nested lists of numbers."""
+    if isinstance(x, list | tuple):
+        return np.array(x)
+    if isinstance(x, float | int | np.ndarray | np.generic | Node) or hasattr(x, "__array_namespace__"):
+        return x
+    return NotImplemented
 
 
 class Tensor(Node):
@@ -55,6 +87,17 @@ class Tensor(Node):
         self.id = next_id()
         self.source = state.source() if state.source is not None else None
 
+    __add__, __radd__ = _binary(p.add)
+    __sub__, __rsub__ = _binary(p.sub)
+    __mul__, __rmul__ = _binary(p.mul)
+    __truediv__, __rtruediv__ = _binary(p.div)
+    __pow__, __rpow__ = _binary(p.power)
+    __matmul__, __rmatmul__ = _binary(p.matmul)
+    __neg__ = _unary(p.neg)
+    __abs__ = _unary(p.absolute)
+    maximum = _binary(p.maximum)[0]
+    minimum = _binary(p.minimum)[0]
+
     # ---- what it holds ----
 
     @property
@@ -75,8 +118,7 @@ class Tensor(Node):
     def data(self, data: Any) -> None:
         if self.primitive is not None:
             raise AttributeError(
-                f"data of a {self.op} result cannot be assigned: it follows from its inputs; "
-                "assign the data of a leaf and compute again, or use .detach()"
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
             )
         new = _array(data, "Tensor.data")
         if new.shape != self.shape:
@@ -263,6 +305,13 @@ class Tensor(Node):
             )
         return bool(self._data.reshape(()))
 
+    def __pos__(self) -> Tensor:
+        return self
+
+    if TYPE_CHECKING:  # the methods set below
+
+        def __getattr__(self, name: str) -> Any: ...
+
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
@@ -306,7 +355,10 @@ class Tensor(Node):
                 saved.append(data.copy() if a._lent is data and state.recording else data)
                 continue
             if isinstance(a, Node):
-                raise TypeError(f"{primitive.name}: argument {i} is a {type(a).__name__} and another is a Tensor; use one kind in a graph: np.array(2.0) or Tensor(2.0) for a number among arrays")
+                raise TypeError(
+                    f"{primitive.name}: argument {i} is a {type(a).__name__} and another is a Tensor; "
+                    "use one kind in a graph: np.array(2.0) or Tensor(2.0) for a number among arrays"
+                )
             if isinstance(a, np.ndarray):
                 if a.dtype.kind not in "fiub":
                     hint = "; use Tensors or Values in a graph, not both" if a.dtype == object else ""
@@ -373,48 +425,7 @@ def _index(index: Any) -> Any:
     return index
 
 
-def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Tensor:
-        return Tensor._apply(primitive, (self,))
-
-    return method
-
-
-def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Callable[[Tensor, Any], Tensor]]:
-    """The operator and its reflection."""
-
-    def operator(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ is Tensor or isinstance(other, float | int):
-            return Tensor._apply(primitive, (self, other))
-        other = _operand(other)
-        return other if other is NotImplemented else Tensor._apply(primitive, (self, other))
-
-    def reflected(self: Tensor, other: Any) -> Tensor:
-        other = _operand(other)
-        return other if other is NotImplemented else Tensor._apply(primitive, (other, self))
-
-    return operator, reflected
-
-
-def _operand(x: Any) -> Any:
-    """What an operator takes besides a Tensor: numbers, arrays, nested lists of numbers."""
-    if isinstance(x, list | tuple):
-        return np.array(x)
-    if isinstance(x, float | int | np.ndarray | np.generic | Node) or hasattr(x, "__array_namespace__"):
-        return x
-    return NotImplemented
-
-
-# The table, as operators and methods.
-for _name, _row in {"add": p.add, "sub": p.sub, "mul": p.mul, "truediv": p.div, "pow": p.power, "matmul": p.matmul}.items():
-    _operator, _reflected = _binary(_row)
-    setattr(Tensor, f"__{_name}__", _operator)
-    setattr(Tensor, f"__r{_name}__", _reflected)
+# The functions of one number in the table, as methods.
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Tensor, _row.name, _unary(_row))
-Tensor.__neg__ = _unary(p.neg)  # type: ignore[attr-defined]
-Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Tensor.__abs__ = _unary(p.absolute)  # type: ignore[attr-defined]
-Tensor.maximum = _binary(p.maximum)[0]  # type: ignore[attr-defined]
-Tensor.minimum = _binary(p.minimum)[0]  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,65 @@ from autograd.graph import Node, Primitive, backpropagate, next_id, record, stat
 __all__ = ["Value", "values"]
 
 _new = object.__new__
+
+
+def _unary(primitive: Primitive) -> Callable[[Value], Value]:
+    scalar, ieee = primitive.scalar, primitive.ieee
+    assert scalar is not None
+
+    def method(self: Value) -> Value:
+        a = self._data
+        try:
+            data = scalar(a)
+        except (ArithmeticError, ValueError):
+            data = ieee(a)
+        return record(Value, primitive, (self,), (a,), data)
+
+    return method
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
+    """The operator and its reflection, written out for speed: a scalar step runs little else."""
+    scalar, ieee, new_id = primitive.scalar, primitive.ieee, next_id
+    assert scalar is not None
+
+    def operator(self: Value, other: Any) -> Value:
+        a = self._data
+        if other.__class__ is Value:
+            parents: tuple[Node | None, ...] = (self, other)
+            b = other._data
+        elif isinstance(other, float | int):
+            parents = (self, None)
+            b = float(other)
+        elif isinstance(other, np.ndarray) and other.ndim:
+            return NotImplemented  # NumPy takes over and comes back element by element
+        elif isinstance(other, numbers.Real | Node | np.ndarray):
+            return Value._apply(primitive, (self, other))
+        else:
+            return NotImplemented
+        try:
+            data = scalar(a, b)
+        except (ArithmeticError, ValueError):
+            data = ieee(a, b)
+        if not state.recording or state.source is not None or state.check is not None:
+            return record(Value, primitive, parents, (a, b), data)
+        node = _new(Value)
+        node._data = data
+        node._grad = None
+        node.primitive = primitive
+        node.parents = parents
+        node.saved = (a, b)
+        node.label = ""
+        node.source = None
+        node.id = new_id()
+        return node
+
+    def reflected(self: Value, other: Any) -> Value:
+        if isinstance(other, numbers.Real) or (isinstance(other, np.ndarray) and not other.ndim):
+            return Value._apply(primitive, (other, self))
+        return NotImplemented
+
+    return operator, reflected
 
 
 class Value(Node):
@@ -30,6 +89,16 @@ class Value(Node):
     number is nan. Comparisons compare data; `==` and hashing go by identity.
     Raises TypeError for data that is not a real number.
     """
+
+    __add__, __radd__ = _binary(p.add)
+    __sub__, __rsub__ = _binary(p.sub)
+    __mul__, __rmul__ = _binary(p.mul)
+    __truediv__, __rtruediv__ = _binary(p.div)
+    __pow__, __rpow__ = _binary(p.power)
+    __neg__ = _unary(p.neg)
+    __abs__ = _unary(p.absolute)
+    maximum = _binary(p.maximum)[0]
+    minimum = _binary(p.minimum)[0]
 
     # No __len__, __getitem__, __array__ or __float__: with any of these NumPy would turn
     # a Value into a bare number and lose the graph without a word.
@@ -53,8 +122,7 @@ class Value(Node):
     def data(self, data: float) -> None:
         if self.primitive is not None:
             raise AttributeError(
-                f"data of a {self.op} result cannot be assigned: it follows from its inputs; "
-                "assign the data of a leaf and compute again, or use .detach()"
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
             )
         self._data = _number(data, "Value.data")
 
@@ -127,6 +195,13 @@ class Value(Node):
     def __bool__(self) -> bool:
         return bool(self._data)
 
+    def __pos__(self) -> Value:
+        return self
+
+    if TYPE_CHECKING:  # the methods set below
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 def _number(x: Any, where: str) -> float:
     if isinstance(x, numbers.Real) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
@@ -135,78 +210,10 @@ def _number(x: Any, where: str) -> float:
     raise TypeError(f"{where}: expected a real number, got {x!r} of type {type(x).__name__}{hint}")
 
 
-def _unary(primitive: Primitive) -> Callable[[Value], Value]:
-    scalar, ieee = primitive.scalar, primitive.ieee
-    assert scalar is not None
-
-    def method(self: Value) -> Value:
-        a = self._data
-        try:
-            data = scalar(a)
-        except (ArithmeticError, ValueError):
-            data = ieee(a)
-        return record(Value, primitive, (self,), (a,), data)
-
-    return method
-
-
-def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
-    """The operator and its reflection, written out for speed: a scalar step runs little else."""
-    scalar, ieee, new_id = primitive.scalar, primitive.ieee, next_id
-    assert scalar is not None
-
-    def operator(self: Value, other: Any) -> Value:
-        a = self._data
-        if other.__class__ is Value:
-            parents: tuple[Node | None, ...] = (self, other)
-            b = other._data
-        elif isinstance(other, float | int):
-            parents = (self, None)
-            b = float(other)
-        elif isinstance(other, np.ndarray) and other.ndim:
-            return NotImplemented  # NumPy takes over and comes back element by element
-        elif isinstance(other, numbers.Real | Node | np.ndarray):
-            return Value._apply(primitive, (self, other))
-        else:
-            return NotImplemented
-        try:
-            data = scalar(a, b)
-        except (ArithmeticError, ValueError):
-            data = ieee(a, b)
-        if not state.recording or state.source is not None or state.check is not None:
-            return record(Value, primitive, parents, (a, b), data)
-        node = _new(Value)
-        node._data = data
-        node._grad = None
-        node.primitive = primitive
-        node.parents = parents
-        node.saved = (a, b)
-        node.label = ""
-        node.source = None
-        node.id = new_id()
-        return node
-
-    def reflected(self: Value, other: Any) -> Value:
-        if isinstance(other, numbers.Real) or (isinstance(other, np.ndarray) and not other.ndim):
-            return Value._apply(primitive, (other, self))
-        return NotImplemented
-
-    return operator, reflected
-
-
-# The table, as operators and methods.
-for _name, _row in {"add": p.add, "sub": p.sub, "mul": p.mul, "truediv": p.div, "pow": p.power}.items():
-    _operator, _reflected = _binary(_row)
-    setattr(Value, f"__{_name}__", _operator)
-    setattr(Value, f"__r{_name}__", _reflected)
+# The functions of one number in the table, as methods.
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Value, _row.name, _unary(_row))
-Value.__neg__ = _unary(p.neg)  # type: ignore[attr-defined]
-Value.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Value.__abs__ = _unary(p.absolute)  # type: ignore[attr-defined]
-Value.maximum = _binary(p.maximum)[0]  # type: ignore[attr-defined]
-Value.minimum = _binary(p.minimum)[0]  # type: ignore[attr-defined]
 
 
 def values(array: Any, label: str = "") -> np.ndarray:

@@ -1,9 +1,9 @@
 """A run folder: what a training leaves behind, and reading it back.
 
-    config.json  the Config, the vocabulary and the options of the training
-    params.npz   the parameters, by name
-    loss.csv     step, training loss, validation loss
-    loss.png     the same as a picture
+config.json  the Config, the vocabulary and the options of the training
+params.npz   the parameters, by name
+loss.csv     step, training loss, validation loss
+loss.png     the same as a picture
 """
 
 from __future__ import annotations

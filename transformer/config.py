@@ -81,25 +81,26 @@ class Config:
         return cls(**fields)
 
 
-_GPT2 = dict(vocab_size=50257, block_size=1024, dtype="float32")
+_GPT2 = {"vocab_size": 50257, "block_size": 1024, "dtype": "float32"}
+_PLAIN = {"final_norm": False, "norm_gain": False, "activation": "relu", "tied": False}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The decoder of Vaswani et al. 2017, with a width that one can look at.
-    "vanilla": dict(n_layer=2, n_head=4, n_embd=32, norm_position="post", final_norm=False, norm_gain=False,
-                    positions="sinusoidal", activation="relu", bias="mlp", tied=False),
+    "vanilla": {**_PLAIN, "n_layer": 2, "n_embd": 32, "norm_position": "post", "positions": "sinusoidal", "bias": "mlp"},
     # Karpathy's scalar GPT of 2026: 4,192 parameters.
-    "microgpt": dict(norm="rms", embed_norm=True, final_norm=False, norm_gain=False, activation="relu", bias=False, tied=False),
+    "microgpt": {**_PLAIN, "norm": "rms", "embed_norm": True, "bias": False},
     # Enough for a play of Shakespeare's, letter by letter.
-    "nano": dict(vocab_size=65, n_layer=4, n_embd=64, block_size=64, norm="rms", norm_gain=False, bias=False, tied=False, dtype="float32"),
-    "gpt2": dict(n_layer=12, n_head=12, n_embd=768, **_GPT2),
-    "gpt2-large": dict(n_layer=36, n_head=20, n_embd=1280, **_GPT2),
-    "gpt3": dict(n_layer=96, n_head=96, n_embd=12288, **{**_GPT2, "block_size": 2048}),
-}  # fmt: skip
+    "nano": {"vocab_size": 65, "n_layer": 4, "n_embd": 64, "block_size": 64, "norm": "rms", "norm_gain": False, "bias": False, "dtype": "float32"},
+    "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
+    "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
+    "gpt3": {**_GPT2, "n_layer": 96, "n_head": 96, "n_embd": 12288, "block_size": 2048},
+}
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter, without making any. Weights are (in, out)."""
-    c, out = config.n_embd, {}
+    c = config.n_embd
+    out: dict[str, tuple[int, ...]] = {}
 
     def norm(name: str) -> None:
         if config.norm_gain:

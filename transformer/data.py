@@ -87,7 +87,7 @@ class Documents:
 
     def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """The next `size` documents in an order shuffled anew at every round: (size, T+1)."""
-        picked = []
+        picked: list[int] = []
         while len(picked) < size:
             if self._at == len(self._order):
                 self._order, self._at = rng.permutation(len(self.train)), 0

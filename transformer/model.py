@@ -26,10 +26,7 @@ def logits(params: Params, tokens: Any, config: Config) -> Any:
     if n_time > config.block_size:
         raise ValueError(f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size")
     x = params["wte"][tokens]  # (..., T, C)
-    if config.positions == "learned":
-        x = x + params["wpe"][:n_time]
-    else:
-        x = x + sinusoids(n_time, config.n_embd, config.dtype)
+    x = x + (params["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
     if config.embed_norm:
         x = norm(x, sub(params, "embed_norm"), config)
     for i in range(config.n_layer):
