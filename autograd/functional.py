@@ -145,7 +145,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
     out = f(*args, **options)
     if isinstance(out, np.ndarray) and out.shape == ():
         out = out.item()
-    if not isinstance(out, Node | numbers.Real) and np.shape(out) != ():
+    if not isinstance(out, Node | numbers.Real) and getattr(out, "shape", None) != ():
         raise ValueError(f"grad: the function must give one number, but gave {_kind(out)}; sum it, or use jacobian")
     if isinstance(out, Tensor) and out.size != 1:
         raise ValueError(f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian")

@@ -145,9 +145,12 @@ class detect_anomaly(ContextDecorator):
         state.check = _check
         if state.source is None:
             state.source = _Scopes(sys._getframe(1))
+        self._quiet = np.errstate(all="ignore")  # an error is on its way; no warning besides
+        self._quiet.__enter__()
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._quiet.__exit__()
         state.check, state.source = self._before
 
 
