@@ -46,8 +46,8 @@ def load(folder: str | Path) -> tuple[dict[str, np.ndarray], Config, Vocabulary]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'config.json'} is damaged ({error}); train again, or restore the file") from None
     try:
-        with np.load(folder / "params.npz", allow_pickle=False) as file:
-            params = {name: file[name] for name in file.files}
+        with open(folder / "params.npz", "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            params = {name: arrays[name] for name in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{folder / 'params.npz'} is damaged ({error}); train again, or restore the file") from None
     expected, found = shapes(config), {name: p.shape for name, p in params.items()}

@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
 
 class DivergedError(ArithmeticError):
-    """The loss became nan or inf; `.params` are the last that gave a finite loss."""
+    """The loss became nan or inf; `.params` are the last whose validation loss was finite."""
 
     def __init__(self, message: str, params: Params) -> None:
         super().__init__(message)
@@ -76,13 +76,16 @@ def fit(
             value, grads = value_and_grad({k: p.astype(object) for k, p in params.items()} if scalar else params, batch, config)
         if not np.isfinite(value):
             raise DivergedError(f"the loss became {value} at step {step}; {_origin(params, batch, config)}", good)
-        good = params
         with np.errstate(all="ignore"):
             params, state = optimizer.update(params, grads, state)
         if scalar:
             params = {k: p.astype(config.dtype) for k, p in params.items()}
         done = step + 1
         val_loss = validate(params, data, config) if done % every == 0 or done == steps else None
+        if val_loss is not None:
+            if not np.isfinite(val_loss):
+                raise DivergedError(f"the validation loss became {val_loss} at step {step}; {_origin(params, data.held_out, config)}", good)
+            good = params
         yield Step(done, float(value), val_loss, int((batch[:, 1:] >= 0).sum()), params)
 
 
