@@ -1,0 +1,27 @@
+"""Every demo runs, and says what it promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SAYS = {
+    "01_one_neuron": "do/dx1 = -1.5000",
+    "02_four_magnifications": "single Values",
+    "03_how_the_weights_learn": "it writes:",
+    "04_gpt2_full_size": "124,439,808 parameters",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "demos").glob("*.py")), ids=lambda path: path.stem)
+def test_demo(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-W", "error", str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert SAYS[path.stem] in done.stdout
+    if path.stem == "02_four_magnifications":
+        assert len({line.split()[line.split().index("loss") + 1][:13] for line in done.stdout.splitlines()}) == 1
