@@ -1,0 +1,13 @@
+"""`python -m tests.benchmarks [scalar] [tensor] [chain]`: speed and memory, next to the peers'."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import chain, scalar, tensor
+
+ALL = {"scalar": scalar.run, "tensor": tensor.run, "chain": chain.run}
+for name in sys.argv[1:] or ALL:
+    if name not in ALL:
+        sys.exit(f"no benchmark {name!r}; choose from {', '.join(ALL)}")
+    ALL[name]()
