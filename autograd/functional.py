@@ -20,7 +20,7 @@ from autograd import primitives as p
 from autograd.graph import Node, backpropagate, next_id, state
 from autograd.tensor import Tensor
 from autograd.tree import leaves, map_tree
-from autograd.value import Value
+from autograd.value import Value, values
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
@@ -220,6 +220,8 @@ def _wrap(number: type[Value | Tensor], where: str, x: Any) -> Any:
         # Inside another call the node stays connected to what it came from.
         return p.identity(x) if state.depth > 1 else x.detach()  # type: ignore[attr-defined]
     if isinstance(x, np.ndarray) and x.dtype == object:
+        if all(type(v) is float for v in x.flat):
+            return values(x.astype(np.float64))
         return _each(partial(_wrap, Value, where), x)
     if _is_array(x):
         return Tensor(x)
@@ -231,8 +233,9 @@ def _wrap(number: type[Value | Tensor], where: str, x: Any) -> Any:
 def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
     if isinstance(x, np.ndarray):
-        found = _each(lambda v: _gradient(v, inner, taken), x)
-        return found if inner else found.astype(np.float64)
+        if inner:
+            return _each(lambda v: _gradient(v, inner, taken), x)
+        return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if g is None:
         return 0.0 if isinstance(x, Value) else _plain(x._data * 0)

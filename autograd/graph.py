@@ -9,7 +9,7 @@ what a node holds (`value` and `tensor` do).
 from __future__ import annotations
 
 import itertools
-import math
+import sys
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
@@ -51,7 +51,7 @@ class Primitive:
     local: per argument, the local derivative as text, in `a`, `b` and `out`.
     """
 
-    __slots__ = ("array", "array_vjps", "local", "name", "scalar", "symbol", "vjps")
+    __slots__ = ("array", "array_vjps", "binary", "local", "name", "scalar", "symbol", "vjps")
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Primitive:
         self.array = array
         self.vjps = vjps
         self.array_vjps = vjps if array_vjps is None else array_vjps
+        self.binary = scalar is not None and len(vjps) == 2
         self.local = local
         self.symbol = symbol or name
 
@@ -112,7 +113,7 @@ class Node:
     saved: tuple[Any, ...]
     source: Any
 
-    _rules: Callable[[Any], Any] = attrgetter("vjps")
+    _on_arrays = False  # which rules of a primitive apply: vjps, or array_vjps
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
@@ -207,7 +208,7 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     return found
 
 
-def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, drop: float = math.inf) -> None:
+def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, drop: int = sys.maxsize) -> None:
     """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
 
     Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
@@ -221,23 +222,42 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
             root._grad = seed if root._grad is None else root._grad + seed
         return
     root._grad = seed
-    rules_of = type(root)._rules
+    on_arrays = root._on_arrays
     check = state.check
+    plain = check is None and not differentiable
     for node in reversed(nodes):
-        g = node._grad
-        args, out = node.saved, node._data
-        if differentiable:
-            args, out = _as_nodes(node), node
-        for parent, rule in zip(node.parents, rules_of(node.primitive), strict=False):
-            if parent is not None and rule is not None and parent.id >= floor:
+        g, out, args, primitive = node._grad, node._data, node.saved, node.primitive
+        rules = primitive.array_vjps if on_arrays else primitive.vjps  # type: ignore[union-attr]
+        if plain and primitive.binary:  # type: ignore[union-attr]
+            # The loop below, written out: for most scalar nodes looping costs more than the rules.
+            (p, q), (a, b), (rule_a, rule_b) = node.parents, args, rules
+            if p is not None and p.id >= floor:
                 try:
-                    c = rule(g, out, *args)
+                    c = rule_a(g, out, a, b)
                 except (ArithmeticError, ValueError) as error:
-                    c = _ieee(rule, g, out, args, error)
-                if check is not None:
-                    check(node, (g, *args), c, parent)
-                total = parent._grad
-                parent._grad = c if total is None else total + c
+                    c = _ieee(rule_a, g, out, args, error)
+                total = p._grad
+                p._grad = c if total is None else total + c
+            if q is not None and q.id >= floor:
+                try:
+                    c = rule_b(g, out, a, b)
+                except (ArithmeticError, ValueError) as error:
+                    c = _ieee(rule_b, g, out, args, error)
+                total = q._grad
+                q._grad = c if total is None else total + c
+        else:
+            if differentiable:
+                args, out = _as_nodes(node), node
+            for parent, rule in zip(node.parents, rules):
+                if parent is not None and rule is not None and parent.id >= floor:
+                    try:
+                        c = rule(g, out, *args)
+                    except (ArithmeticError, ValueError) as error:
+                        c = _ieee(rule, g, out, args, error)
+                    if check is not None:
+                        check(node, (g, *args), c, parent)
+                    total = parent._grad
+                    parent._grad = c if total is None else total + c
         if node.id >= drop:
             node._grad = None
 

@@ -150,7 +150,7 @@ class detect_anomaly(ContextDecorator):
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._quiet.__exit__()
+        self._quiet.__exit__(None, None, None)
         state.check, state.source = self._before
 
 

@@ -7,7 +7,6 @@ the doors through which NumPy comes in. What `np.*` means on a Tensor is in `num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +75,7 @@ class Tensor(Node):
     _lent: Any  # the array last handed out as .data; while it still is _data, operations copy it
     _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
 
-    _rules = attrgetter("array_vjps")
+    _on_arrays = True
 
     def __init__(self, data: Any, label: str = "") -> None:
         self._data = _array(data, "Tensor")
