@@ -133,6 +133,7 @@ def _run(method: Callable[..., Any], name: str, f: Callable[..., Any], argnums: 
         return method(f, argnums, list(args), options)
     finally:
         state.depth -= 1
+        state.made = None
         if collecting:
             gc.enable()
 
@@ -142,6 +143,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
     floor = next_id()
     wrapped = _wrap_arguments("grad", args, argnums)
     top = next_id()
+    state.made = None if inner else []
     out = f(*args, **options)
     if isinstance(out, np.ndarray) and out.shape == ():
         out = out.item()
@@ -151,7 +153,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
         raise ValueError(f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian")
     if isinstance(out, Node):
         if out.id >= floor:
-            backpropagate(out, _one(out), floor, inner, top)
+            backpropagate(out, _one(out), floor, inner, top, state.made)
         if not inner:
             out = _plain(out._data)
     taken: set[int] = set()

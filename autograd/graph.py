@@ -24,11 +24,12 @@ Rule = Callable[..., Any]
 class State:
     """What recording does besides building the graph. One per process, not per thread."""
 
-    __slots__ = ("check", "depth", "recording", "source")
+    __slots__ = ("check", "depth", "made", "recording", "source")
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
         self.depth = 0  # how many calls of grad and its kin are under way
+        self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
         self.source: Callable[[], Any] | None = None  # who made this node?  (record_source)
         self.check: Callable[..., None] | None = None  # inf or nan?  (detect_anomaly)
 
@@ -165,6 +166,8 @@ def record(
         node.primitive = primitive
         node.parents = parents
         node.saved = saved
+        if state.made is not None and primitive is not None:
+            state.made.append(node)
         if state.source is not None:
             node.source = state.source()
         if state.check is not None and primitive is not None:
@@ -208,15 +211,17 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     return found
 
 
-def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, drop: int = sys.maxsize) -> None:
+def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = False, drop: int = sys.maxsize, nodes: list[Node] | None = None) -> None:
     """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
 
     Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
     the rules run on nodes and so record a graph of their own: that is how derivatives of
     derivatives come about. The gradients of results with ids from `drop` on are let go once
-    they are passed on.
+    they are passed on. `nodes` may give the tape, if no gradient has passed over it yet; what
+    does not lead to the root may stand in it.
     """
-    nodes = tape(root, floor)
+    state.made = None  # gradients now pass over these nodes, so they are no fresh tape any more
+    nodes = tape(root, floor) if nodes is None else nodes
     if root.primitive is None:
         if root.id >= floor:
             root._grad = seed if root._grad is None else root._grad + seed
@@ -227,6 +232,8 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
     plain = check is None and not differentiable
     for node in reversed(nodes):
         g, out, args, primitive = node._grad, node._data, node.saved, node.primitive
+        if g is None:
+            continue
         rules = primitive.array_vjps if on_arrays else primitive.vjps  # type: ignore[union-attr]
         if plain and primitive.binary:  # type: ignore[union-attr]
             # The loop below, written out: for most scalar nodes looping costs more than the rules.

@@ -65,6 +65,8 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         node.label = ""
         node.source = None
         node.id = new_id()
+        if state.made is not None:
+            state.made.append(node)
         return node
 
     def reflected(self: Value, other: Any) -> Value:
