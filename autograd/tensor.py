@@ -29,7 +29,12 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Call
     """The operator and its reflection."""
 
     def operator(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ is Tensor or isinstance(other, float | int):
+        if other.__class__ is Tensor:
+            a, b = self._data, other._data
+            if self._lent is not a and other._lent is not b:  # nothing to copy: the common case, written out
+                return _result(primitive, (self, other), (a, b))
+            return Tensor._apply(primitive, (self, other))
+        if isinstance(other, float | int):
             return Tensor._apply(primitive, (self, other))
         other = _operand(other)
         return other if other is NotImplemented else Tensor._apply(primitive, (self, other))

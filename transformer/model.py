@@ -25,21 +25,22 @@ def logits(params: Params, tokens: Any, config: Config) -> Any:
     n_time = tokens.shape[-1]
     if n_time > config.block_size:
         raise ValueError(f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size")
+    params = nested(params)
     x = params["wte"][tokens]  # (..., T, C)
     x = x + (params["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
     if config.embed_norm:
-        x = norm(x, sub(params, "embed_norm"), config)
+        x = norm(x, params.get("embed_norm", {}), config)
     for i in range(config.n_layer):
-        x = block(x, sub(params, f"h{i}"), config)
+        x = block(x, params[f"h{i}"], config)
     if config.final_norm:
-        x = norm(x, sub(params, "final_norm"), config)
+        x = norm(x, params.get("final_norm", {}), config)
     return x @ (params["wte"].swapaxes(0, 1) if config.tied else params["lm_head"])
 
 
 def block(x: Any, params: Params, config: Config) -> Any:
     """Attention and MLP, each added to the residual stream x (..., T, C)."""
-    norm1, norm2 = sub(params, "norm1"), sub(params, "norm2")
-    attn, ffn = sub(params, "attn"), sub(params, "mlp")
+    norm1, norm2 = params.get("norm1", {}), params.get("norm2", {})
+    attn, ffn = params["attn"], params["mlp"]
     if config.norm_position == "pre":
         x = x + attention(norm(x, norm1, config), attn, config.n_head)
         return x + mlp(norm(x, norm2, config), ffn, config.activation)
@@ -72,9 +73,16 @@ def loss(params: Params, tokens: Any, config: Config) -> Any:
     return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
 
 
-def sub(params: Params, prefix: str) -> Params:
-    """The parameters under a name, as {"wq": ...} of {"attn.wq": ...}."""
-    return {name[len(prefix) + 1 :]: p for name, p in params.items() if name.startswith(prefix + ".")}
+def nested(params: Params) -> Params:
+    """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
+    tree: Params = {}
+    for name, p in params.items():
+        *path, last = name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        branch[last] = p
+    return tree
 
 
 def _checked(tokens: Any, config: Config, where: str) -> Any:

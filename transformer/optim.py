@@ -44,15 +44,15 @@ def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
     def update(params: Params, grads: Params, state: Any) -> tuple[Params, Any]:
         rate = schedule(state["step"])
         if not momentum:
-            new = {k: _blockwise(lambda p, g: (p - rate * g,), p, grads[k])[0] for k, p in params.items()}
+            (new,) = _elementwise(lambda p, g: (p - rate * g,), params, grads)
             return new, {"step": state["step"] + 1, "m": {}}
 
         def rule(p: Any, g: Any, m: Any) -> tuple[Any, ...]:
             m = momentum * m + g
             return p - rate * m, m
 
-        both = {k: _blockwise(rule, p, grads[k], state["m"][k]) for k, p in params.items()}
-        return {k: b[0] for k, b in both.items()}, {"step": state["step"] + 1, "m": {k: b[1] for k, b in both.items()}}
+        new, m = _elementwise(rule, params, grads, state["m"])
+        return new, {"step": state["step"] + 1, "m": m}
 
     return Optimizer(init, update)
 
@@ -91,11 +91,32 @@ def adam(lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_
                 p = p - rate * weight_decay * p
             return p - size * m / (root + floor), m, v
 
-        new = {k: _blockwise(rule, p, grads[k], state["m"][k], state["v"][k]) for k, p in params.items()}
-        moments = {name: {k: n[i] for k, n in new.items()} for i, name in ((1, "m"), (2, "v"))}
-        return {k: n[0] for k, n in new.items()}, {"step": step + 1, **moments}
+        new, m, v = _elementwise(rule, params, grads, state["m"], state["v"])
+        return new, {"step": step + 1, "m": m, "v": v}
 
     return Optimizer(init, update)
+
+
+def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[Params]:
+    """Apply an elementwise rule, (p, g, ...) -> (p, ...), to every parameter: a dict per result.
+
+    Plain arrays go through it in portions that fit the cache: small ones packed into one
+    vector, since a call costs more than their arithmetic, large ones block by block.
+    """
+    first = inputs[0]
+    small = [k for k in first if all(isinstance(d[k], np.ndarray) and d[k].size <= BLOCK and d[k].dtype == np.float64 for d in inputs)]
+    results: dict[str, tuple[Any, ...]] = {}
+    if sum(first[k].size for k in small) <= BLOCK and len(small) > 1:
+        packed = rule(*(np.concatenate([d[k].reshape(-1) for k in small]) for d in inputs))
+        end = 0
+        for k in small:
+            shape = first[k].shape
+            start, end = end, end + first[k].size
+            results[k] = tuple([part[start:end].reshape(shape) for part in packed])
+    for k in first:
+        if k not in results:
+            results[k] = _blockwise(rule, *(d[k] for d in inputs))
+    return [{k: results[k][i] for k in first} for i in range(len(inputs) - 1)]
 
 
 def _blockwise(rule: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any, ...]:

@@ -43,4 +43,4 @@ def run() -> None:
     for k, g in grads.items():
         theirs_k = np.array([[x.grad for x in row] for row in peer[NAMES.get(k, k)]])
         np.testing.assert_allclose(theirs_k.T if k in NAMES else theirs_k, g, atol=1e-9)
-    race("microgpt step as Values", ours, "plain Python", theirs, floor=2.5, rounds=25)
+    race("microgpt step as Values", ours, "plain Python", theirs, floor=2.5, rounds=15, repeat=3)
