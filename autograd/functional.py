@@ -110,7 +110,7 @@ def detach(x: Any) -> Any:
 
     Anything else, such as a plain array, comes back as it is.
     """
-    if isinstance(x, Value | Tensor):
+    if isinstance(x, (Value, Tensor)):
         return x.detach()
     if isinstance(x, np.ndarray) and x.dtype == object:
         return _each(detach, x)
@@ -147,7 +147,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
     out = f(*args, **options)
     if isinstance(out, np.ndarray) and out.shape == ():
         out = out.item()
-    if not isinstance(out, Node | numbers.Real) and getattr(out, "shape", None) != ():
+    if not isinstance(out, (Node, numbers.Real)) and getattr(out, "shape", None) != ():
         raise ValueError(f"grad: the function must give one number, but gave {_kind(out)}; sum it, or use jacobian")
     if isinstance(out, Tensor) and out.size != 1:
         raise ValueError(f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian")
@@ -280,7 +280,7 @@ def _each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
 def _one(root: Any) -> Any:
     if isinstance(root, Value):
         return 1.0
-    return np.ones(root.shape, root.dtype) if isinstance(root._data, np.ndarray | np.generic) else root._data * 0 + 1
+    return np.ones(root.shape, root.dtype) if isinstance(root._data, (np.ndarray, np.generic)) else root._data * 0 + 1
 
 
 def _plain(data: Any) -> Any:

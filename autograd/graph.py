@@ -16,22 +16,32 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Node", "Primitive", "backpropagate", "is_leaf", "record", "state", "tape"]
+__all__ = ["ArrayNode", "Node", "Primitive", "ScalarNode", "backpropagate", "enter", "is_leaf", "rules", "state", "tape"]
 
 Rule = Callable[..., Any]
+NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
 
 
 class State:
     """What recording does besides building the graph. One per process, not per thread."""
 
-    __slots__ = ("check", "depth", "made", "recording", "source")
+    __slots__ = ("check", "depth", "made", "ordinary", "recording", "source")
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
-        self.depth = 0  # how many calls of grad and its kin are under way
-        self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
         self.source: Callable[[], Any] | None = None  # who made this node?  (record_source)
         self.check: Callable[..., None] | None = None  # inf or nan?  (detect_anomaly)
+        self.ordinary = True  # recording, and none of the above: all that a hot path looks at
+        self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
+        self.depth = 0  # how many calls of grad and its kin are under way
+
+    def change(self, **settings: Any) -> dict[str, Any]:
+        """Set `recording`, `source` or `check`; gives what they were, to set them back."""
+        before = {name: getattr(self, name) for name in settings}
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self.ordinary = self.recording and self.source is None and self.check is None
+        return before
 
 
 state = State()
@@ -81,7 +91,7 @@ class Primitive:
         for a in args:
             if isinstance(a, Node):
                 return type(a)._apply(self, args)
-        if self.scalar is not None and all(isinstance(a, float | int) for a in args):
+        if self.scalar is not None and all(isinstance(a, NUMBER) for a in args):
             try:
                 return self.scalar(*args)
             except (ArithmeticError, ValueError):
@@ -104,21 +114,25 @@ class Node:
     source: the line of code and the scope that made it, inside `record_source()`.
     """
 
-    __slots__ = ("_data", "_grad", "id", "label", "parents", "primitive", "saved", "source")
+    __slots__ = ("_data", "_grad", "id", "label", "primitive", "source")
     _data: Any
     _grad: Any
     id: int
     label: str
-    parents: tuple[Node | None, ...]
     primitive: Primitive | None
-    saved: tuple[Any, ...]
     source: Any
 
-    _on_arrays = False  # which rules of a primitive apply: vjps, or array_vjps
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        raise NotImplementedError
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        raise NotImplementedError
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
-        raise TypeError(f"{cls.__name__} cannot apply {primitive.name}")
+        raise NotImplementedError
 
     @property
     def op(self) -> str:
@@ -148,34 +162,48 @@ class Node:
         return self.primitive.symbol
 
 
-def record(
-    cls: type[Node],
-    primitive: Primitive | None,
-    parents: tuple[Node | None, ...],
-    saved: tuple[Any, ...],
-    data: Any,
-) -> Any:
-    """A new node of class `cls`, entered into the graph unless recording is off."""
-    node = object.__new__(cls)
-    node._data = data
-    node._grad = None
-    node.label = ""
-    node.source = None
-    node.id = next_id()
-    if state.recording:
-        node.primitive = primitive
-        node.parents = parents
-        node.saved = saved
-        if state.made is not None and primitive is not None:
-            state.made.append(node)
-        if state.source is not None:
-            node.source = state.source()
-        if state.check is not None and primitive is not None:
-            state.check(node, saved, data)
-    else:
-        node.primitive = None
-        node.parents = node.saved = ()
-    return node
+class ArrayNode(Node):
+    """A node of an operation with any number of arguments, kept in tuples."""
+
+    __slots__ = ("parents", "saved")
+    parents: tuple[Node | None, ...]
+    saved: tuple[Any, ...]
+
+
+class ScalarNode(Node):
+    """A node of an operation with one or two arguments, kept in slots of its own.
+
+    A scalar graph is all overhead. Without tuples a node takes two thirds of the memory, and
+    the garbage collector has a third of the objects to trace.
+    """
+
+    __slots__ = ("_a", "_b", "_from_a", "_from_b")
+    _a: float
+    _b: float
+    _from_a: Node | None
+    _from_b: Node | None
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        if self.primitive is None:
+            return ()
+        return (self._from_a, self._from_b) if self.primitive.binary else (self._from_a,)
+
+    @property
+    def saved(self) -> tuple[float, ...]:
+        if self.primitive is None:
+            return ()
+        return (self._a, self._b) if self.primitive.binary else (self._a,)
+
+
+def enter(node: Node) -> None:
+    """What happens to a new result besides being recorded, where that is out of the ordinary or inside `grad`."""
+    if state.made is not None:
+        state.made.append(node)
+    if state.source is not None:
+        node.source = state.source()
+    if state.check is not None:
+        state.check(node, node.saved, node._data)
 
 
 def is_leaf(node: Node) -> bool:
@@ -199,9 +227,11 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     root._grad = _SEEN
     found, todo = [root], [root]
     push, pop, add = todo.append, todo.pop, found.append
+    scalars = isinstance(root, ScalarNode)
     while todo:
-        for p in pop().parents:
-            if p is not None and p._grad is not _SEEN and p.primitive is not None and p.id >= floor:
+        node: Any = pop()
+        for p in (node._from_a, node._from_b) if scalars else node.parents:
+            if p is not None and p.primitive is not None and p._grad is not _SEEN and p.id >= floor:
                 p._grad = _SEEN
                 push(p)
                 add(p)
@@ -216,57 +246,84 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
 
     Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
     the rules run on nodes and so record a graph of their own: that is how derivatives of
-    derivatives come about. The gradients of results with ids from `drop` on are let go once
+    derivatives come about. The gradients of arrays with ids from `drop` on are let go once
     they are passed on. `nodes` may give the tape, if no gradient has passed over it yet; what
     does not lead to the root may stand in it.
     """
     state.made = None  # gradients now pass over these nodes, so they are no fresh tape any more
-    nodes = tape(root, floor) if nodes is None else nodes
     if root.primitive is None:
         if root.id >= floor:
             root._grad = seed if root._grad is None else root._grad + seed
         return
+    nodes = tape(root, floor) if nodes is None else nodes
     root._grad = seed
-    on_arrays = root._on_arrays
+    if isinstance(root, ScalarNode) and state.check is None and not differentiable:
+        _pull_scalars(nodes, floor)
+    else:
+        _pull(nodes, floor, differentiable, drop)
+
+
+def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> None:
+    """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
     check = state.check
-    plain = check is None and not differentiable
     for node in reversed(nodes):
-        g, out, args, primitive = node._grad, node._data, node.saved, node.primitive
+        g, out, args = node._grad, node._data, node.saved
         if g is None:
             continue
-        rules = primitive.array_vjps if on_arrays else primitive.vjps  # type: ignore[union-attr]
-        if plain and primitive.binary:  # type: ignore[union-attr]
-            # The loop below, written out: for most scalar nodes looping costs more than the rules.
-            (p, q), (a, b), (rule_a, rule_b) = node.parents, args, rules
+        if differentiable:
+            args, out = _as_nodes(node), node
+        for parent, rule in zip(node.parents, rules(node)):
+            if parent is not None and rule is not None and parent.id >= floor:
+                try:
+                    c = rule(g, out, *args)
+                except (ArithmeticError, ValueError) as error:
+                    c = _ieee(rule, error, g, out, *args)
+                if check is not None:
+                    check(node, (g, *args), c, parent)
+                total = parent._grad
+                parent._grad = c if total is None else total + c
+        if node.id >= drop:
+            node._grad = None
+
+
+def _pull_scalars(nodes: list[Any], floor: int) -> None:
+    """The same for scalars, written out: for most of them looping costs more than the rules."""
+    for node in reversed(nodes):
+        g = node._grad
+        if g is None:
+            continue
+        out, a, p, primitive = node._data, node._a, node._from_a, node.primitive
+        if primitive.binary:
+            b, q = node._b, node._from_b
+            rule_a, rule_b = primitive.vjps
             if p is not None and p.id >= floor:
                 try:
                     c = rule_a(g, out, a, b)
                 except (ArithmeticError, ValueError) as error:
-                    c = _ieee(rule_a, g, out, args, error)
+                    c = _ieee(rule_a, error, g, out, a, b)
                 total = p._grad
                 p._grad = c if total is None else total + c
             if q is not None and q.id >= floor:
                 try:
                     c = rule_b(g, out, a, b)
                 except (ArithmeticError, ValueError) as error:
-                    c = _ieee(rule_b, g, out, args, error)
+                    c = _ieee(rule_b, error, g, out, a, b)
                 total = q._grad
                 q._grad = c if total is None else total + c
-        else:
-            if differentiable:
-                args, out = _as_nodes(node), node
-            for parent, rule in zip(node.parents, rules):
-                if parent is not None and rule is not None and parent.id >= floor:
-                    try:
-                        c = rule(g, out, *args)
-                    except (ArithmeticError, ValueError) as error:
-                        c = _ieee(rule, g, out, args, error)
-                    if check is not None:
-                        check(node, (g, *args), c, parent)
-                    total = parent._grad
-                    parent._grad = c if total is None else total + c
-        if node.id >= drop:
-            node._grad = None
+        elif p.id >= floor:
+            (rule,) = primitive.vjps
+            try:
+                c = rule(g, out, a)
+            except (ArithmeticError, ValueError) as error:
+                c = _ieee(rule, error, g, out, a)
+            total = p._grad
+            p._grad = c if total is None else total + c
+
+
+def rules(node: Node) -> Any:
+    """The vjp per argument of the operation that made a node; arrays need broadcasting undone as well."""
+    assert node.primitive is not None
+    return node.primitive.vjps if isinstance(node, ScalarNode) else node.primitive.array_vjps
 
 
 def _as_nodes(node: Node) -> tuple[Any, ...]:
@@ -281,9 +338,9 @@ def _as_nodes(node: Node) -> tuple[Any, ...]:
     return tuple(s if p is None else p for p, s in zip(node.parents, node.saved, strict=True))
 
 
-def _ieee(rule: Rule, g: Any, out: Any, args: tuple[Any, ...], error: Exception) -> Any:
+def _ieee(rule: Rule, error: Exception, g: Any, *numbers: Any) -> Any:
     """Where Python's floats raise in a rule, what IEEE arithmetic gives: inf or nan."""
     if not isinstance(g, float):
         raise error
     with np.errstate(all="ignore"):
-        return float(rule(np.float64(g), np.float64(out), *map(np.float64, args)))
+        return float(rule(np.float64(g), *map(np.float64, numbers)))

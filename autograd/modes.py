@@ -26,11 +26,11 @@ class no_grad(ContextDecorator):
     """Inside it results are leaves: no graph is recorded, and no memory held for one."""
 
     def __enter__(self) -> no_grad:
-        self._before, state.recording = state.recording, False
+        self._before = state.change(recording=False)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        state.recording = self._before
+        state.change(**self._before)
 
 
 # ---- source lines and scopes -----------------------------------------------------------
@@ -68,12 +68,11 @@ class record_source(ContextDecorator):
     """
 
     def __enter__(self) -> record_source:
-        self._before = state.source
-        state.source = _Scopes(sys._getframe(1))
+        self._before = state.change(source=_Scopes(sys._getframe(1)))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        state.source = self._before
+        state.change(**self._before)
 
 
 class _Scopes:
@@ -141,23 +140,20 @@ class detect_anomaly(ContextDecorator):
     """
 
     def __enter__(self) -> detect_anomaly:
-        self._before = (state.check, state.source)
-        state.check = _check
-        if state.source is None:
-            state.source = _Scopes(sys._getframe(1))
+        self._before = state.change(check=_check, source=state.source or _Scopes(sys._getframe(1)))
         self._quiet = np.errstate(all="ignore")  # an error is on its way; no warning besides
         self._quiet.__enter__()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._quiet.__exit__(None, None, None)
-        state.check, state.source = self._before
+        state.change(**self._before)
 
 
 def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
     """Raise where `result` of a forward (or, with a parent, of a vjp) is a new nan or inf."""
     result = raw(result)
-    if not isinstance(result, float | np.ndarray | np.generic):
+    if not isinstance(result, (float, np.ndarray, np.generic)):
         return  # JAX: its values may not exist yet
     bad = "nan" if np.isnan(result).any() else "inf" if np.isinf(result).any() else ""
     numbers = [raw(x) for x in inputs if _is_real(raw(x))]
@@ -186,7 +182,7 @@ def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None
 
 
 def _is_real(x: Any) -> bool:
-    return isinstance(x, float) or (isinstance(x, np.ndarray | np.generic) and np.asarray(x).dtype.kind == "f")
+    return isinstance(x, float) or (isinstance(x, (np.ndarray, np.generic)) and np.asarray(x).dtype.kind == "f")
 
 
 def _show(x: Any) -> str:

@@ -79,7 +79,7 @@ def _hstack(arrays: Any) -> Any:
 
 def _split(a: Any, indices_or_sections: Any, axis: int = 0, equal: bool = True) -> list[Any]:
     n, parts = a.shape[axis], indices_or_sections
-    if not isinstance(parts, int | np.integer):
+    if not isinstance(parts, (int, np.integer)):
         cuts = [0, *(int(i) for i in parts), n]
     elif equal and n % parts:
         raise ValueError(f"split: {n} elements along axis {axis} do not divide into {parts} equal parts; use np.array_split")
@@ -98,7 +98,7 @@ def _expand_dims(a: Any, axis: Any) -> Any:
 
 
 def _broadcast_to(array: Any, shape: Any) -> Any:
-    return p.broadcast_to(array, tuple(shape) if isinstance(shape, tuple | list) else (shape,))
+    return p.broadcast_to(array, tuple(shape) if isinstance(shape, (tuple, list)) else (shape,))
 
 
 def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
@@ -228,9 +228,9 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
         known = ", ".join(sorted(f.__name__ for f in UFUNCS))
         raise TypeError(f"{name} has no derivative here; supported: {known}; or use {name}(x.data) for an array without a graph")
     for i, x in enumerate(inputs):
-        if isinstance(x, str | bytes | dict | set) or x is None:
+        if isinstance(x, (str, bytes, dict, set)) or x is None:
             raise TypeError(f"{name}: argument {i} is {x!r}; expected a Tensor, an array or a number")
-    return UFUNCS[ufunc](*(np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs))
+    return UFUNCS[ufunc](*(np.asarray(x) if isinstance(x, (list, tuple)) else x for x in inputs))
 
 
 def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

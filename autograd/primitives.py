@@ -38,7 +38,7 @@ def _portable(ufunc: np.ufunc) -> Callable[..., Any]:
 
     def array(*args: Any) -> Any:
         for a in args:
-            if not isinstance(a, np.ndarray | np.generic | float | int):
+            if not isinstance(a, (np.ndarray, np.generic, float, int)):
                 return getattr(a.__array_namespace__(), name)(*args)
         return ufunc(*args)
 
@@ -131,7 +131,7 @@ def _share(x: Any, out: Any, axis: Any) -> Any:
 def _is_basic(index: Any) -> bool:
     """True for an index of ints, slices, None and ... only, which never picks an element twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is Ellipsis or (isinstance(p, int | slice | np.integer) and not isinstance(p, bool)) for p in parts)
+    return all(p is None or p is Ellipsis or (isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool)) for p in parts)
 
 
 def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:

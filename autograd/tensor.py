@@ -13,9 +13,11 @@ import numpy as np
 
 from autograd import numpy_api
 from autograd import primitives as p
-from autograd.graph import Node, Primitive, backpropagate, next_id, record, state
+from autograd.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, enter, next_id, state
 
 __all__ = ["Tensor"]
+
+_new = object.__new__
 
 
 def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
@@ -34,7 +36,7 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Call
             if self._lent is not a and other._lent is not b:  # nothing to copy: the common case, written out
                 return _result(primitive, (self, other), (a, b))
             return Tensor._apply(primitive, (self, other))
-        if isinstance(other, float | int):
+        if isinstance(other, NUMBER):
             return Tensor._apply(primitive, (self, other))
         other = _operand(other)
         return other if other is NotImplemented else Tensor._apply(primitive, (self, other))
@@ -48,14 +50,14 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Call
 
 def _operand(x: Any) -> Any:
     """What an operator takes besides a Tensor: numbers, arrays, nested lists of numbers."""
-    if isinstance(x, list | tuple):
+    if isinstance(x, (list, tuple)):
         return np.array(x)
-    if isinstance(x, float | int | np.ndarray | np.generic | Node) or hasattr(x, "__array_namespace__"):
+    if isinstance(x, (float, int, np.ndarray, np.generic, Node)) or hasattr(x, "__array_namespace__"):
         return x
     return NotImplemented
 
 
-class Tensor(Node):
+class Tensor(ArrayNode):
     """An array that remembers how it was computed.
 
     >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], label="x")
@@ -79,8 +81,6 @@ class Tensor(Node):
     __slots__ = ("_lent", "_owned")
     _lent: Any  # the array last handed out as .data; while it still is _data, operations copy it
     _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
-
-    _on_arrays = True
 
     def __init__(self, data: Any, label: str = "") -> None:
         self._data = _array(data, "Tensor")
@@ -108,7 +108,7 @@ class Tensor(Node):
     def data(self) -> Any:
         """The array. That of a leaf may be assigned or changed in place; graphs recorded earlier keep the old."""
         data = self._data
-        if not isinstance(data, np.ndarray | np.generic):
+        if not isinstance(data, (np.ndarray, np.generic)):
             return data
         if self.primitive is not None:
             view = np.asarray(data).view()
@@ -137,13 +137,13 @@ class Tensor(Node):
             grad = np.zeros(self.shape, self.dtype)
             if self.primitive is None:
                 self._grad = self._owned = grad
-        elif self._owned is not grad and isinstance(grad, np.ndarray | np.generic):
+        elif self._owned is not grad and isinstance(grad, (np.ndarray, np.generic)):
             self._grad = self._owned = grad = np.array(grad)  # a rule may have handed one array to two nodes
         return grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        self._grad = np.broadcast_to(np.asarray(grad, self.dtype), self.shape) if isinstance(grad, int | float) else self._like(grad, "Tensor.grad")
+        self._grad = np.broadcast_to(np.asarray(grad, self.dtype), self.shape) if isinstance(grad, (int, float)) else self._like(grad, "Tensor.grad")
 
     def _like(self, array: Any, where: str) -> Any:
         """A copy of `array` in the dtype of this Tensor, or a ValueError about its shape."""
@@ -197,7 +197,7 @@ class Tensor(Node):
                     f"backward: a Tensor of shape {self.shape} has no single gradient to start from; "
                     "reduce it to one number first, as in y.sum().backward(), or pass backward(gradient) of its shape"
                 )
-            gradient = self._data * 0 + 1 if not isinstance(self._data, np.ndarray | np.generic) else np.ones(self.shape, self.dtype)
+            gradient = self._data * 0 + 1 if not isinstance(self._data, (np.ndarray, np.generic)) else np.ones(self.shape, self.dtype)
         else:
             gradient = self._like(gradient._data if isinstance(gradient, Tensor) else gradient, "backward: gradient")
         backpropagate(self, gradient)
@@ -319,7 +319,7 @@ class Tensor(Node):
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, int | float | np.ndarray | np.generic):
+        if isinstance(other, (int, float, np.ndarray, np.generic)):
             raise TypeError("== on a Tensor asks whether two Tensors are the same object; use np.equal(x, y) to compare elements")
         return self is other
 
@@ -338,7 +338,7 @@ class Tensor(Node):
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         data = self._data
-        if isinstance(data, np.ndarray | np.generic):
+        if isinstance(data, (np.ndarray, np.generic)):
             text = np.array2string(np.asarray(data), precision=6, separator=", ", prefix="Tensor(", threshold=100)
             return f"Tensor({text}, shape={self.shape}, dtype={self.dtype}{name})"
         return f"Tensor({data!r}{name})"
@@ -374,13 +374,28 @@ class Tensor(Node):
         return _result(primitive, tuple(parents), tuple(saved))
 
 
-def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple[Any, ...]) -> Any:
+def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple[Any, ...]) -> Tensor:
+    """The operation on raw data, and its result as a node; a leaf where recording is off."""
     try:
         data = primitive.array(*saved)
     except (ValueError, IndexError) as error:
         raise type(error)(f"{primitive.name}{_describe(saved)}: {error}") from None
-    node = record(Tensor, primitive, parents, saved, data)
-    node._lent = node._owned = None
+    node = _new(Tensor)
+    node._data = data
+    node._grad = node._lent = node._owned = node.source = None
+    node.label = ""
+    node.id = next_id()
+    if not state.recording:
+        node.primitive = None
+        node.parents = node.saved = ()
+        return node
+    node.primitive = primitive
+    node.parents = parents
+    node.saved = saved
+    if not state.ordinary:
+        enter(node)
+    elif state.made is not None:
+        state.made.append(node)
     return node
 
 
@@ -411,7 +426,7 @@ def _short(x: Any) -> str:
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Ints given one by one, or as one tuple or list."""
-    if len(numbers) == 1 and isinstance(numbers[0], tuple | list):
+    if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)):
         numbers = tuple(numbers[0])
     return tuple(int(n) for n in numbers)
 

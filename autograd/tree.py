@@ -13,7 +13,7 @@ def leaves(tree: Any) -> Iterator[Any]:
     """Everything in a nested structure that is not a dict, list or tuple, in order."""
     if isinstance(tree, dict):
         tree = tree.values()
-    elif not isinstance(tree, list | tuple):
+    elif not isinstance(tree, (list, tuple)):
         yield tree
         return
     for branch in tree:

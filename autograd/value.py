@@ -9,11 +9,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import primitives as p
-from autograd.graph import Node, Primitive, backpropagate, next_id, record, state
+from autograd.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, enter, next_id, state
 
 __all__ = ["Value", "values"]
 
 _new = object.__new__
+
+
+def _record(primitive: Primitive, data: float, a: float, from_a: Value | None, b: float = 0.0, from_b: Value | None = None) -> Value:
+    """The result of an operation as a node; a leaf where recording is off."""
+    node = _new(Value)
+    node._data = data
+    node._grad = None
+    node._a = a
+    node._b = b
+    node._from_a = from_a
+    node._from_b = from_b
+    node.label = ""
+    node.source = None
+    node.id = next_id()
+    if state.recording:
+        node.primitive = primitive
+        enter(node)
+    else:
+        node.primitive = node._from_a = node._from_b = None
+    return node
 
 
 def _unary(primitive: Primitive) -> Callable[[Value], Value]:
@@ -26,7 +46,7 @@ def _unary(primitive: Primitive) -> Callable[[Value], Value]:
             data = scalar(a)
         except (ArithmeticError, ValueError):
             data = ieee(a)
-        return record(Value, primitive, (self,), (a,), data)
+        return _record(primitive, data, a, self)
 
     return method
 
@@ -39,14 +59,12 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
     def operator(self: Value, other: Any) -> Value:
         a = self._data
         if other.__class__ is Value:
-            parents: tuple[Node | None, ...] = (self, other)
-            b = other._data
-        elif isinstance(other, float | int):
-            parents = (self, None)
-            b = float(other)
+            b, from_b = other._data, other
+        elif isinstance(other, NUMBER):
+            b, from_b = float(other), None
         elif isinstance(other, np.ndarray) and other.ndim:
             return NotImplemented  # NumPy takes over and comes back element by element
-        elif isinstance(other, numbers.Real | Node | np.ndarray):
+        elif isinstance(other, (numbers.Real, Node, np.ndarray)):
             return Value._apply(primitive, (self, other))
         else:
             return NotImplemented
@@ -54,17 +72,19 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
             data = scalar(a, b)
         except (ArithmeticError, ValueError):
             data = ieee(a, b)
-        if not state.recording or state.source is not None or state.check is not None:
-            return record(Value, primitive, parents, (a, b), data)
-        node = _new(Value)
+        if not state.ordinary:
+            return _record(primitive, data, a, self, b, from_b)
+        node = _new(Value)  # `_record`, written out
         node._data = data
         node._grad = None
-        node.primitive = primitive
-        node.parents = parents
-        node.saved = (a, b)
+        node._a = a
+        node._b = b
+        node._from_a = self
+        node._from_b = from_b
         node.label = ""
         node.source = None
         node.id = new_id()
+        node.primitive = primitive
         if state.made is not None:
             state.made.append(node)
         return node
@@ -77,7 +97,7 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
     return operator, reflected
 
 
-class Value(Node):
+class Value(ScalarNode):
     """One float64 number that remembers how it was computed.
 
     >>> x = Value(3.0, label="x")
@@ -111,7 +131,6 @@ class Value(Node):
         self._grad = None
         self.label = label
         self.primitive = None
-        self.parents = self.saved = ()
         self.id = next_id()
         self.source = state.source() if state.source is not None else None
 
@@ -162,20 +181,21 @@ class Value(Node):
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
-        parents, saved = [], []
-        for i, a in enumerate(args):
-            is_value = isinstance(a, Value)
-            if not is_value and isinstance(a, Node):
-                raise TypeError(f"{primitive.name}: argument {i} is a Tensor and another is a Value; use one kind in a graph")
-            parents.append(a if is_value else None)
-            saved.append(a._data if is_value else _number(a, primitive.name))
         if primitive.scalar is None:
             raise TypeError(f"{primitive.name} needs arrays; use a Tensor, or an array of Values, instead of a Value")
+        pairs: list[Any] = []  # a, from_a, b, from_b
+        for i, x in enumerate(args):
+            if isinstance(x, Value):
+                pairs += x._data, x
+            elif isinstance(x, Node):
+                raise TypeError(f"{primitive.name}: argument {i} is a Tensor and another is a Value; use one kind in a graph")
+            else:
+                pairs += _number(x, primitive.name), None
         try:
-            data = primitive.scalar(*saved)
+            data = primitive.scalar(*pairs[::2])
         except (ArithmeticError, ValueError):
-            data = primitive.ieee(*saved)
-        return record(cls, primitive, tuple(parents), tuple(saved), data)
+            data = primitive.ieee(*pairs[::2])
+        return _record(primitive, data, *pairs)
 
     __hash__ = object.__hash__
 

@@ -59,7 +59,7 @@ def loss(params: Params, tokens: Any, config: Config) -> Any:
 
     A next token of -1 is padding, which must stand at the end of a row, and does not count.
     """
-    if isinstance(tokens, list | tuple | np.ndarray):
+    if isinstance(tokens, (list, tuple, np.ndarray)):
         tokens = np.asarray(tokens)
         if tokens.ndim == 0 or tokens.shape[-1] < 2:
             raise ValueError(f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor")
@@ -86,7 +86,7 @@ def nested(params: Params) -> Params:
 
 
 def _checked(tokens: Any, config: Config, where: str) -> Any:
-    if not isinstance(tokens, list | tuple | np.ndarray):
+    if not isinstance(tokens, (list, tuple, np.ndarray)):
         return tokens  # a tracer, whose numbers are not there yet
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "iu":
