@@ -88,15 +88,17 @@ class Primitive:
 
     def __call__(self, *args: Any) -> Any:
         """Apply to numbers, arrays or nodes; with a node among them the result is a node."""
+        numbers = self.scalar is not None
         for a in args:
             if isinstance(a, Node):
-                return type(a)._apply(self, args)
-        if self.scalar is not None and all(isinstance(a, NUMBER) for a in args):
-            try:
-                return self.scalar(*args)
-            except (ArithmeticError, ValueError):
-                return self.ieee(*args)
-        return self.array(*args)
+                return a._apply(self, args)
+            numbers = numbers and isinstance(a, NUMBER)
+        if not numbers:
+            return self.array(*args)
+        try:
+            return self.scalar(*args)  # type: ignore[misc]
+        except (ArithmeticError, ValueError):
+            return self.ieee(*args)
 
     def ieee(self, *args: float) -> float:
         """The result that IEEE arithmetic gives where Python's floats raise: inf or nan."""

@@ -213,6 +213,8 @@ INSTEAD = {
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """What `Tensor.__array_ufunc__` does."""
+    if len(inputs) == 1 and method == "__call__" and not options and ufunc in UFUNCS:
+        return UFUNCS[ufunc](*inputs)
     name = f"np.{ufunc.__name__}"
     if options.pop("out", None) is not None:
         raise TypeError(f"{name}: out= and in-place operators write over an array, which a graph cannot record; write y = {name}(...), or a = a + t for a += t")

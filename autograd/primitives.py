@@ -32,13 +32,16 @@ def _row(name: str, *columns: Any, **more: Any) -> Primitive:
     return TABLE[name]
 
 
+_NUMPY = (np.ndarray, np.generic, float, int)
+
+
 def _portable(ufunc: np.ufunc) -> Callable[..., Any]:
     """The function of that name in the library that the arrays come from."""
     name = ufunc.__name__
 
     def array(*args: Any) -> Any:
         for a in args:
-            if not isinstance(a, (np.ndarray, np.generic, float, int)):
+            if not isinstance(a, _NUMPY):
                 return getattr(a.__array_namespace__(), name)(*args)
         return ufunc(*args)
 
@@ -97,10 +100,12 @@ def raw(x: Any) -> Any:
 
 def fit(g: Any, like: Any) -> Any:
     """Undo broadcasting and promotion: sum g down to the shape of `like`, in its dtype."""
-    if g.shape != like.shape:
-        lead = g.ndim - like.ndim
-        stretched = (i + lead for i, n in enumerate(like.shape) if n == 1 and g.shape[i + lead] != 1)
-        g = g.sum(axis=(*range(lead), *stretched)).reshape(like.shape)
+    shape = like.shape
+    if g.shape != shape:
+        lead = g.ndim - len(shape)
+        stretched = [i for i, (m, n) in enumerate(zip(g.shape, (0,) * lead + shape)) if m != n]
+        g = total(g, tuple(stretched), True)
+        g = g.reshape(shape) if lead else g
     return g if g.dtype == like.dtype else g.astype(like.dtype)
 
 
@@ -114,12 +119,12 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
 
 def _spread(g: Any, x: Any, axis: Any) -> Any:
     """The gradient of a sum: g, at every element that was summed."""
-    return broadcast_to(g.reshape(_kept(x, axis)), x.shape)
+    return broadcast_to(g if g.ndim == x.ndim else g.reshape(_kept(x, axis)), x.shape)
 
 
-def _count(x: Any, axis: Any) -> int:
-    """How many elements a reduction over `axis` joins into one."""
-    return math.prod(x.shape) // max(1, math.prod(_kept(x, axis)))
+def _count(x: Any, out: Any) -> int:
+    """How many elements of x a reduction joined into each one of `out`."""
+    return int(x.size // max(1, out.size))
 
 
 def _share(x: Any, out: Any, axis: Any) -> Any:
@@ -198,6 +203,11 @@ def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
     return x.sum(axis=axis, keepdims=keepdims)
 
 
+def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+    summed = _sum(x, axis, keepdims)
+    return summed / _count(x, summed)
+
+
 def _matmul(a: Any, b: Any) -> Any:
     if type(a) is np.ndarray and b.ndim == 2:
         if a.ndim == 2:
@@ -272,7 +282,7 @@ sign = unary("sign", lambda a: a if a != a else float((a > 0) - (a < 0)), np.sig
 absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)")
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis))
-mean = array_op("mean", lambda x, axis, keep: _sum(x, axis, keep) / _count(x, axis), lambda g, out, x, axis, keep: _spread(g / _count(x, axis), x, axis))
+mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis))
 amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
 amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
 matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b)

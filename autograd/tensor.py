@@ -22,7 +22,7 @@ _new = object.__new__
 
 def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
     def method(self: Tensor) -> Tensor:
-        return Tensor._apply(primitive, (self,))
+        return self._alone(primitive)
 
     return method
 
@@ -31,13 +31,12 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Call
     """The operator and its reflection."""
 
     def operator(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ is Tensor:
-            a, b = self._data, other._data
-            if self._lent is not a and other._lent is not b:  # nothing to copy: the common case, written out
-                return _result(primitive, (self, other), (a, b))
-            return Tensor._apply(primitive, (self, other))
-        if isinstance(other, NUMBER):
-            return Tensor._apply(primitive, (self, other))
+        data = self._data
+        if self._lent is not data:  # nothing to copy: the common cases, written out
+            if other.__class__ is Tensor and other._lent is not other._data:
+                return _result(primitive, (self, other), (data, other._data))
+            if other.__class__ in NUMBER:
+                return _result(primitive, (self, None), (data, other))
         other = _operand(other)
         return other if other is NotImplemented else Tensor._apply(primitive, (self, other))
 
@@ -214,19 +213,19 @@ class Tensor(ArrayNode):
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The sum over `axis`: an int, a tuple of ints, or None for all."""
-        return self._apply(p.total, (self, axis, keepdims))
+        return self._alone(p.total, axis, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The mean over `axis`."""
-        return self._apply(p.mean, (self, axis, keepdims))
+        return self._alone(p.mean, axis, keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The maximum over `axis`; elements that tie share the gradient equally."""
-        return self._apply(p.amax, (self, axis, keepdims))
+        return self._alone(p.amax, axis, keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The minimum over `axis`; elements that tie share the gradient equally."""
-        return self._apply(p.amin, (self, axis, keepdims))
+        return self._alone(p.amin, axis, keepdims)
 
     def var(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
         """The variance over `axis`, divided by the count less `ddof`."""
@@ -240,18 +239,18 @@ class Tensor(ArrayNode):
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape, given as ints or as one tuple; one -1 is worked out."""
-        return self._apply(p.reshape, (self, _flat(shape)))
+        return self._alone(p.reshape, _flat(shape))
 
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in the order given, reversed by default."""
         order = tuple(range(self.ndim)[::-1]) if axes in ((), (None,)) else _flat(axes)
         if sorted(i % max(1, self.ndim) for i in order) != list(range(self.ndim)) or any(not -self.ndim <= i < self.ndim for i in order):
             raise ValueError(f"transpose: axes {order} are not a permutation of the {self.ndim} axes of shape {self.shape}")
-        return self._apply(p.transpose, (self, tuple(i % self.ndim for i in order)))
+        return self._alone(p.transpose, tuple(i % self.ndim for i in order))
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Two axes exchanged."""
-        return self._apply(p.swapaxes, (self, axis1, axis2))
+        return self._alone(p.swapaxes, axis1, axis2)
 
     def squeeze(self, axis: Any = None) -> Tensor:
         """Without the axes of length one, or without those given."""
@@ -271,10 +270,10 @@ class Tensor(ArrayNode):
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
             raise TypeError(f"astype: a Tensor holds floats, not {dtype}; use .data.astype({dtype.name!r}) for an array without a graph")
-        return self._apply(p.astype, (self, dtype))
+        return self._alone(p.astype, dtype)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return self._apply(p.getitem, (self, _index(index)))
+        return self._alone(p.getitem, _index(index))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -347,6 +346,13 @@ class Tensor(ArrayNode):
         return format(self.item(), spec) if spec else repr(self)
 
     # ---- how an operation is applied ----
+
+    def _alone(self, primitive: Primitive, *constants: Any) -> Tensor:
+        """An operation on this Tensor and constants that nobody else can change."""
+        data = self._data
+        if self._lent is data and state.recording:
+            data = data.copy()
+        return _result(primitive, (self, *(None for _ in constants)), (data, *constants))
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
@@ -427,8 +433,8 @@ def _short(x: Any) -> str:
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Ints given one by one, or as one tuple or list."""
     if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)):
-        numbers = tuple(numbers[0])
-    return tuple(int(n) for n in numbers)
+        (numbers,) = numbers
+    return tuple(map(int, numbers))
 
 
 def _index(index: Any) -> Any:
