@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ArrayNode", "Node", "Primitive", "ScalarNode", "backpropagate", "enter", "is_leaf", "rules", "state", "tape"]
+__all__ = ["ArrayNode", "Node", "Primitive", "ScalarNode", "backpropagate", "enter", "is_leaf", "state", "tape"]
 
 Rule = Callable[..., Any]
 NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
@@ -57,12 +57,11 @@ class Primitive:
     vjps: per argument, `rule(g, out, *args)` gives the gradient of that argument from
         the gradient g of the result; None for an argument that has no gradient. Rules
         are written in plain operators, methods and other primitives, so that they run on
-        numbers, arrays and nodes alike.
-    array_vjps: the same for arrays, where a rule must also undo broadcasting.
+        numbers, arrays and nodes alike. Undoing broadcasting is not their business.
     local: per argument, the local derivative as text, in `a`, `b` and `out`.
     """
 
-    __slots__ = ("array", "array_vjps", "binary", "local", "name", "scalar", "symbol", "vjps")
+    __slots__ = ("array", "binary", "local", "name", "scalar", "symbol", "vjps")
 
     def __init__(
         self,
@@ -72,13 +71,11 @@ class Primitive:
         vjps: Any,
         local: tuple[str, ...] = (),
         symbol: str = "",
-        array_vjps: Any = None,
     ) -> None:
         self.name = name
         self.scalar = scalar
         self.array = array
         self.vjps = vjps
-        self.array_vjps = vjps if array_vjps is None else array_vjps
         self.binary = scalar is not None and len(vjps) == 2
         self.local = local
         self.symbol = symbol or name
@@ -135,6 +132,10 @@ class Node:
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
         raise NotImplementedError
+
+    def _fit(self, g: Any) -> Any:
+        """A contribution to this node's gradient, in its own shape: arrays sum over what was broadcast."""
+        return g
 
     @property
     def op(self) -> str:
@@ -274,10 +275,10 @@ def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> Non
             continue
         if differentiable:
             args, out = _as_nodes(node), node
-        for parent, rule in zip(node.parents, rules(node)):
+        for parent, rule in zip(node.parents, node.primitive.vjps):  # type: ignore[union-attr]
             if parent is not None and rule is not None and parent.id >= floor:
                 try:
-                    c = rule(g, out, *args)
+                    c = parent._fit(rule(g, out, *args))
                 except (ArithmeticError, ValueError) as error:
                     c = _ieee(rule, error, g, out, *args)
                 if check is not None:
@@ -320,12 +321,6 @@ def _pull_scalars(nodes: list[Any], floor: int) -> None:
                 c = _ieee(rule, error, g, out, a)
             total = p._grad
             p._grad = c if total is None else total + c
-
-
-def rules(node: Node) -> Any:
-    """The vjp per argument of the operation that made a node; arrays need broadcasting undone as well."""
-    assert node.primitive is not None
-    return node.primitive.vjps if isinstance(node, ScalarNode) else node.primitive.array_vjps
 
 
 def _as_nodes(node: Node) -> tuple[Any, ...]:

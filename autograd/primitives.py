@@ -59,14 +59,7 @@ def binary(name: str, scalar: Any, array: Any, rule_a: Rule, rule_b: Rule, local
     """A row for a function of two numbers, elementwise on arrays that broadcast."""
     if isinstance(array, np.ufunc):
         array = _portable(array)
-
-    def array_a(g: Any, out: Any, a: Any, b: Any) -> Any:
-        return fit(rule_a(g, out, a, b), a)
-
-    def array_b(g: Any, out: Any, a: Any, b: Any) -> Any:
-        return fit(rule_b(g, out, a, b), b)
-
-    return _row(name, scalar, array, (rule_a, rule_b), local, symbol, array_vjps=(array_a, array_b))
+    return _row(name, scalar, array, (rule_a, rule_b), local, symbol)
 
 
 def array_op(name: str, array: Any, *rules: Rule | None) -> Primitive:
@@ -149,28 +142,28 @@ def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
 
 def _matmul_a(g: Any, out: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
-        return fit(g.reshape((*g.shape, 1)) * b, a)
+        return g.reshape((*g.shape, 1)) * b
     if a.ndim == 1:
         lead = g.shape[:-1]
-        return fit((g.reshape((*lead, 1, g.shape[-1])) @ b.swapaxes(-1, -2)).reshape((*lead, a.shape[0])), a)
-    return fit(g @ b.swapaxes(-1, -2), a)
+        return (g.reshape((*lead, 1, g.shape[-1])) @ b.swapaxes(-1, -2)).reshape((*lead, a.shape[0]))
+    return _matmul(g, b.swapaxes(-1, -2))
 
 
 def _matmul_b(g: Any, out: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
-        return fit(a * g.reshape((*g.shape, 1)), b)
+        return a * g.reshape((*g.shape, 1))
     if a.ndim == 1:
-        return fit(a.reshape((-1, 1)) * g.reshape((*g.shape[:-1], 1, g.shape[-1])), b)
+        return a.reshape((-1, 1)) * g.reshape((*g.shape[:-1], 1, g.shape[-1]))
     if b.ndim == 2 and a.ndim > 2:
         rows = math.prod(a.shape[:-1])
         a, g = a.reshape((rows, a.shape[-1])), g.reshape((rows, g.shape[-1]))
-    return fit(a.swapaxes(-1, -2) @ g, b)
+    return _matmul(a.swapaxes(-1, -2), g)
 
 
 def _concatenate_i(i: int, g: Any, out: Any, axis: int, *arrays: Any) -> Any:
     start = sum(x.shape[axis] for x in arrays[: i - 1])
     along = (slice(None),) * (axis % g.ndim)
-    return fit(g[(*along, slice(start, start + arrays[i - 1].shape[axis]))], arrays[i - 1])
+    return g[(*along, slice(start, start + arrays[i - 1].shape[axis]))]
 
 
 def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
@@ -183,7 +176,7 @@ def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
     c = einsum(f"{','.join((result, *others))}->{kept}", g, *(a for j, a in enumerate(arrays) if j != i - 1))
     # A letter in no other term was only summed over: g is the same all along it.
     c = c.reshape(tuple(c.shape[kept.index(k)] if k in kept else 1 for k in own))
-    return fit(broadcast_to(c, tuple(max(m, n) for m, n in zip(c.shape, x.shape, strict=True))), x)
+    return broadcast_to(c, tuple(max(m, n) for m, n in zip(c.shape, x.shape, strict=True)))
 
 
 # ---- forwards that need more than one call ---------------------------------------------
@@ -209,7 +202,7 @@ def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _matmul(a: Any, b: Any) -> Any:
-    if type(a) is np.ndarray and b.ndim == 2:
+    if type(a) is np.ndarray and type(b) is np.ndarray and b.ndim == 2:
         if a.ndim == 2:
             return a.dot(b)
         if a.ndim > 2:  # one BLAS call instead of one per leading index
@@ -294,6 +287,6 @@ broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: 
 getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape))
 scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index])
 concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i))
-where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: fit(where(c, g, 0.0), a), lambda g, out, c, a, b: fit(where(c, 0.0, g), b))
+where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g))
 astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype))
 # fmt: on

@@ -345,7 +345,10 @@ class Tensor(ArrayNode):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
-    # ---- how an operation is applied ----
+    # ---- how an operation is applied, and a gradient received ----
+
+    def _fit(self, g: Any) -> Any:
+        return p.fit(g, self._data)
 
     def _alone(self, primitive: Primitive, *constants: Any) -> Tensor:
         """An operation on this Tensor and constants that nobody else can change."""
