@@ -249,9 +249,10 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
 
     Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
     the rules run on nodes and so record a graph of their own: that is how derivatives of
-    derivatives come about. The gradients of arrays with ids from `drop` on are let go once
-    they are passed on. `nodes` may give the tape, if no gradient has passed over it yet; what
-    does not lead to the root may stand in it.
+    derivatives come about. Arrays with ids from `drop` on need no gradient of their own:
+    results let it go once it is passed on, and leaves, such as a detached one, get none.
+    `nodes` may give the tape, if no gradient has passed over it yet; what does not lead to
+    the root may stand in it.
     """
     state.made = None  # gradients now pass over these nodes, so they are no fresh tape any more
     if root.primitive is None:
@@ -276,15 +277,16 @@ def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> Non
         if differentiable:
             args, out = _as_nodes(node), node
         for parent, rule in zip(node.parents, node.primitive.vjps):  # type: ignore[union-attr]
-            if parent is not None and rule is not None and parent.id >= floor:
-                try:
-                    c = parent._fit(rule(g, out, *args))
-                except (ArithmeticError, ValueError) as error:
-                    c = _ieee(rule, error, g, out, *args)
-                if check is not None:
-                    check(node, (g, *args), c, parent)
-                total = parent._grad
-                parent._grad = c if total is None else total + c
+            if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= drop):
+                continue
+            try:
+                c = parent._fit(rule(g, out, *args))
+            except (ArithmeticError, ValueError) as error:
+                c = _ieee(rule, error, g, out, *args)
+            if check is not None:
+                check(node, (g, *args), c, parent)
+            total = parent._grad
+            parent._grad = c if total is None else total + c
         if node.id >= drop:
             node._grad = None
 

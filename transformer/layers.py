@@ -60,13 +60,13 @@ def cross_entropy(logits: Any, targets: Any) -> Any:
 def layernorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
     """(x - mean) / sqrt(var + 1e-5) over the last axis, times gain, plus bias (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
-    variance = (centred * centred).mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
     return affine(centred * (variance + 1e-5) ** -0.5, gain, bias)
 
 
 def rmsnorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
     """x / sqrt(mean(x²) + 1e-5) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
-    return affine(x * ((x * x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)
+    return affine(x * (np.square(x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)
 
 
 def affine(x: Any, gain: Any, bias: Any) -> Any:

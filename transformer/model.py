@@ -59,16 +59,9 @@ def loss(params: Params, tokens: Any, config: Config) -> Any:
 
     A next token of -1 is padding, which must stand at the end of a row, and does not count.
     """
-    if isinstance(tokens, (list, tuple, np.ndarray)):
-        tokens = np.asarray(tokens)
-        if tokens.ndim == 0 or tokens.shape[-1] < 2:
-            raise ValueError(f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor")
-        padded = tokens[..., :-1] == -1
-        if (padded & (tokens[..., 1:] != -1)).any():
-            raise ValueError("loss: a token follows padding (-1); padding must stand at the end of a row")
-        if (tokens[..., 1:] == -1).all():
-            raise ValueError("loss: every next token is padding (-1), so there is nothing to predict")
-        _checked(np.where(tokens == -1, 0, tokens), config, "loss")
+    tokens = _checked(tokens, config, "loss", padding=-1)
+    if tokens.shape[-1] < 2:
+        raise ValueError(f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor")
     inputs = tokens[..., :-1]
     return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
 
@@ -85,7 +78,8 @@ def nested(params: Params) -> Params:
     return tree
 
 
-def _checked(tokens: Any, config: Config, where: str) -> Any:
+def _checked(tokens: Any, config: Config, where: str, padding: int = 0) -> Any:
+    """The tokens as an array; an error for those outside the vocabulary. padding: an id that may fill the end of a row."""
     if not isinstance(tokens, (list, tuple, np.ndarray)):
         return tokens  # a tracer, whose numbers are not there yet
     tokens = np.asarray(tokens)
@@ -94,6 +88,12 @@ def _checked(tokens: Any, config: Config, where: str) -> Any:
     if tokens.ndim == 0 or not tokens.size:
         raise ValueError(f"{where}: tokens of shape {tokens.shape}; expected (..., T) with T from 1 on")
     low, high = tokens.min(), tokens.max()
-    if low < 0 or high >= config.vocab_size:
-        raise ValueError(f"{where}: token id {low if low < 0 else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model")
+    if low < padding or high >= config.vocab_size:
+        raise ValueError(f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model")
+    if low < 0:
+        padded = tokens == padding
+        if (padded[..., :-1] & ~padded[..., 1:]).any():
+            raise ValueError(f"{where}: a token follows padding ({padding}); padding must stand at the end of a row")
+        if padded[..., 1:].all():
+            raise ValueError(f"{where}: every next token is padding ({padding}), so there is nothing to predict")
     return tokens

@@ -100,23 +100,23 @@ def adam(lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_
 def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[Params]:
     """Apply an elementwise rule, (p, g, ...) -> (p, ...), to every parameter: a dict per result.
 
-    Plain arrays go through it in portions that fit the cache: small ones packed into one
-    vector, since a call costs more than their arithmetic, large ones block by block.
+    A tiny model goes through it as one vector, since a call costs more than its arithmetic;
+    large arrays go block by block.
     """
-    first = inputs[0]
-    small = [k for k in first if all(isinstance(d[k], np.ndarray) and d[k].size <= BLOCK and d[k].dtype == np.float64 for d in inputs)]
-    results: dict[str, tuple[Any, ...]] = {}
-    if sum(first[k].size for k in small) <= BLOCK and len(small) > 1:
-        packed = rule(*(np.concatenate([d[k].reshape(-1) for k in small]) for d in inputs))
+    names = list(inputs[0])
+    arrays = [d[k] for d in inputs for k in names]
+    if all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
+        n = len(names)
+        packed = rule(*(np.concatenate([a.reshape(-1) for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
+        results: list[Params] = [{} for _ in packed]
         end = 0
-        for k in small:
-            shape = first[k].shape
-            start, end = end, end + first[k].size
-            results[k] = tuple([part[start:end].reshape(shape) for part in packed])
-    for k in first:
-        if k not in results:
-            results[k] = _blockwise(rule, *(d[k] for d in inputs))
-    return [{k: results[k][i] for k in first} for i in range(len(inputs) - 1)]
+        for k, p in inputs[0].items():
+            start, end = end, end + p.size
+            for part, result in zip(packed, results):
+                result[k] = part[start:end].reshape(p.shape)
+        return results
+    each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
+    return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
 
 
 def _blockwise(rule: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any, ...]:
