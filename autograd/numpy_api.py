@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -121,19 +122,28 @@ def _dot(a: Any, b: Any) -> Any:
 
 
 def _einsum(subscripts: Any, *operands: Any) -> Any:
-    if not isinstance(subscripts, str) or "." in subscripts:
-        raise TypeError("np.einsum of Tensors takes its subscripts as a string of letters, without '...'; name every axis, as in 'bij,bjk->bik'")
-    subscripts = subscripts.replace(" ", "")
-    if "->" not in subscripts:
-        letters = subscripts.replace(",", "")
-        subscripts += "->" + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    if not isinstance(subscripts, str):
+        raise TypeError("np.einsum of Tensors takes its subscripts as a string, as in 'bij,bjk->bik'")
     operands = tuple(_arrays(operands))
-    terms = subscripts.split("->")[0].split(",")
-    if len(terms) != len(operands) or any(len(t) != o.ndim for t, o in zip(terms, operands, strict=False)):
+    terms, out = _letters(subscripts.replace(" ", ""), [o.ndim for o in operands])
+    if [len(t) for t in terms] != [o.ndim for o in operands]:
         raise ValueError(f"einsum: subscripts {subscripts!r} do not match operands of shapes {[tuple(o.shape) for o in operands]}")
     if any(len(set(t)) != len(t) for t in terms):
         raise TypeError(f"np.einsum of Tensors: a letter repeats within one operand in {subscripts!r}; take the diagonal by indexing first")
-    return p.einsum(subscripts, *operands)
+    return p.einsum(f"{','.join(terms)}->{out}", *operands)
+
+
+def _letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """The subscripts of the operands and of the result, with letters for the axes that '...' stands for."""
+    ins, arrow, out = subscripts.partition("->")
+    if not arrow:
+        named = ins.replace(",", "").replace(".", "")
+        out = "..." * ("..." in ins) + "".join(sorted(c for c in set(named) if named.count(c) == 1))
+    terms = ins.split(",")
+    hidden = [max(0, n - len(t) + 3) if "..." in t else 0 for t, n in zip(terms, ndims)]
+    free = [c for c in string.ascii_letters if c not in subscripts][: max(hidden, default=0)]
+    terms[: len(hidden)] = [t.replace("...", "".join(free[len(free) - n :])) for t, n in zip(terms, hidden)]
+    return terms, out.replace("...", "".join(free))
 
 
 def _triangle(keep: Callable[..., Any]) -> Callable[..., Any]:

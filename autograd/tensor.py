@@ -275,6 +275,11 @@ class Tensor(ArrayNode):
     def __getitem__(self, index: Any) -> Tensor:
         return self._alone(p.getitem, _index(index))
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "an item of a Tensor cannot be assigned, which a graph cannot record; use np.where for a choice per element, or assign to x.data[...] of a leaf"
+        )
+
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a Tensor without axes")

@@ -174,7 +174,7 @@ class Value(ScalarNode):
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={self._data:.6g}, grad={self.grad:.6g}{name})"
+        return f"Value(data={self._data}, grad={self.grad}{name})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)

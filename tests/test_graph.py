@@ -148,4 +148,4 @@ def test_micrograd_names() -> None:
     a, b = Value(2.0, label="a"), Value(3.0)
     assert (a * b)._op == "*" and (a * b)._prev == {a, b}
     assert (a**2)._op == "**2" and a.relu()._op == "ReLU" and (a + b)._op == "+" and a._op == "" and a.tanh()._op == "tanh"
-    assert repr(a) == "Value(data=2, grad=0, label='a')"
+    assert repr(a) == "Value(data=2.0, grad=0.0, label='a')" and repr(b) == "Value(data=3.0, grad=0.0)"

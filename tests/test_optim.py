@@ -99,6 +99,14 @@ def test_shells(shell: Any, kind: type) -> None:
     assert a.grad == 0.0
 
 
+def test_the_articles_updates() -> None:
+    """lr 0.0001 and gradient 0.023 move a weight by 0.0000023; Adam steps further where gradients agree."""
+    moved = run(sgd(0.0001), 0.5, [0.023])
+    assert 0.5 - moved == pytest.approx(0.0000023)
+    consistent, noisy = (run(adam(0.001, betas=(0.9, 0.99)), 0.0, [0.1 * s for s in signs]) for signs in ([1] * 20, [1, -1] * 10))
+    assert consistent == pytest.approx(-0.02, rel=1e-6) and abs(noisy) < abs(consistent) / 10
+
+
 def test_schedules_count_steps_from_zero() -> None:
     seen: list[int] = []
     run(sgd(lambda step: seen.append(step) or 0.1), 1.0, [1.0, 1.0, 1.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -104,3 +105,26 @@ def test_a_neural_net_in_the_style_of_micrograd_learns() -> None:
             p.data -= 0.05 * p.grad
         losses.append(total.data)
     assert losses[-1] < 0.05 < 1 < losses[0]
+
+
+def test_micrograds_own_neural_net_runs_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    nn = pytest.importorskip("micrograd.nn", reason="micrograd is not installed: pip install '.[peers]'")
+
+    def train() -> tuple[list[float], list[float]]:
+        random.seed(1)
+        model = nn.MLP(3, [4, 4, 1])
+        losses = []
+        for k in range(12):
+            total = sum((model(x) - y) ** 2 for x, y in (([2.0, 3.0, -1.0], 1.0), ([3.0, -1.0, 0.5], -1.0), ([0.5, 1.0, 1.0], -1.0)))
+            model.zero_grad()
+            total.backward()
+            for p in model.parameters():
+                p.data -= (0.05 - 0.003 * k) * p.grad
+            losses.append(total.data)
+        return losses, [p.grad for p in model.parameters()]
+
+    want = train()
+    monkeypatch.setattr(nn, "Value", Value)
+    got = train()
+    assert got[0] == pytest.approx(want[0], rel=1e-12) and got[1] == pytest.approx(want[1], rel=1e-9, abs=1e-15)
+    assert got[0][-1] < got[0][0]

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [scalar] [tensor] [chain]`: speed and memory, next to the peers'."""
+"""`python -m tests.benchmarks [chain] [scalar] [tensor]`: speed and memory, next to the peers'."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 from tests.benchmarks import chain, scalar, tensor
 
-ALL = {"scalar": scalar.run, "tensor": tensor.run, "chain": chain.run}
+ALL = {"chain": chain.run, "scalar": scalar.run, "tensor": tensor.run}
 for name in sys.argv[1:] or ALL:
     if name not in ALL:
         sys.exit(f"no benchmark {name!r}; choose from {', '.join(ALL)}")
