@@ -128,7 +128,11 @@ def _write(params: Any, config: Config, vocabulary: Any, prompt: str, length: in
 
 def params(args: argparse.Namespace) -> int:
     """Print every parameter tensor with its shape and size, without making any."""
-    table = shapes(_config(args, args.vocab_size))
+    config = _config(args, args.vocab_size)
+    table = shapes(config)
+    print(
+        f"{args.preset}: {config.n_layer} layers of {config.n_head} heads, {config.n_embd} wide, {config.block_size:,} positions, {config.vocab_size:,} tokens"
+    )
     width = max(map(len, table))
     for name, shape in table.items():
         print(f"{name:<{width}}  {' x '.join(map(str, shape)):>14}  {math.prod(shape):>15,}")
