@@ -9,22 +9,28 @@
 """
 
 from autograd.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
+from autograd.gradcheck import gradcheck, taylor_test
 from autograd.modes import AnomalyError, detect_anomaly, no_grad, record_source
+from autograd.report import GradcheckError, GradcheckReport
 from autograd.tensor import Tensor
 from autograd.value import Value, values
 
 __all__ = [
     "AnomalyError",
+    "GradcheckError",
+    "GradcheckReport",
     "Tensor",
     "Value",
     "detach",
     "detect_anomaly",
     "grad",
+    "gradcheck",
     "hessian",
     "hvp",
     "jacobian",
     "no_grad",
     "record_source",
+    "taylor_test",
     "value_and_grad",
     "values",
 ]

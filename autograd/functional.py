@@ -129,9 +129,11 @@ def _run(method: Callable[..., Any], name: str, f: Callable[..., Any], argnums: 
     collecting = gc.isenabled()
     gc.disable()
     state.depth += 1
+    before = state.change(recording=True)  # inside no_grad(), too: a gradient needs its graph
     try:
         return method(f, argnums, list(args), options)
     finally:
+        state.change(**before)
         state.depth -= 1
         state.made = None
         if collecting:
@@ -141,7 +143,7 @@ def _run(method: Callable[..., Any], name: str, f: Callable[..., Any], argnums: 
 def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any) -> Any:
     inner = state.depth > 1
     floor = next_id()
-    wrapped = _wrap_arguments("grad", args, argnums)
+    wrapped = wrap_arguments("grad", args, argnums)
     top = next_id()
     state.made = None if inner else []
     out = f(*args, **options)
@@ -164,7 +166,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
 def _jacobian(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any) -> Any:
     inner = state.depth > 1
     floor = next_id()
-    wrapped = _wrap_arguments("jacobian", args, argnums)
+    wrapped = wrap_arguments("jacobian", args, argnums)
     top = next_id()
     out = f(*args, **options)
 
@@ -201,7 +203,7 @@ def _as_asked(result: list[Any], argnums: Any) -> Any:
     return result[0] if isinstance(argnums, int) else tuple(result)
 
 
-def _wrap_arguments(name: str, args: list[Any], argnums: Any) -> list[Any]:
+def wrap_arguments(name: str, args: list[Any], argnums: Any) -> list[Any]:
     """Replace the arguments asked for by fresh nodes, in place, and give them back."""
     positions = _positions(argnums)
     # One graph holds one kind of node: numbers among arrays become Tensors too.

@@ -59,9 +59,10 @@ class Primitive:
         are written in plain operators, methods and other primitives, so that they run on
         numbers, arrays and nodes alike. Undoing broadcasting is not their business.
     local: per argument, the local derivative as text, in `a`, `b` and `out`.
+    analytic: whether the forward on complex arrays is the same function there.
     """
 
-    __slots__ = ("array", "binary", "local", "name", "scalar", "symbol", "vjps")
+    __slots__ = ("analytic", "array", "binary", "local", "name", "scalar", "symbol", "vjps")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Primitive:
         vjps: Any,
         local: tuple[str, ...] = (),
         symbol: str = "",
+        analytic: bool = True,
     ) -> None:
         self.name = name
         self.scalar = scalar
@@ -78,6 +80,7 @@ class Primitive:
         self.vjps = vjps
         self.binary = scalar is not None and len(vjps) == 2
         self.local = local
+        self.analytic = analytic
         self.symbol = symbol or name
 
     def __repr__(self) -> str:

@@ -48,23 +48,23 @@ def _portable(ufunc: np.ufunc) -> Callable[..., Any]:
     return array
 
 
-def unary(name: str, scalar: Any, array: Any, rule: Rule | None, local: str, symbol: str = "") -> Primitive:
+def unary(name: str, scalar: Any, array: Any, rule: Rule, local: str, symbol: str = "", analytic: bool = True) -> Primitive:
     """A row for a function of one number, elementwise on arrays."""
     if isinstance(array, np.ufunc):
         array = _portable(array)
-    return _row(name, scalar, array, (rule,), (local,), symbol)
+    return _row(name, scalar, array, (rule,), (local,), symbol, analytic)
 
 
-def binary(name: str, scalar: Any, array: Any, rule_a: Rule, rule_b: Rule, local: tuple[str, str], symbol: str = "") -> Primitive:
+def binary(name: str, scalar: Any, array: Any, rule_a: Rule, rule_b: Rule, local: tuple[str, str], symbol: str = "", analytic: bool = True) -> Primitive:
     """A row for a function of two numbers, elementwise on arrays that broadcast."""
     if isinstance(array, np.ufunc):
         array = _portable(array)
-    return _row(name, scalar, array, (rule_a, rule_b), local, symbol)
+    return _row(name, scalar, array, (rule_a, rule_b), local, symbol, analytic)
 
 
-def array_op(name: str, array: Any, *rules: Rule | None) -> Primitive:
+def array_op(name: str, array: Any, *rules: Rule | None, analytic: bool = True) -> Primitive:
     """A row for an operation that only arrays have; arguments past the rules are constants."""
-    return _row(name, None, array, rules)
+    return _row(name, None, array, rules, analytic=analytic)
 
 
 class Variadic:
@@ -183,6 +183,8 @@ def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
 
 
 def _sigmoid(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        return 1 / (1 + np.exp(-x))
     xp = x.__array_namespace__() if hasattr(x, "__array_namespace__") else np
     return xp.exp(-xp.logaddexp(xp.zeros_like(x), -x))  # no overflow, and exact in both tails
 
@@ -253,10 +255,10 @@ div = binary("div", operator.truediv, operator.truediv, lambda g, out, a, b: g /
 power = binary("pow", math.pow, operator.pow, _pow_a, _pow_b, ("b * a**(b - 1)", "out * log(a)"), "**")
 maximum = binary("maximum", lambda a, b: a if a >= b or a != a else b, np.maximum,
                  lambda g, out, a, b: g * (0.5 * (a > b) + 0.5 * (a >= b)), lambda g, out, a, b: g * (0.5 * (b > a) + 0.5 * (b >= a)),
-                 ("1 if a > b else 0 (1/2 if equal)", "1 if b > a else 0 (1/2 if equal)"), "max")
+                 ("1 if a > b else 0 (1/2 if equal)", "1 if b > a else 0 (1/2 if equal)"), "max", analytic=False)
 minimum = binary("minimum", lambda a, b: a if a <= b or a != a else b, np.minimum,
                  lambda g, out, a, b: g * (0.5 * (a < b) + 0.5 * (a <= b)), lambda g, out, a, b: g * (0.5 * (b < a) + 0.5 * (b <= a)),
-                 ("1 if a < b else 0 (1/2 if equal)", "1 if b < a else 0 (1/2 if equal)"), "min")
+                 ("1 if a < b else 0 (1/2 if equal)", "1 if b < a else 0 (1/2 if equal)"), "min", analytic=False)
 
 identity = unary("identity", float, lambda x: x, lambda g, out, a: g, "1")
 neg = unary("neg", operator.neg, operator.neg, lambda g, out, a: -g, "-1", "-")
@@ -268,16 +270,19 @@ sin = unary("sin", math.sin, np.sin, lambda g, out, a: g * cos(a), "cos(a)")
 cos: Primitive = unary("cos", math.cos, np.cos, lambda g, out, a: -g * sin(a), "-sin(a)")
 tanh = unary("tanh", math.tanh, np.tanh, lambda g, out, a: g * (1 - out * out), "1 - out²")
 sigmoid = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid, lambda g, out, a: g * out * (1 - out), "out * (1 - out)")
-relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 0.0), lambda g, out, a: g * (a > 0), "1 if a > 0 else 0", "ReLU")
+relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 0.0), lambda g, out, a: g * (a > 0),
+             "1 if a > 0 else 0", "ReLU", analytic=False)
 log1p = unary("log1p", math.log1p, np.log1p, lambda g, out, a: g / (1 + a), "1 / (1 + a)")
 expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
-sign = unary("sign", lambda a: a if a != a else float((a > 0) - (a < 0)), np.sign, lambda g, out, a: g * 0.0, "0")
-absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)")
+sign = unary("sign", lambda a: a if a != a else float((a > 0) - (a < 0)), np.sign, lambda g, out, a: g * 0.0, "0", analytic=False)
+absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)", analytic=False)
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis))
 mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis))
-amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
-amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis))
+amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep),
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), analytic=False)
+amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep),
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), analytic=False)
 matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b)
 einsum = _row("einsum", None, _einsum, Variadic(_einsum_i))
 reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape))
@@ -288,5 +293,5 @@ getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index
 scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index])
 concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i))
 where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g))
-astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype))
+astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype), analytic=False)
 # fmt: on

@@ -207,7 +207,14 @@ class Tensor(ArrayNode):
 
     def detach(self) -> Tensor:
         """A new leaf with the same data and no history."""
-        return Tensor(self._data, self.label)
+        leaf = _new(Tensor)
+        leaf._data = self._data.copy() if self._lent is self._data else self._data  # shared: nobody can change it in place
+        leaf._grad = leaf._lent = leaf._owned = leaf.primitive = None
+        leaf.parents = leaf.saved = ()
+        leaf.label = self.label
+        leaf.id = next_id()
+        leaf.source = state.source() if state.source is not None else None
+        return leaf
 
     # ---- shape and reductions ----
 

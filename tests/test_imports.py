@@ -18,6 +18,27 @@ ALLOWED = {
     "autograd.tensor": {"autograd.graph", "autograd.primitives", "autograd.numpy_api"},
     "autograd.modes": {"autograd.graph", "autograd.primitives"},
     "autograd.functional": {"autograd.graph", "autograd.primitives", "autograd.tensor", "autograd.tree", "autograd.value"},
+    "autograd.differences": set(),
+    "autograd.report": set(),
+    "autograd.point": {
+        "autograd.differences",
+        "autograd.functional",
+        "autograd.graph",
+        "autograd.modes",
+        "autograd.primitives",
+        "autograd.tensor",
+        "autograd.tree",
+    },
+    "autograd.localize": {"autograd.differences", "autograd.graph", "autograd.modes", "autograd.point"},
+    "autograd.gradcheck": {
+        "autograd.differences",
+        "autograd.functional",
+        "autograd.localize",
+        "autograd.point",
+        "autograd.primitives",
+        "autograd.report",
+        "autograd.tree",
+    },
     "transformer.config": set(),
     "transformer.optim": set(),
     "transformer.data": set(),
@@ -27,7 +48,7 @@ ALLOWED = {
     "transformer.checkpoint": {"transformer.config", "transformer.data"},
     "transformer.train": {"autograd", "transformer.optim", "transformer.config", "transformer.data", "transformer.model"},
 }
-EVERYWHERE = {"autograd.__init__", "transformer.__init__", "transformer.__main__"}
+EVERYWHERE = {"autograd.__init__", "autograd.__main__", "transformer.__init__", "transformer.__main__"}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -1,0 +1,58 @@
+"""Check the vjp of every recorded operation by itself, to name the one that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd import differences
+from autograd.graph import Node, ScalarNode, tape
+from autograd.modes import no_grad, record_source
+from autograd.point import Point, one
+
+MARGIN = 10  # how many times its estimated error a finite difference may be off
+
+
+def guilty_operations(point: Point, rng: np.random.Generator) -> list[str]:
+    """The recorded operations whose own vjp differs from finite differences of their own forward."""
+    with record_source(), np.errstate(all="ignore"):
+        args, _ = point.wrapped(point.originals_as_given())
+        out = one(point.scalar(*args))
+    guilty = []
+    with no_grad(), np.errstate(all="ignore"):
+        for node in tape(out) if isinstance(out, Node) else []:
+            assert node.primitive is not None
+            for i, (parent, rule) in enumerate(zip(node.parents, node.primitive.vjps)):
+                if parent is not None and rule is not None and not _vjp_holds(node, i, parent, rule, rng):
+                    which = f"argument {i}" + (f", {parent.label}" if parent.label else "")
+                    guilty.append(f"{node.op} ({which})" + (f" at {node.source}" if node.source else ""))
+    return guilty
+
+
+def _vjp_holds(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator) -> bool:
+    """Whether the vjp of one argument of one operation agrees with its forward, along a random direction."""
+    args, out, x = node.saved, np.asarray(node._data), np.asarray(node.saved[i])
+    if not (np.isfinite(out).all() and np.isfinite(x).all()):
+        return True  # nothing to compare with
+    scalar = isinstance(node, ScalarNode)
+    w = np.ones(()) if scalar else rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
+    seed: Any = 1.0 if scalar else w.astype(out.dtype)
+    c = np.asarray(parent._fit(rule(seed, node._data, *args)), float)
+    u = rng.choice([-1.0, 1.0], x.shape) * np.maximum(1, np.abs(x))
+    eps = float(np.finfo(x.dtype).eps)
+    start = float((w * out).sum())
+
+    def r(t: float) -> float:
+        moved = (x + t * u).astype(x.dtype)
+        new = node.primitive(*args[:i], float(moved) if scalar else moved, *args[i + 1 :])  # type: ignore[misc]
+        return float((w * np.asarray(new, float)).sum()) - start - float((c * (moved.astype(float) - x)).sum())
+
+    noise = 4 * eps * float(np.abs(w * out).sum())
+    step = differences.step_of(x.dtype, "central")
+    slope = differences.richardson(r, step, noise)
+    if abs(slope.value) <= MARGIN * slope.error + 100 * eps * (float(np.linalg.norm(c * u)) + abs(start)):
+        return True
+    corner = differences.kink(r, step, noise)
+    return corner is not None and min(corner.left, corner.right) <= MARGIN * corner.error and max(corner.left, corner.right) >= -MARGIN * corner.error
