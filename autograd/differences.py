@@ -48,8 +48,10 @@ def central(r: Function, h: float, noise: float) -> Slope:
     """(r(h) - r(-h)) / 2h. The same over 2h tells the truncation error, and whether r has a corner."""
     right, left, right2, left2 = r(h), r(-h), r(2 * h), r(-2 * h)
     value, coarse = (right - left) / (2 * h), (right2 - left2) / (4 * h)
-    bend, bend2 = abs(right + left), abs(right2 + left2) / 2  # a corner keeps the bend, a curve halves it
-    return Slope(value, abs(coarse - value) / 3 + noise / h, bend > 20 * noise and bend > 0.7 * bend2)
+    bend, bend2 = abs(right + left) / h, abs(right2 + left2) / (2 * h)  # a corner keeps the bend, a curve halves it
+    bent = bend > 20 * noise / h and bend > 0.7 * bend2
+    # A corner between -h and h, wherever it is, is no more than half the bend off.
+    return Slope(value, abs(coarse - value) / 3 + noise / h + (bend / 2 if bent else 0), bent)
 
 
 def one_sided(r: Function, h: float, noise: float) -> Slope:
@@ -58,26 +60,30 @@ def one_sided(r: Function, h: float, noise: float) -> Slope:
     return Slope(value, abs(coarse - value) + 2 * noise / abs(h))
 
 
-def richardson(r: Function, smallest: float, noise: float, largest: float = 1 / 16) -> Slope:
+def richardson(r: Function, noise: float) -> Slope:
     """Central differences over ever smaller steps, extrapolated to step zero.
 
     A triangle of extrapolations (Ridders 1982), of which the entry with the least estimated
-    error counts; steps where r is not finite are passed over.
+    error counts. It ends where noise alone is more than that, so a corner or a pole nearby
+    spoils the large steps only; steps where r is not finite are passed over.
     """
     best = Slope(math.nan, math.inf)
     above: list[float] = []
-    h = largest
-    while h >= smallest / 4 or (len(above) < 4 and h > 1e-14):
-        d = (r(h) - r(-h)) / (2 * h)
+    bend4 = 0.0
+    h = 1 / 16
+    while h > 1e-14 and noise / h < best.error:
+        right, left = r(h), r(-h)
+        d, bend = (right - left) / (2 * h), abs(right + left) / h
         if math.isfinite(d):
+            corner = bend / 2 if bend > 20 * noise / h and bend > 0.5 * bend4 else 0
             row = [d]
             for k, old in enumerate(above, start=1):
                 row.append(row[-1] + (row[-1] - old) / (16.0**k - 1))
             for k in range(1, len(row)):
-                error = max(abs(row[k] - row[k - 1]), abs(row[k] - above[k - 1])) + noise / h
+                error = max(abs(row[k] - row[k - 1]), abs(row[k] - above[k - 1])) + noise / h + corner
                 if error < best.error:
                     best = Slope(row[k], error)
-            above = row
+            above, bend4 = row, bend
         h /= 4
     return best
 

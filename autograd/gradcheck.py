@@ -65,7 +65,7 @@ def gradcheck(
     order: 2 also checks the gradient of the gradient, the symmetry of the Hessian and `hvp`.
     method: "central" (two-sided), "forward", "backward", "richardson" (extrapolated over
         steps), "complex" (exact, for analytic functions), or "auto": central, with a closer
-        look, by richardson and from both sides, wherever that differs or may have a corner.
+        look, by richardson, from both sides and in float64, wherever that differs or may have a corner.
     eps: the step, relative to max(1, |x|); by default the dtype's eps^(1/3), or eps^(1/2) from
         one side. rtol, atol: tolerances, by default 1e-6 (float32: 1e-3) and a trifle for
         rounding; ten times the estimated error of the finite difference comes on top.
@@ -157,6 +157,7 @@ class _Judge:
         self.point, self.g, self.noise, self.method, self.order = point, g, noise, options.method, order
         self.step = differences.step_of(point.dtype, options.method) if options.eps is None else options.eps
         self.rtol = RTOL[min(8, point.dtype.itemsize)] if options.rtol is None else options.rtol
+        self.wide_noise: float | None = None
         self.moved = False  # whether the function has changed along anything asked so far
         # The largest gradient within the same input: what rounding of the gradient is measured by.
         sizes = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
@@ -179,6 +180,15 @@ class _Judge:
             return y
 
         return watched
+
+    def closer(self, u: np.ndarray, r: differences.Function) -> tuple[differences.Function, float, float]:
+        """For a closer look along u: the function, in float64 where it can be, with its step and its noise."""
+        wide = self.point.wide
+        if wide is None or self.method != "auto":
+            return r, self.step, self.noise
+        if self.wide_noise is None:
+            self.wide_noise = wide.noise(np.random.default_rng(0))
+        return wide.along(u, self.g), differences.step_of(wide.dtype, "central"), self.wide_noise
 
     def element(self, i: int) -> Row:
         """The verdict on one element."""
@@ -205,19 +215,16 @@ class _Judge:
             r = self.along(u)
             slope = self.slope(r)
             if slope.bent or rough(slope) or not abs(slope.value) / unit <= tolerance(slope):
-                corner = differences.kink(r, self.step, self.noise)
+                closer, step, noise = self.closer(u, r)
+                corner = differences.kink(closer, step, noise)
                 if corner is not None:
                     left, right = g + corner.left / unit, g + corner.right / unit
                     slack = tolerance(Slope(0.0, corner.error))
                     between = min(left, right) - slack <= g <= max(left, right) + slack
                     return row(g, (left + right) / 2, corner.error / unit, slack, "kink" if between else "wrong", left, right)
                 if self.method == "auto":
-                    fine = differences.richardson(r, self.step, self.noise)
+                    fine = differences.richardson(closer, noise)
                     slope = fine if fine.error < slope.error or not math.isfinite(slope.value) else slope
-                    # A corner close by spoils all steps but the smallest; a wrong gradient differs at these, too.
-                    near = differences.richardson(r, self.step / 4096, self.noise, self.step / 16)
-                    excused = abs(near.value) / unit <= tolerance(near) and MARGIN * near.error <= 0.1 * abs(slope.value)
-                    slope = near if excused else slope
         numeric, estimate, limit = g + slope.value / unit, slope.error / unit, tolerance(slope)
         if not math.isfinite(numeric):
             return row(g, numeric, estimate, 0.0, "nonfinite")
@@ -231,7 +238,7 @@ class _Judge:
         if self.method == "backward":
             return differences.one_sided(r, -self.step, self.noise)
         if self.method == "richardson":
-            return differences.richardson(r, self.step, self.noise)
+            return differences.richardson(r, self.noise)
         return differences.central(r, self.step, self.noise)
 
     def direction(self, u: np.ndarray) -> tuple[Slope, float]:
@@ -240,9 +247,9 @@ class _Judge:
         if self.method == "complex":
             self.moved = True
             return Slope(self.point.imaginary_step(u) - float(self.g @ u), 0.0), rounding
-        r = self.along(u)
-        slope = differences.richardson(r, self.step, self.noise)
-        bent = differences.kink(r, self.step, self.noise) is not None
+        r, step, noise = self.closer(u, self.along(u))
+        slope = differences.richardson(r, noise)
+        bent = differences.kink(r, step, noise) is not None
         return Slope(slope.value, slope.error, bent), MARGIN * slope.error + rounding
 
 
@@ -311,7 +318,7 @@ def _second_order(point: Point, rng: np.random.Generator, options: _Options) -> 
     vector = [floats(like(a, x)) for a, x in zip(point.split(v), point.originals)]
     product = hvp(lambda arrays: point.scalar(*point.arguments(arrays)), given, vector)
     by_hvp = float(u @ np.concatenate([np.asarray(raw(p), float).ravel() for p in product]))
-    slope = differences.richardson(along_u.along(v, hu), differences.step_of(point.dtype, "central"), along_u.noise(rng))
+    slope = differences.richardson(along_u.along(v, hu), along_u.noise(rng))
     numeric = vhu + slope.value
     limit += MARGIN * slope.error
     rows.append(Row("hvp", None, by_hvp, numeric, slope.error, limit, "ok" if abs(by_hvp - numeric) <= limit else "wrong", order=2))

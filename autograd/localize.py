@@ -40,19 +40,21 @@ def _vjp_holds(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: 
     w = np.ones(()) if scalar else rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
     seed: Any = 1.0 if scalar else w.astype(out.dtype)
     c = np.asarray(parent._fit(rule(seed, node._data, *args)), float)
-    u = rng.choice([-1.0, 1.0], x.shape) * np.maximum(1, np.abs(x))
     eps = float(np.finfo(x.dtype).eps)
     start = float((w * out).sum())
-
-    def r(t: float) -> float:
-        moved = (x + t * u).astype(x.dtype)
-        new = node.primitive(*args[:i], float(moved) if scalar else moved, *args[i + 1 :])  # type: ignore[misc]
-        return float((w * np.asarray(new, float)).sum()) - start - float((c * (moved.astype(float) - x)).sum())
-
     noise = 4 * eps * float(np.abs(w * out).sum())
-    step = differences.step_of(x.dtype, "central")
-    slope = differences.richardson(r, step, noise)
-    if abs(slope.value) <= MARGIN * slope.error + 100 * eps * (float(np.linalg.norm(c * u)) + abs(start)):
-        return True
-    corner = differences.kink(r, step, noise)
-    return corner is not None and min(corner.left, corner.right) <= MARGIN * corner.error and max(corner.left, corner.right) >= -MARGIN * corner.error
+
+    def holds(u: np.ndarray) -> bool:
+        def r(t: float) -> float:
+            moved = (x + t * u).astype(x.dtype)
+            new = node.primitive(*args[:i], float(moved) if scalar else moved, *args[i + 1 :])  # type: ignore[misc]
+            return float((w * np.asarray(new, float)).sum()) - start - float((c * (moved.astype(float) - x)).sum())
+
+        slope = differences.richardson(r, noise)
+        if abs(slope.value) <= MARGIN * slope.error + 100 * eps * (float(np.linalg.norm(c * u)) + abs(start)):
+            return True
+        corner = differences.kink(r, differences.step_of(x.dtype, "central"), noise)
+        return corner is not None and min(corner.left, corner.right) <= MARGIN * corner.error and max(corner.left, corner.right) >= -MARGIN * corner.error
+
+    directions = rng.choice([-1.0, 1.0], (1 if scalar else 3, *x.shape)) * np.maximum(1, np.abs(x))
+    return all(map(holds, directions))

@@ -132,6 +132,16 @@ class Point:
         r = self.along(u, np.zeros_like(self.x))
         return differences.noise_of([self.start + r(4 * k * self.eps) for k in range(8)], self.eps / 2)
 
+    @cached_property
+    def wide(self) -> Point | None:
+        """The same function at the same inputs in float64; None where they are already, or cannot be."""
+        if all(d == np.float64 for d in self.dtypes) or not all(isinstance(raw(x), (np.ndarray, np.generic, float)) for x in self.originals):
+            return None
+        inputs = self.arguments([np.asarray(raw(x), float) if d != np.float64 else x for x, d in zip(self.originals, self.dtypes)])
+        wide = Point(self.f, tuple(inputs), self.rng)
+        wide.weights = self.weights
+        return wide
+
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""
         self.evaluations += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autograd.primitives import TABLE
 from transformer import Config, checkpoint
 from transformer.__main__ import main
 
@@ -77,6 +78,17 @@ def test_own_data_text_and_scalars(tmp_path: Path, capsys: pytest.CaptureFixture
     assert checkpoint.load("run")[2].chars == "".join(sorted(set("überunderounceabout")))
     assert main([*QUICK, "--data", "words.txt", "--text"]) == 0
     assert "windows of a text" in capsys.readouterr().out
+
+
+def test_check_compares_every_parameter_tensor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = ["check", "--n-embd", "4", "--n-head", "2", "--batch-size", "1"]
+    assert main(tiny) == 0
+    printed = capsys.readouterr()
+    assert all(kind in printed.out for kind in ("Tensors, float64", "Tensors, float32", "Values")) and "27 of 27 parameter tensors hold" in printed.out
+    assert "27/27" in printed.err or "tensor/s" in printed.err
+    monkeypatch.setattr(TABLE["square"], "vjps", (lambda g, out, a: 1.9 * g * a,))
+    assert main([*tiny, "--norm", "rms"]) == 1
+    assert "wrong" in capsys.readouterr().out
 
 
 def test_parameter_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ SAYS = {
     "01_one_neuron": "do/dx1 = -1.5000",
     "02_four_magnifications": "single Values",
     "03_how_the_weights_learn": "it writes:",
+    "05_a_wrong_rule_is_found": "the first operation whose own vjp is wrong: tanh (argument 0) at 05_a_wrong_rule_is_found.py",
     "04_gpt2_full_size": "124,439,808 parameters",
 }
 

@@ -46,6 +46,7 @@ ALLOWED = {
     "transformer.model": {"transformer.config", "transformer.layers"},
     "transformer.sample": {"transformer.config", "transformer.layers", "transformer.model"},
     "transformer.checkpoint": {"transformer.config", "transformer.data"},
+    "transformer.check": {"autograd", "transformer.config", "transformer.model"},
     "transformer.train": {"autograd", "transformer.optim", "transformer.config", "transformer.data", "transformer.model"},
 }
 EVERYWHERE = {"autograd.__init__", "autograd.__main__", "transformer.__init__", "transformer.__main__"}

@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,params}`."""
+"""The command line: `python -m transformer {train,sample,check,params}`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from transformer import checkpoint
+from transformer.check import KINDS, Checked
+from transformer.check import check as check_gradients
 from transformer.config import CHOICES, PRESETS, Config, init, shapes
 from transformer.data import NAMES, Documents, Text, baselines, read
 from transformer.sample import generate
@@ -104,6 +106,41 @@ def _next_folder() -> Path:
     return folder
 
 
+# ---- check -----------------------------------------------------------------------------
+
+
+def check(args: argparse.Namespace) -> int:
+    """Compare every gradient of the loss with finite differences, and print a table."""
+    rng = np.random.default_rng(args.seed)
+    config = _config(args)
+    data = Documents(read(args.data or NAMES), config.block_size, rng)
+    config = dataclasses.replace(config, vocab_size=max(args.vocab_size or 0, data.vocabulary.size))
+    params = init(config, rng)
+    tokens = data.batch(args.batch_size, rng)
+    done: list[Checked] = []
+    with tqdm(total=len(KINDS) * len(params), unit="tensor", dynamic_ncols=True, leave=False) as bar:
+        for checked in check_gradients(params, tokens, config):
+            bar.set_postfix_str(f"{checked.kind}: {checked.name}", refresh=False)
+            bar.update()
+            done.append(checked)
+    width = max(len(c.name) for c in done)
+    for kind in dict.fromkeys(c.kind for c in done):
+        print(f"{kind}\n  {'tensor':<{width}}  {'shape':>12}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict")
+        for c in (c for c in done if c.kind == kind):
+            rows, probes = c.report.rows, c.report.rows[0].probe
+            ratio = max(row.ratio for row in rows)
+            print(
+                f"  {c.name:<{width}}  {' x '.join(map(str, c.shape)):>12}  {'probes' if probes else f'{len(rows):,}':>9}"
+                f"  {c.report.max_error:>13.1e}  {ratio:>19.2g}  {c.report.verdict}"
+            )
+    failed = [c for c in done if not c.report]
+    for c in failed[:3]:
+        print(f"\n{c.kind}: {c.name}\n{c.report}")
+    elements = sum(c.report.elements for c in done)
+    print(f"\n{len(done) - len(failed)} of {len(done)} parameter tensors hold ({elements:,} elements, {sum(c.report.evaluations for c in done):,} evaluations)")
+    return 1 if failed else 0
+
+
 # ---- sample and params -----------------------------------------------------------------
 
 
@@ -181,6 +218,18 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest (default: %(default)s)")
     p.add_argument("--top-k", type=_count, help="draw among the k likeliest characters only")
     p.add_argument("--seed", type=int, default=0, help="seed of the draws (default: %(default)s)")
+
+    p = commands.add_parser(
+        "check",
+        help="compare the gradients with finite differences",
+        description="Compare the gradient of every parameter tensor of the loss with finite differences: as Tensors of "
+        "float64 and of float32, and as single Values. Exit status 0: all hold; 1: not all do.",
+    )
+    p.set_defaults(run=check)
+    p.add_argument("--data", metavar="FILE", help="UTF-8 text, one document a line (default: first names)")
+    p.add_argument("--batch-size", type=_count, default=2, help="documents to compute the loss on (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="seed of parameters and batch (default: %(default)s)")
+    _add_config(p)
 
     p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
     p.set_defaults(run=params)

@@ -1,12 +1,12 @@
-"""`python -m tests.benchmarks [chain] [scalar] [tensor]`: speed and memory, next to the peers'."""
+"""`python -m tests.benchmarks [chain] [scalar] [tensor] [gradcheck]`: speed and memory, next to the peers'."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import chain, scalar, tensor
+from tests.benchmarks import chain, gradchecks, scalar, tensor
 
-ALL = {"chain": chain.run, "scalar": scalar.run, "tensor": tensor.run}
+ALL = {"chain": chain.run, "scalar": scalar.run, "tensor": tensor.run, "gradcheck": gradchecks.run}
 for name in sys.argv[1:] or ALL:
     if name not in ALL:
         sys.exit(f"no benchmark {name!r}; choose from {', '.join(ALL)}")
