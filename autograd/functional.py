@@ -157,7 +157,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
         if out.id >= floor:
             backpropagate(out, _one(out), floor, inner, top, state.made)
         if not inner:
-            out = _plain(out._data)
+            out = _plain(out._value)
     taken: set[int] = set()
     result = [map_tree(lambda x: _gradient(x, inner, taken), w) for w in wrapped]
     return out, _as_asked(result, argnums)
@@ -242,7 +242,7 @@ def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if g is None:
-        return 0.0 if isinstance(x, Value) else _plain(x._data * 0)
+        return 0.0 if isinstance(x, Value) else _plain(x._value * 0)
     if inner or isinstance(g, float):
         return g
     g = _plain(p.raw(g))
@@ -282,7 +282,7 @@ def _each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
 def _one(root: Any) -> Any:
     if isinstance(root, Value):
         return 1.0
-    return np.ones(root.shape, root.dtype) if isinstance(root._data, (np.ndarray, np.generic)) else root._data * 0 + 1
+    return np.ones(root.shape, root.dtype) if isinstance(root._value, (np.ndarray, np.generic)) else root._value * 0 + 1
 
 
 def _plain(data: Any) -> Any:

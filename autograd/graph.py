@@ -116,8 +116,8 @@ class Node:
     source: the line of code and the scope that made it, inside `record_source()`.
     """
 
-    __slots__ = ("_data", "_grad", "id", "label", "primitive", "source")
-    _data: Any
+    __slots__ = ("_value", "_grad", "id", "label", "primitive", "source")
+    _value: Any
     _grad: Any
     id: int
     label: str
@@ -209,7 +209,7 @@ def enter(node: Node) -> None:
     if state.source is not None:
         node.source = state.source()
     if state.check is not None:
-        state.check(node, node.saved, node._data)
+        state.check(node, node.saved, node._value)
 
 
 def is_leaf(node: Node) -> bool:
@@ -274,7 +274,7 @@ def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> Non
     """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
     check = state.check
     for node in reversed(nodes):
-        g, out, args = node._grad, node._data, node.saved
+        g, out, args = node._grad, node._value, node.saved
         if g is None:
             continue
         if differentiable:
@@ -300,7 +300,7 @@ def _pull_scalars(nodes: list[Any], floor: int) -> None:
         g = node._grad
         if g is None:
             continue
-        out, a, p, primitive = node._data, node._a, node._from_a, node.primitive
+        out, a, p, primitive = node._value, node._a, node._from_a, node.primitive
         if primitive.binary:
             b, q = node._b, node._from_b
             rule_a, rule_b = primitive.vjps
@@ -331,7 +331,7 @@ def _pull_scalars(nodes: list[Any], floor: int) -> None:
 def _as_nodes(node: Node) -> tuple[Any, ...]:
     """The arguments of a node as nodes, to differentiate its rule; refuses what has changed since."""
     for i, (p, s) in enumerate(zip(node.parents, node.saved, strict=True)):
-        if p is not None and p._data is not s and not np.array_equal(p._data, s, equal_nan=True):
+        if p is not None and p._value is not s and not np.array_equal(p._value, s, equal_nan=True):
             raise RuntimeError(
                 f"{node.op}: the data of its argument {i} ({p.label or 'unlabelled'}, id {p.id}) was assigned after "
                 "the operation was recorded, so the operation cannot be differentiated twice; "

@@ -33,13 +33,13 @@ def guilty_operations(point: Point, rng: np.random.Generator) -> list[str]:
 
 def _vjp_holds(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator) -> bool:
     """Whether the vjp of one argument of one operation agrees with its forward, along a random direction."""
-    args, out, x = node.saved, np.asarray(node._data), np.asarray(node.saved[i])
+    args, out, x = node.saved, np.asarray(node._value), np.asarray(node.saved[i])
     if not (np.isfinite(out).all() and np.isfinite(x).all()):
         return True  # nothing to compare with
     scalar = isinstance(node, ScalarNode)
     w = np.ones(()) if scalar else rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
     seed: Any = 1.0 if scalar else w.astype(out.dtype)
-    c = np.asarray(parent._fit(rule(seed, node._data, *args)), float)
+    c = np.asarray(parent._fit(rule(seed, node._value, *args)), float)
     eps = float(np.finfo(x.dtype).eps)
     start = float((w * out).sum())
     noise = 4 * eps * float(np.abs(w * out).sum())

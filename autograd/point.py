@@ -230,7 +230,7 @@ def _number(out: Any) -> Any:
 
 def _complex_tensor(z: np.ndarray) -> Tensor:
     t = Tensor(0.0)
-    t._data = z
+    t._value = z
     return t
 
 

@@ -88,7 +88,7 @@ class Variadic:
 
 def raw(x: Any) -> Any:
     """The number or array in a node; anything else as it is."""
-    return x._data if isinstance(x, Node) else x
+    return x._value if isinstance(x, Node) else x
 
 
 def fit(g: Any, like: Any) -> Any:

@@ -31,10 +31,10 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Call
     """The operator and its reflection."""
 
     def operator(self: Tensor, other: Any) -> Tensor:
-        data = self._data
+        data = self._value
         if self._lent is not data:  # nothing to copy: the common cases, written out
-            if other.__class__ is Tensor and other._lent is not other._data:
-                return _result(primitive, (self, other), (data, other._data))
+            if other.__class__ is Tensor and other._lent is not other._value:
+                return _result(primitive, (self, other), (data, other._value))
             if other.__class__ in NUMBER:
                 return _result(primitive, (self, None), (data, other))
         other = _operand(other)
@@ -78,11 +78,11 @@ class Tensor(ArrayNode):
     """
 
     __slots__ = ("_lent", "_owned")
-    _lent: Any  # the array last handed out as .data; while it still is _data, operations copy it
+    _lent: Any  # the array last handed out as .data; while it still is _value, operations copy it
     _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
 
     def __init__(self, data: Any, label: str = "") -> None:
-        self._data = _array(data, "Tensor")
+        self._value = _array(data, "Tensor")
         self._grad = self._lent = self._owned = None
         self.label = label
         self.primitive = None
@@ -106,7 +106,7 @@ class Tensor(ArrayNode):
     @property
     def data(self) -> Any:
         """The array. That of a leaf may be assigned or changed in place; graphs recorded earlier keep the old."""
-        data = self._data
+        data = self._value
         if not isinstance(data, (np.ndarray, np.generic)):
             return data
         if self.primitive is not None:
@@ -114,8 +114,8 @@ class Tensor(ArrayNode):
             view.flags.writeable = False
             return view
         if self._lent is not data:
-            self._data = self._lent = np.array(data)
-        return self._data
+            self._value = self._lent = np.array(data)
+        return self._value
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -126,7 +126,7 @@ class Tensor(ArrayNode):
         new = _array(data, "Tensor.data")
         if new.shape != self.shape:
             raise ValueError(f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape")
-        self._data = new
+        self._value = new
 
     @property
     def grad(self) -> Any:
@@ -154,22 +154,22 @@ class Tensor(ArrayNode):
     @property
     def shape(self) -> tuple[int, ...]:
         """Its length along each axis."""
-        return tuple(self._data.shape)
+        return tuple(self._value.shape)
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return int(self._data.ndim)
+        return int(self._value.ndim)
 
     @property
     def dtype(self) -> Any:
         """The type of its elements, as in NumPy."""
-        return self._data.dtype
+        return self._value.dtype
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(self._data.size)
+        return int(self._value.size)
 
     @property
     def T(self) -> Tensor:
@@ -180,7 +180,7 @@ class Tensor(ArrayNode):
         """The number of a Tensor that has exactly one element; ValueError otherwise."""
         if self.size != 1:
             raise ValueError(f"item: a Tensor of shape {self.shape} has {self.size} elements, not one; use .data")
-        return float(self._data.reshape(()).item())
+        return float(self._value.reshape(()).item())
 
     # ---- gradients ----
 
@@ -196,9 +196,9 @@ class Tensor(ArrayNode):
                     f"backward: a Tensor of shape {self.shape} has no single gradient to start from; "
                     "reduce it to one number first, as in y.sum().backward(), or pass backward(gradient) of its shape"
                 )
-            gradient = self._data * 0 + 1 if not isinstance(self._data, (np.ndarray, np.generic)) else np.ones(self.shape, self.dtype)
+            gradient = self._value * 0 + 1 if not isinstance(self._value, (np.ndarray, np.generic)) else np.ones(self.shape, self.dtype)
         else:
-            gradient = self._like(gradient._data if isinstance(gradient, Tensor) else gradient, "backward: gradient")
+            gradient = self._like(gradient._value if isinstance(gradient, Tensor) else gradient, "backward: gradient")
         backpropagate(self, gradient)
 
     def zero_grad(self) -> None:
@@ -208,7 +208,7 @@ class Tensor(ArrayNode):
     def detach(self) -> Tensor:
         """A new leaf with the same data and no history."""
         leaf = _new(Tensor)
-        leaf._data = self._data.copy() if self._lent is self._data else self._data  # shared: nobody can change it in place
+        leaf._value = self._value.copy() if self._lent is self._value else self._value  # shared: nobody can change it in place
         leaf._grad = leaf._lent = leaf._owned = leaf.primitive = None
         leaf.parents = leaf.saved = ()
         leaf.label = self.label
@@ -318,7 +318,7 @@ class Tensor(ArrayNode):
                 f"a Tensor of shape {self.shape} is neither true nor false; compare and reduce its data, "
                 "as in (x > 0).all(), or use np.where for a choice per element"
             )
-        return bool(self._data.reshape(()))
+        return bool(self._value.reshape(()))
 
     def __pos__(self) -> Tensor:
         return self
@@ -335,20 +335,20 @@ class Tensor(ArrayNode):
         return self is other
 
     def __lt__(self, other: Any) -> Any:
-        return self._data < p.raw(other)
+        return self._value < p.raw(other)
 
     def __le__(self, other: Any) -> Any:
-        return self._data <= p.raw(other)
+        return self._value <= p.raw(other)
 
     def __gt__(self, other: Any) -> Any:
-        return self._data > p.raw(other)
+        return self._value > p.raw(other)
 
     def __ge__(self, other: Any) -> Any:
-        return self._data >= p.raw(other)
+        return self._value >= p.raw(other)
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
-        data = self._data
+        data = self._value
         if isinstance(data, (np.ndarray, np.generic)):
             text = np.array2string(np.asarray(data), precision=6, separator=", ", prefix="Tensor(", threshold=100)
             return f"Tensor({text}, shape={self.shape}, dtype={self.dtype}{name})"
@@ -360,12 +360,12 @@ class Tensor(ArrayNode):
     # ---- how an operation is applied, and a gradient received ----
 
     def _fit(self, g: Any) -> Any:
-        like = self._data
+        like = self._value
         return g if g.dtype is like.dtype and g.shape == like.shape else p.fit(g, like)
 
     def _alone(self, primitive: Primitive, *constants: Any) -> Tensor:
         """An operation on this Tensor and constants that nobody else can change."""
-        data = self._data
+        data = self._value
         if self._lent is data and state.recording:
             data = data.copy()
         return _result(primitive, (self, *(None for _ in constants)), (data, *constants))
@@ -377,7 +377,7 @@ class Tensor(ArrayNode):
         for i, a in enumerate(args):
             if a.__class__ is Tensor:
                 parents.append(a)
-                data = a._data
+                data = a._value
                 saved.append(data.copy() if a._lent is data and state.recording else data)
                 continue
             if isinstance(a, Node):
@@ -403,7 +403,7 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     except (ValueError, IndexError) as error:
         raise type(error)(f"{primitive.name}{_describe(saved)}: {error}") from None
     node = _new(Tensor)
-    node._data = data
+    node._value = data
     node._grad = node._lent = node._owned = node.source = None
     node.label = ""
     node.id = next_id()

@@ -19,7 +19,7 @@ _new = object.__new__
 def _record(primitive: Primitive, data: float, a: float, from_a: Value | None, b: float = 0.0, from_b: Value | None = None) -> Value:
     """The result of an operation as a node; a leaf where recording is off."""
     node = _new(Value)
-    node._data = data
+    node._value = data
     node._grad = None
     node._a = a
     node._b = b
@@ -41,7 +41,7 @@ def _unary(primitive: Primitive) -> Callable[[Value], Value]:
     assert scalar is not None
 
     def method(self: Value) -> Value:
-        a = self._data
+        a = self._value
         try:
             data = scalar(a)
         except (ArithmeticError, ValueError):
@@ -57,9 +57,9 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
     assert scalar is not None
 
     def operator(self: Value, other: Any) -> Value:
-        a = self._data
+        a = self._value
         if other.__class__ is Value:
-            b, from_b = other._data, other
+            b, from_b = other._value, other
         elif isinstance(other, NUMBER):
             b, from_b = float(other), None
         elif isinstance(other, np.ndarray) and other.ndim:
@@ -75,7 +75,7 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         if not state.ordinary:
             return _record(primitive, data, a, self, b, from_b)
         node = _new(Value)  # `_record`, written out
-        node._data = data
+        node._value = data
         node._grad = None
         node._a = a
         node._b = b
@@ -127,7 +127,7 @@ class Value(ScalarNode):
     __slots__ = ()
 
     def __init__(self, data: float, label: str = "") -> None:
-        self._data = _number(data, "Value")
+        self._value = _number(data, "Value")
         self._grad = None
         self.label = label
         self.primitive = None
@@ -137,7 +137,7 @@ class Value(ScalarNode):
     @property
     def data(self) -> float:
         """The number. May be assigned on a leaf; graphs recorded earlier keep the old one."""
-        return self._data
+        return self._value
 
     @data.setter
     def data(self, data: float) -> None:
@@ -145,7 +145,7 @@ class Value(ScalarNode):
             raise AttributeError(
                 f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
             )
-        self._data = _number(data, "Value.data")
+        self._value = _number(data, "Value.data")
 
     @property
     def grad(self) -> float:
@@ -166,18 +166,18 @@ class Value(ScalarNode):
 
     def detach(self) -> Value:
         """A new leaf with the same number and no history."""
-        return Value(self._data, self.label)
+        return Value(self._value, self.label)
 
     def item(self) -> float:
         """The number."""
-        return self._data
+        return self._value
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={self._data}, grad={self.grad}{name})"
+        return f"Value(data={self._value}, grad={self.grad}{name})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._value, spec) if spec else repr(self)
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
@@ -186,7 +186,7 @@ class Value(ScalarNode):
         pairs: list[Any] = []  # a, from_a, b, from_b
         for i, x in enumerate(args):
             if isinstance(x, Value):
-                pairs += x._data, x
+                pairs += x._value, x
             elif isinstance(x, Node):
                 raise TypeError(f"{primitive.name}: argument {i} is a Tensor and another is a Value; use one kind in a graph")
             else:
@@ -203,19 +203,19 @@ class Value(ScalarNode):
         return self is other
 
     def __lt__(self, other: Any) -> bool:
-        return self._data < (other._data if isinstance(other, Value) else other)
+        return self._value < (other._value if isinstance(other, Value) else other)
 
     def __le__(self, other: Any) -> bool:
-        return self._data <= (other._data if isinstance(other, Value) else other)
+        return self._value <= (other._value if isinstance(other, Value) else other)
 
     def __gt__(self, other: Any) -> bool:
-        return self._data > (other._data if isinstance(other, Value) else other)
+        return self._value > (other._value if isinstance(other, Value) else other)
 
     def __ge__(self, other: Any) -> bool:
-        return self._data >= (other._data if isinstance(other, Value) else other)
+        return self._value >= (other._value if isinstance(other, Value) else other)
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._value)
 
     def __pos__(self) -> Value:
         return self

@@ -60,14 +60,18 @@ def run() -> None:
         ("smooth, float32", "ok", lambda x: np.tanh(x).sum(), f32, lambda x: torch.tanh(x).sum(), f32, {}, {}),
         ("softmax", "ok", lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True), A, lambda x: torch.softmax(x, -1), A, {}, {}),
         ("relu at 0", "kink", lambda x: np.maximum(x, 0).sum(), np.zeros(3), lambda x: torch.relu(x).sum(), np.zeros(3), {}, {}),
-        ("twice too large", "wrong", ours(np.sin, lambda g, o, x: 2 * g * np.cos(x)), A, torch_function(torch.sin, lambda g, x: 2 * g * torch.cos(x)), A, {}, {}),
+        (
+            "twice too large", "wrong",
+            ours(np.sin, lambda g, o, x: 2 * g * np.cos(x)), A, torch_function(torch.sin, lambda g, x: 2 * g * torch.cos(x)), A, {}, {},
+        ),
         (
             "float32, 1 % off", "wrong",
             ours(np.sin, lambda g, o, x: np.float32(1.01) * g * np.cos(x)), f32, torch_function(torch.sin, lambda g, x: 1.01 * g * torch.cos(x)), f32, {}, {},
         ),
         (
             "1 of 3,000 off by 1e-4", "wrong",
-            ours(np.sin, lambda g, o, x: g * np.cos(x) * FACTOR), BIG, torch_function(torch.sin, lambda g, x: g * torch.cos(x) * factor), BIG, {}, {"fast_mode": True},
+            ours(np.sin, lambda g, o, x: g * np.cos(x) * FACTOR), BIG,
+            torch_function(torch.sin, lambda g, x: g * torch.cos(x) * factor), BIG, {}, {"fast_mode": True},
         ),
         ("dice", "nondeterministic", lambda x: (x * dice.normal()).sum(), A, lambda x: (x * dice.normal()).sum(), A, {}, {}),
         ("gradient cut", "wrong", lambda x: (x * ag.detach(x)).sum(), A, lambda x: (x * x.detach()).sum(), A, {}, {}),
