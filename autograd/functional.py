@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import numbers
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +20,7 @@ import numpy as np
 from autograd import primitives as p
 from autograd.graph import Node, backpropagate, next_id, state
 from autograd.tensor import Tensor
-from autograd.tree import leaves, map_tree
+from autograd.tree import leaves, map_tree, zip_leaves
 from autograd.value import Value, values
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
@@ -92,13 +93,18 @@ def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0) -> Any:
 
     def product(*args: Any) -> Any:
         *point, v = args
-        vector = list(leaves(v))
+        if not point:
+            raise TypeError("hvp: give f's arguments and then the vector, as in hvp(f, x, v)")
 
         def along(*point: Any) -> Any:
-            slopes = list(leaves(grad(f, argnums)(*point)))
-            if [np.shape(p.raw(s)) for s in slopes] != [np.shape(p.raw(u)) for u in vector]:
+            slopes = grad(f, argnums)(*point)
+            try:
+                pairs = list(zip_leaves(slopes, v))
+            except ValueError as error:
+                raise ValueError(f"hvp: the vector must have the structure of argument {argnums}: {error}") from None
+            if any(np.shape(p.raw(s)) != np.shape(p.raw(u)) for s, u in pairs):
                 raise ValueError(f"hvp: the vector must have the structure and shapes of argument {argnums}")
-            return sum((s * u).sum() if np.ndim(p.raw(s)) else s * u for s, u in zip(slopes, vector, strict=True))
+            return sum((s * u).sum() if np.ndim(p.raw(s)) else s * u for s, u in pairs)
 
         return grad(along, argnums)(*point)
 
@@ -124,8 +130,8 @@ def _run(method: Callable[..., Any], name: str, f: Callable[..., Any], argnums: 
     """Call `method` as one level deeper, without the cyclic collector: a graph has no cycles,
     and looking for them costs a scalar training step more than its arithmetic does."""
     for i in _positions(argnums):
-        if not -len(args) <= i < len(args):
-            raise TypeError(f"{name}: argnums {argnums} does not fit the {len(args)} positional arguments given")
+        if not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args):
+            raise TypeError(f"{name}: argnums={argnums!r} does not fit the {len(args)} positional arguments given; it counts them from 0")
     collecting = gc.isenabled()
     gc.disable()
     state.depth += 1
@@ -155,6 +161,7 @@ def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], option
         raise ValueError(f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian")
     if isinstance(out, Node):
         if out.id >= floor:
+            _clear(wrapped)  # of what a backward() inside f has left there
             backpropagate(out, _one(out), floor, inner, top, state.made)
         if not inner:
             out = _plain(out._value)
@@ -174,20 +181,22 @@ def _jacobian(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any
         """The gradients of one output number by every input leaf."""
         if isinstance(root, Node) and root.id >= floor:
             backpropagate(root, seed, floor, inner, top)
-        found = [_gradient(x, inner, set()) for w in wrapped for x in leaves(w)]
-        for w in wrapped:
-            for x in leaves(w):
-                _clear(x)
+        found = [_gradient(x, inner, set()) for x in leaves(wrapped)]
+        _clear(wrapped)
         return found
+
+    _clear(wrapped)
 
     def derivative(y: Any) -> Any:
         """The derivatives of one output leaf, in the structure of the arguments."""
+        if not isinstance(y, (Node, numbers.Real, np.ndarray)) and not hasattr(y, "__array_namespace__"):
+            raise ValueError(f"jacobian: the function must give numbers and arrays, but gave {_kind(y)}")
         shape = np.shape(p.raw(y))
         if isinstance(y, Tensor):
             rows = [row(y, seed) for seed in np.eye(y.size, dtype=y.dtype).reshape(y.size, *shape)]
         else:
             rows = [row(n, 1.0) for n in (y.flat if isinstance(y, np.ndarray) else [y])]
-        columns = iter(zip(*rows, strict=True))
+        columns = iter(zip(*rows, strict=True)) if rows else itertools.repeat([])
         result = [map_tree(lambda x: _join(next(columns), shape, np.shape(p.raw(x))), w) for w in wrapped]
         return _as_asked(result, argnums)
 
@@ -195,12 +204,12 @@ def _jacobian(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any
 
 
 def _positions(argnums: Any) -> tuple[int, ...]:
-    return (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    return tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
 
 
 def _as_asked(result: list[Any], argnums: Any) -> Any:
     """One result for an int, a tuple for several: as `argnums` was given."""
-    return result[0] if isinstance(argnums, int) else tuple(result)
+    return tuple(result) if isinstance(argnums, (tuple, list)) else result[0]
 
 
 def wrap_arguments(name: str, args: list[Any], argnums: Any) -> list[Any]:
@@ -242,7 +251,7 @@ def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if g is None:
-        return 0.0 if isinstance(x, Value) else _plain(x._value * 0)
+        return 0.0 if isinstance(x, Value) else _plain(_filled(x._value, 0))
     if inner or isinstance(g, float):
         return g
     g = _plain(p.raw(g))
@@ -253,9 +262,11 @@ def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
     return g
 
 
-def _clear(x: Any) -> None:
-    for node in x.flat if isinstance(x, np.ndarray) else (x,):
-        node._grad = None
+def _clear(wrapped: list[Any]) -> None:
+    """Take the gradients from the wrapped arguments."""
+    for x in leaves(wrapped):
+        for node in x.flat if isinstance(x, np.ndarray) else (x,):
+            node._grad = None
 
 
 def _join(rows: Sequence[Any], shape: tuple[int, ...], tail: tuple[int, ...]) -> Any:
@@ -282,7 +293,13 @@ def _each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
 def _one(root: Any) -> Any:
     if isinstance(root, Value):
         return 1.0
-    return np.ones(root.shape, root.dtype) if isinstance(root._value, (np.ndarray, np.generic)) else root._value * 0 + 1
+    return _filled(root._value, 1)
+
+
+def _filled(like: Any, x: float) -> Any:
+    """An array of the shape, dtype and library of another, all x."""
+    library = np if isinstance(like, (np.ndarray, np.generic)) else like.__array_namespace__()
+    return library.full(like.shape, x, like.dtype)
 
 
 def _plain(data: Any) -> Any:

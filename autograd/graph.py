@@ -116,7 +116,7 @@ class Node:
     source: the line of code and the scope that made it, inside `record_source()`.
     """
 
-    __slots__ = ("_value", "_grad", "id", "label", "primitive", "source")
+    __slots__ = ("_grad", "_value", "id", "label", "primitive", "source")
     _value: Any
     _grad: Any
     id: int
@@ -233,10 +233,9 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     root._grad = _SEEN
     found, todo = [root], [root]
     push, pop, add = todo.append, todo.pop, found.append
-    scalars = isinstance(root, ScalarNode)
     while todo:
         node: Any = pop()
-        for p in (node._from_a, node._from_b) if scalars else node.parents:
+        for p in (node._from_a, node._from_b) if isinstance(node, ScalarNode) else node.parents:
             if p is not None and p.primitive is not None and p._grad is not _SEEN and p.id >= floor:
                 p._grad = _SEEN
                 push(p)
@@ -262,9 +261,12 @@ def backpropagate(root: Node, seed: Any, floor: int = 0, differentiable: bool = 
         if root.id >= floor:
             root._grad = seed if root._grad is None else root._grad + seed
         return
-    nodes = tape(root, floor) if nodes is None else nodes
+    scalars = isinstance(root, ScalarNode)
+    if nodes is None:
+        nodes = tape(root, floor)
+        scalars = scalars and all(isinstance(node, ScalarNode) for node in nodes)
     root._grad = seed
-    if isinstance(root, ScalarNode) and state.check is None and not differentiable:
+    if scalars and state.check is None and not differentiable:
         _pull_scalars(nodes, floor)
     else:
         _pull(nodes, floor, differentiable, drop)

@@ -22,15 +22,25 @@ from autograd.primitives import raw
 __all__ = ["AnomalyError", "Source", "detect_anomaly", "no_grad", "record_source"]
 
 
-class no_grad(ContextDecorator):
+class _Mode(ContextDecorator):
+    """A change of the recording state that nests, also when one object is entered twice, as by recursion."""
+
+    def __init__(self) -> None:
+        self._before: list[dict[str, Any]] = []
+
+    def _enter(self, **settings: Any) -> None:
+        self._before.append(state.change(**settings))
+
+    def __exit__(self, *_: Any) -> None:
+        state.change(**self._before.pop())
+
+
+class no_grad(_Mode):
     """Inside it results are leaves: no graph is recorded, and no memory held for one."""
 
     def __enter__(self) -> no_grad:
-        self._before = state.change(recording=False)
+        self._enter(recording=False)
         return self
-
-    def __exit__(self, *_: Any) -> None:
-        state.change(**self._before)
 
 
 # ---- source lines and scopes -----------------------------------------------------------
@@ -59,7 +69,7 @@ class Source:
         return f"{os.path.basename(self.file)}:{self.line}  {self.code}".rstrip()
 
 
-class record_source(ContextDecorator):
+class record_source(_Mode):
     """Inside it every node remembers the line and the calls that made it, as `node.source`.
 
     The chain of calls below the `with` line is the node's scope, `node.scope`: "block" is
@@ -68,11 +78,8 @@ class record_source(ContextDecorator):
     """
 
     def __enter__(self) -> record_source:
-        self._before = state.change(source=_Scopes(sys._getframe(1)))
+        self._enter(source=_Scopes(sys._getframe(1)))
         return self
-
-    def __exit__(self, *_: Any) -> None:
-        state.change(**self._before)
 
 
 class _Scopes:
@@ -113,11 +120,11 @@ class _Scopes:
     def _hidden(self, code: CodeType) -> bool:
         """Whether a frame belongs to the engine or to NumPy rather than to the user."""
         if code not in self.ours:
-            self.ours[code] = os.path.dirname(code.co_filename).startswith(_LIBRARIES)
+            self.ours[code] = code.co_filename.startswith(_LIBRARIES)
         return self.ours[code]
 
 
-_LIBRARIES = (os.path.dirname(__file__), os.path.dirname(np.__file__))
+_LIBRARIES = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 
 # ---- inf and nan -----------------------------------------------------------------------
@@ -131,7 +138,7 @@ class AnomalyError(ArithmeticError):
         self.node = node
 
 
-class detect_anomaly(ContextDecorator):
+class detect_anomaly(_Mode):
     """Inside it the first operation to give nan, or inf from finite numbers, raises AnomalyError.
 
     Forward and backward are watched, and the message holds the node, its inputs' values and
@@ -139,15 +146,23 @@ class detect_anomaly(ContextDecorator):
     Slow: meant for finding a fault, not for training.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet: list[np.errstate] = []
+
     def __enter__(self) -> detect_anomaly:
-        self._before = state.change(check=_check, source=state.source or _Scopes(sys._getframe(1)))
-        self._quiet = np.errstate(all="ignore")  # an error is on its way; no warning besides
-        self._quiet.__enter__()
+        self._enter(check=_check, source=state.source or _Scopes(sys._getframe(1)))
+        self._quiet.append(np.errstate(all="ignore"))  # an error is on its way; no warning besides
+        self._quiet[-1].__enter__()
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self._quiet.__exit__(None, None, None)
-        state.change(**self._before)
+    def __exit__(self, kind: Any = None, error: Any = None, traceback: Any = None) -> None:
+        self._quiet.pop().__exit__(None, None, None)
+        super().__exit__()
+        while isinstance(error, SystemError):  # NumPy's loop over objects went on after the error, and stumbled
+            error = error.__cause__
+            if isinstance(error, AnomalyError):
+                raise error from None
 
 
 def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
@@ -157,9 +172,16 @@ def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None
         return  # JAX: its values may not exist yet
     bad = "nan" if np.isnan(result).any() else "inf" if np.isinf(result).any() else ""
     numbers = [raw(x) for x in inputs if _is_real(raw(x))]
-    if not bad or (bad == "inf" and not all(np.isfinite(x).all() for x in numbers)):
-        return
     assert node.primitive is not None
+    if bad == "inf" and node.primitive.scalar is not None and np.shape(result) == np.broadcast_shapes(*map(np.shape, numbers)):
+        finite: Any = True
+        for x in numbers:
+            finite = finite & np.isfinite(x)
+        bad = "inf" if (np.isinf(result) & finite).any() else ""  # element by element
+    elif bad == "inf" and not all(np.isfinite(x).all() for x in numbers):
+        bad = ""
+    if not bad:
+        return
     name = f"{node.op} (id {node.id}{', ' + repr(node.label) if node.label else ''})"
     lines = []
     if parent is None:

@@ -27,7 +27,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.absolute: p.absolute, np.fabs: p.absolute, np.maximum: p.maximum, np.minimum: p.minimum, np.matmul: p.matmul,
     np.reciprocal: lambda x: 1.0 / x,
     np.tan: lambda x: p.sin(x) / p.cos(x),
-    np.logaddexp: lambda a, b: p.maximum(a, b) + p.log1p(p.exp(-abs(a - b))),
+    np.logaddexp: lambda a, b: p.maximum(a, b) + p.log1p(p.exp(-abs(p.where(p.raw(a) == p.raw(b), 0.0, p.sub(a, b))))),
 }  # fmt: skip
 
 # Answers about the data that have no derivative: plain arrays.
@@ -53,7 +53,9 @@ def _where(condition: Any, *choices: Any) -> Any:
     if len(choices) != 2:
         raise TypeError("np.where(condition) without choices gives indices; use np.nonzero(x.data)")
     condition = p.raw(condition)
-    return p.where(condition if getattr(condition, "dtype", None) == "bool" else condition != 0, *choices)
+    if not hasattr(condition, "dtype"):
+        condition = np.asarray(condition)
+    return p.where(condition if condition.dtype == "bool" else condition != 0, *choices)
 
 
 def _arrays(tensors: Any) -> list[Any]:
@@ -85,21 +87,26 @@ def _split(a: Any, indices_or_sections: Any, axis: int = 0, equal: bool = True) 
     elif equal and n % parts:
         raise ValueError(f"split: {n} elements along axis {axis} do not divide into {parts} equal parts; use np.array_split")
     else:
-        cuts = [len(piece) and piece[0] for piece in np.array_split(np.arange(n), parts)] + [n]
+        cuts = [0, *np.cumsum([len(piece) for piece in np.array_split(np.arange(n), parts)])]
     lead = (slice(None),) * (axis % a.ndim)
     return [a[(*lead, slice(i, j))] for i, j in itertools.pairwise(cuts)]
 
 
 def _expand_dims(a: Any, axis: Any) -> Any:
-    new = axis if isinstance(axis, tuple) else (axis,)
-    ndim = a.ndim + len(new)
-    where = {i % ndim for i in new}
-    shape = iter(a.shape)
-    return a.reshape(tuple(1 if i in where else next(shape) for i in range(ndim)))
+    return a.reshape(np.expand_dims(np.empty(a.shape, bool), axis).shape)  # NumPy knows the rules
 
 
 def _broadcast_to(array: Any, shape: Any) -> Any:
-    return p.broadcast_to(array, tuple(shape) if isinstance(shape, (tuple, list)) else (shape,))
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if np.broadcast_shapes(array.shape, shape) != shape:
+        raise ValueError(f"broadcast_to: an array of shape {tuple(array.shape)} does not broadcast to {shape}")
+    return p.broadcast_to(array, shape)
+
+
+def _full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
+    if isinstance(fill_value, Node):
+        return p.broadcast_to(fill_value, tuple(np.shape(p.raw(a))))
+    return np.full_like(p.raw(a), fill_value, dtype)
 
 
 def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
@@ -108,12 +115,13 @@ def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = a_min if min is None else min, a_max if max is None else max
+    low, high = (_arrays([x])[0] if isinstance(x, (list, tuple)) else x for x in (a_min if min is None else min, a_max if max is None else max))
     a = a if low is None else p.maximum(a, low)
     return a if high is None else p.minimum(a, high)
 
 
 def _dot(a: Any, b: Any) -> Any:
+    a, b = _arrays((a, b))
     if np.ndim(p.raw(a)) == 0 or np.ndim(p.raw(b)) == 0:
         return p.mul(a, b)
     if b.ndim > 2:
@@ -140,6 +148,8 @@ def _letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
         named = ins.replace(",", "").replace(".", "")
         out = "..." * ("..." in ins) + "".join(sorted(c for c in set(named) if named.count(c) == 1))
     terms = ins.split(",")
+    if "..." in ins and arrow and "..." not in out and any("..." in t and n > len(t) - 3 for t, n in zip(terms, ndims)):
+        raise ValueError(f"einsum: the axes of '...' are missing from the result in {subscripts!r}; write ->...{out}")
     hidden = [max(0, n - len(t) + 3) if "..." in t else 0 for t, n in zip(terms, ndims)]
     free = [c for c in string.ascii_letters if c not in subscripts][: max(hidden, default=0)]
     terms[: len(hidden)] = [t.replace("...", "".join(free[len(free) - n :])) for t, n in zip(terms, hidden)]
@@ -154,9 +164,8 @@ def _triangle(keep: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
-    grid = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
-    grid[axis] = np.asarray(indices)
-    return arr[tuple(grid)]
+    positions = np.arange(arr.size).reshape(arr.shape)
+    return arr.reshape(-1)[np.take_along_axis(positions, np.asarray(p.raw(indices)), axis)]
 
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -182,7 +191,8 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.moveaxis: _moveaxis,
     np.atleast_1d: lambda a: a.reshape(1) if a.ndim == 0 else a,
     np.clip: _clip,
-    np.outer: lambda a, b: a.reshape((-1, 1)) * b.reshape((1, -1)),
+    np.outer: lambda a, b: _arrays([a])[0].reshape((-1, 1)) * _arrays([b])[0].reshape((1, -1)),
+    np.full_like: _full_like,
     np.tril: _triangle(np.tril),
     np.triu: _triangle(np.triu),
     np.take_along_axis: _take_along_axis,
@@ -192,7 +202,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 # Answers about shape or data that have no derivative: plain numbers and arrays.
 FACTS = {
     np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.allclose, np.isclose, np.array_equal,
-    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.any, np.all, np.count_nonzero, np.nonzero,
+    np.zeros_like, np.ones_like, np.empty_like, np.any, np.all, np.count_nonzero, np.nonzero,
     np.array_repr, np.array_str, np.result_type,
 }  # fmt: skip
 
@@ -235,7 +245,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     if options:
         raise TypeError(f"{name}: the option {', '.join(options)} is not supported on Tensors; use np.where for a choice, .astype for a dtype")
     if ufunc in QUESTIONS:
-        return ufunc(*map(p.raw, inputs))
+        return p.portable(ufunc)(*map(p.raw, inputs))
     if ufunc not in UFUNCS:
         known = ", ".join(sorted(f.__name__ for f in UFUNCS))
         raise TypeError(f"{name} has no derivative here; supported: {known}; or use {name}(x.data) for an array without a graph")
@@ -249,7 +259,9 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: 
     """What `Tensor.__array_function__` does."""
     name = f"np.{'linalg.' if 'linalg' in (function.__module__ or '') else ''}{function.__name__}"
     if function in FACTS:
-        return function(*map(p.raw, args), **{k: p.raw(v) for k, v in options.items()})
+        args = tuple(map(p.raw, args))
+        function = getattr(p.library(args), function.__name__)
+        return function(*args, **{k: p.raw(v) for k, v in options.items()})
     if function not in FUNCTIONS:
         instead = INSTEAD.get(function, f"operators, indexing and other functions of NumPy, or {name}(x.data) for an array without a graph")
         raise TypeError(f"{name} is not supported on Tensors; use {instead}")

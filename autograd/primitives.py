@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.graph import Node, Primitive, Rule
+from autograd.graph import NUMBER, Node, Primitive, Rule
 
 TABLE: dict[str, Primitive] = {}
 
@@ -35,7 +35,7 @@ def _row(name: str, *columns: Any, **more: Any) -> Primitive:
 _NUMPY = (np.ndarray, np.generic, float, int)
 
 
-def _portable(ufunc: np.ufunc) -> Callable[..., Any]:
+def portable(ufunc: np.ufunc) -> Callable[..., Any]:
     """The function of that name in the library that the arrays come from."""
     name = ufunc.__name__
 
@@ -51,14 +51,14 @@ def _portable(ufunc: np.ufunc) -> Callable[..., Any]:
 def unary(name: str, scalar: Any, array: Any, rule: Rule, local: str, symbol: str = "", analytic: bool = True) -> Primitive:
     """A row for a function of one number, elementwise on arrays."""
     if isinstance(array, np.ufunc):
-        array = _portable(array)
+        array = portable(array)
     return _row(name, scalar, array, (rule,), (local,), symbol, analytic)
 
 
 def binary(name: str, scalar: Any, array: Any, rule_a: Rule, rule_b: Rule, local: tuple[str, str], symbol: str = "", analytic: bool = True) -> Primitive:
     """A row for a function of two numbers, elementwise on arrays that broadcast."""
     if isinstance(array, np.ufunc):
-        array = _portable(array)
+        array = portable(array)
     return _row(name, scalar, array, (rule_a, rule_b), local, symbol, analytic)
 
 
@@ -96,7 +96,7 @@ def fit(g: Any, like: Any) -> Any:
     shape = like.shape
     if g.shape != shape:
         lead = g.ndim - len(shape)
-        stretched = [i for i, (m, n) in enumerate(zip(g.shape, (0,) * lead + shape)) if m != n]
+        stretched = [i for i, (m, n) in enumerate(zip(g.shape, (-1,) * lead + shape)) if m != n]
         g = total(g, tuple(stretched), True)
         g = g.reshape(shape) if lead else g
     return g if g.dtype == like.dtype else g.astype(like.dtype)
@@ -133,7 +133,9 @@ def _is_basic(index: Any) -> bool:
 
 
 def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * b * power(a, b - (raw(b) != 0))  # x^0 has slope 0, at x = 0 too
+    if isinstance(b, NUMBER) and b:
+        return g * b * power(a, b - 1)
+    return g * b * power(a, b - 1 + 1 * ((raw(a) == 0) & (raw(b) == 0)))  # x^0 has slope 0, at x = 0 too
 
 
 def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -199,6 +201,8 @@ def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+    if x.dtype == np.float16:
+        return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
     summed = _sum(x, axis, keepdims)
     return summed / _count(x, summed)
 
@@ -231,19 +235,21 @@ def _scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+def library(arrays: Any) -> Any:
+    """JAX where one of the arrays is of JAX, otherwise NumPy."""
+    return next((x.__array_namespace__() for x in arrays if hasattr(x, "at")), np)
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    for x in (condition, a, b):
-        if hasattr(x, "at"):
-            return x.__array_namespace__().where(condition, a, b)
-    return np.where(condition, a, b)
+    return library((condition, a, b)).where(condition, a, b)
 
 
 def _concatenate(axis: int, *arrays: Any) -> Any:
-    return (arrays[0].__array_namespace__() if hasattr(arrays[0], "at") else np).concatenate(arrays, axis=axis)
+    return library(arrays).concatenate(arrays, axis=axis)
 
 
 def _einsum(subscripts: str, *arrays: Any) -> Any:
-    return (arrays[0].__array_namespace__() if hasattr(arrays[0], "at") else np).einsum(subscripts, *arrays)
+    return library(arrays).einsum(subscripts, *arrays)
 
 
 # ---- the table -------------------------------------------------------------------------
@@ -274,7 +280,7 @@ relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 
              "1 if a > 0 else 0", "ReLU", analytic=False)
 log1p = unary("log1p", math.log1p, np.log1p, lambda g, out, a: g / (1 + a), "1 / (1 + a)")
 expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
-sign = unary("sign", lambda a: a if a != a else float((a > 0) - (a < 0)), np.sign, lambda g, out, a: g * 0.0, "0", analytic=False)
+sign = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, lambda g, out, a: g * 0.0, "0", analytic=False)
 absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)", analytic=False)
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis))

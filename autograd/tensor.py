@@ -14,6 +14,7 @@ import numpy as np
 from autograd import numpy_api
 from autograd import primitives as p
 from autograd.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, enter, next_id, state
+from autograd.value import scalar_of
 
 __all__ = ["Tensor"]
 
@@ -98,8 +99,19 @@ class Tensor(ArrayNode):
     __matmul__, __rmatmul__ = _binary(p.matmul)
     __neg__ = _unary(p.neg)
     __abs__ = _unary(p.absolute)
-    maximum = _binary(p.maximum)[0]
-    minimum = _binary(p.minimum)[0]
+
+    def maximum(self, other: Any) -> Tensor:
+        """The larger of the two, element by element; at a tie each gets half the gradient."""
+        return self._apply(p.maximum, (self, other))
+
+    def minimum(self, other: Any) -> Tensor:
+        """The smaller of the two, element by element; at a tie each gets half the gradient."""
+        return self._apply(p.minimum, (self, other))
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """No less than `min` and no more than `max`."""
+        clipped = self if min is None else self.maximum(min)
+        return clipped if max is None else clipped.minimum(max)
 
     # ---- what it holds ----
 
@@ -126,7 +138,7 @@ class Tensor(ArrayNode):
         new = _array(data, "Tensor.data")
         if new.shape != self.shape:
             raise ValueError(f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape")
-        self._value = new
+        self._value = new.astype(self.dtype)  # a leaf keeps its dtype, as it keeps its shape
 
     @property
     def grad(self) -> Any:
@@ -142,7 +154,10 @@ class Tensor(ArrayNode):
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        self._grad = np.broadcast_to(np.asarray(grad, self.dtype), self.shape) if isinstance(grad, (int, float)) else self._like(grad, "Tensor.grad")
+        if grad is None or np.ndim(grad) == 0:  # None is PyTorch's way to clear it
+            self._grad = None if grad is None else np.full(self.shape, grad, self.dtype)
+        else:
+            self._grad = self._like(grad, "Tensor.grad")
 
     def _like(self, array: Any, where: str) -> Any:
         """A copy of `array` in the dtype of this Tensor, or a ValueError about its shape."""
@@ -196,7 +211,8 @@ class Tensor(ArrayNode):
                     f"backward: a Tensor of shape {self.shape} has no single gradient to start from; "
                     "reduce it to one number first, as in y.sum().backward(), or pass backward(gradient) of its shape"
                 )
-            gradient = self._value * 0 + 1 if not isinstance(self._value, (np.ndarray, np.generic)) else np.ones(self.shape, self.dtype)
+            library = np if isinstance(self._value, (np.ndarray, np.generic)) else self._value.__array_namespace__()
+            gradient = library.full(self.shape, 1, self.dtype)
         else:
             gradient = self._like(gradient._value if isinstance(gradient, Tensor) else gradient, "backward: gradient")
         backpropagate(self, gradient)
@@ -238,7 +254,7 @@ class Tensor(ArrayNode):
         """The variance over `axis`, divided by the count less `ddof`."""
         centred = self - self.mean(axis, keepdims=True)
         squares = (centred * centred).sum(axis, keepdims=keepdims)
-        return squares / (self.size / max(1, squares.size) - ddof)
+        return squares / np.float64(max(0.0, self.size / max(1, squares.size) - ddof)).astype(self.dtype)
 
     def std(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
         """The standard deviation over `axis`."""
@@ -262,7 +278,7 @@ class Tensor(ArrayNode):
     def squeeze(self, axis: Any = None) -> Tensor:
         """Without the axes of length one, or without those given."""
         drop = {i for i, n in enumerate(self.shape) if n == 1} if axis is None else {i % self.ndim for i in _flat((axis,))}
-        if any(self.shape[i] != 1 for i in drop):
+        if any(self.shape[i] != 1 for i in drop) or (axis is not None and not all(-self.ndim <= i < self.ndim for i in _flat((axis,)))):
             raise ValueError(f"squeeze: axis {axis} of shape {self.shape} is not of length one")
         return self.reshape(tuple(n for i, n in enumerate(self.shape) if i not in drop))
 
@@ -330,7 +346,7 @@ class Tensor(ArrayNode):
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (int, float, np.ndarray, np.generic)):
+        if isinstance(other, (int, float, list, tuple, np.ndarray, np.generic)):
             raise TypeError("== on a Tensor asks whether two Tensors are the same object; use np.equal(x, y) to compare elements")
         return self is other
 
@@ -366,7 +382,7 @@ class Tensor(ArrayNode):
     def _alone(self, primitive: Primitive, *constants: Any) -> Tensor:
         """An operation on this Tensor and constants that nobody else can change."""
         data = self._value
-        if self._lent is data and state.recording:
+        if self._lent is data:
             data = data.copy()
         return _result(primitive, (self, *(None for _ in constants)), (data, *constants))
 
@@ -378,19 +394,23 @@ class Tensor(ArrayNode):
             if a.__class__ is Tensor:
                 parents.append(a)
                 data = a._value
-                saved.append(data.copy() if a._lent is data and state.recording else data)
+                saved.append(data.copy() if a._lent is data else data)
                 continue
-            if isinstance(a, Node):
-                raise TypeError(
-                    f"{primitive.name}: argument {i} is a {type(a).__name__} and another is a Tensor; "
-                    "use one kind in a graph: np.array(2.0) or Tensor(2.0) for a number among arrays"
-                )
-            if isinstance(a, np.ndarray):
+            if isinstance(a, Node):  # a Value: in the dtype of the Tensors, as a Python number would be
+                a = _lifted(a, next(t.dtype for t in args if isinstance(t, Tensor)))
+                parents.append(a)
+                saved.append(a._value)
+                continue
+            if isinstance(a, (np.ndarray, np.generic)):
                 if a.dtype.kind not in "fiub":
                     hint = "; use Tensors or Values in a graph, not both" if a.dtype == object else ""
                     raise TypeError(f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers{hint}")
-                if state.recording and (a.flags.writeable or a.base is not None):
-                    a = a.copy()
+                if isinstance(a, (np.ma.MaskedArray, np.matrix)):
+                    raise TypeError(f"{primitive.name}: argument {i} is a {type(a).__name__}, which means something else than an array; use np.asarray(x)")
+                if state.recording:
+                    a = np.array(a) if a.ndim else a
+            elif primitive.scalar is not None and not isinstance(a, NUMBER) and not hasattr(a, "__array_namespace__"):
+                raise TypeError(f"{primitive.name}: argument {i} is {a!r}; expected a Tensor, an array or a real number")
             parents.append(None)
             saved.append(a)
         return _result(primitive, tuple(parents), tuple(saved))
@@ -421,12 +441,29 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     return node
 
 
+def _lifted(value: Node, dtype: Any) -> Tensor:
+    """A Value as a Tensor without axes, connected to it: so a number may stand among arrays."""
+    return _result(_LIFT, (value, None), (value._value, dtype))
+
+
+def _lowered(x: Any) -> Any:
+    """What has no axes as a number again: a Value of a Tensor, a float of an array."""
+    return scalar_of(_LOWER, x, float(x._value)) if isinstance(x, Tensor) else float(x)
+
+
+# Each is the other's rule. They stand here and not in the table, since they make nodes of one kind from the other.
+_LIFT = Primitive("lift", None, lambda a, dtype: np.array(a, dtype), (lambda g, out, a, dtype: _lowered(g),), ("1",))
+_LOWER = Primitive("lower", None, float, (lambda g, out, a: _lifted(g, np.float64) if isinstance(g, Node) else np.array(g),), ("1",))
+
+
 def _describe(args: tuple[Any, ...]) -> str:
     return "(" + ", ".join(f"array of shape {tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in args) + ")"
 
 
 def _array(data: Any, where: str) -> Any:
     """A private array of floats from what a user gave."""
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(f"{where}: got a masked array, whose mask would be lost; use np.ma.filled(x, 0.0)")
     if isinstance(data, Node):
         raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
     if not isinstance(data, np.ndarray) and hasattr(data, "__array_namespace__"):

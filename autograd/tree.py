@@ -20,6 +20,23 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield from leaves(branch)
 
 
+def zip_leaves(a: Any, b: Any) -> Iterator[tuple[Any, Any]]:
+    """The leaves of two structures in pairs, dicts by key; ValueError where the structures differ."""
+    if isinstance(a, dict):
+        if not isinstance(b, dict) or a.keys() != b.keys():
+            raise ValueError(f"expected a dict with the keys {list(a)}, got {list(b) if isinstance(b, dict) else type(b).__name__}")
+        pairs = [(a[key], b[key]) for key in a]
+    elif isinstance(a, (list, tuple)):
+        if not isinstance(b, (list, tuple)) or len(a) != len(b):
+            raise ValueError(f"expected {len(a)} items, got {len(b) if isinstance(b, (list, tuple)) else type(b).__name__}")
+        pairs = list(zip(a, b))
+    else:
+        yield a, b
+        return
+    for x, y in pairs:
+        yield from zip_leaves(x, y)
+
+
 def map_tree(f: Callable[[Any], Any], tree: Any) -> Any:
     """The same structure with `f` applied to each leaf, in order."""
     if isinstance(tree, dict):

@@ -16,7 +16,7 @@ __all__ = ["Value", "values"]
 _new = object.__new__
 
 
-def _record(primitive: Primitive, data: float, a: float, from_a: Value | None, b: float = 0.0, from_b: Value | None = None) -> Value:
+def _record(primitive: Primitive, data: float, a: float, from_a: Node | None, b: float = 0.0, from_b: Value | None = None) -> Value:
     """The result of an operation as a node; a leaf where recording is off."""
     node = _new(Value)
     node._value = data
@@ -34,6 +34,12 @@ def _record(primitive: Primitive, data: float, a: float, from_a: Value | None, b
     else:
         node.primitive = node._from_a = node._from_b = None
     return node
+
+
+def scalar_of(primitive: Primitive, parent: Node, data: float) -> Value:
+    """A Value made from a node of another kind."""
+    state.made = None  # the tape that `grad` keeps for free holds one kind of node only
+    return _record(primitive, data, parent._value, parent)
 
 
 def _unary(primitive: Primitive) -> Callable[[Value], Value]:
@@ -64,7 +70,7 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
             b, from_b = float(other), None
         elif isinstance(other, np.ndarray) and other.ndim:
             return NotImplemented  # NumPy takes over and comes back element by element
-        elif isinstance(other, (numbers.Real, Node, np.ndarray)):
+        elif isinstance(other, (numbers.Real, np.ndarray)):
             return Value._apply(primitive, (self, other))
         else:
             return NotImplemented
@@ -119,8 +125,18 @@ class Value(ScalarNode):
     __pow__, __rpow__ = _binary(p.power)
     __neg__ = _unary(p.neg)
     __abs__ = _unary(p.absolute)
-    maximum = _binary(p.maximum)[0]
-    minimum = _binary(p.minimum)[0]
+
+    def maximum(self, other: Any) -> Any:
+        """The larger of the two; at a tie each gets half the gradient."""
+        return p.maximum(self, other)
+
+    def minimum(self, other: Any) -> Any:
+        """The smaller of the two; at a tie each gets half the gradient."""
+        return p.minimum(self, other)
+
+    def conjugate(self) -> Value:
+        """Itself, being real; np.var of an array of Values asks for it."""
+        return self
 
     # No __len__, __getitem__, __array__ or __float__: with any of these NumPy would turn
     # a Value into a bare number and lose the graph without a word.
@@ -153,8 +169,8 @@ class Value(ScalarNode):
         return 0.0 if self._grad is None else self._grad
 
     @grad.setter
-    def grad(self, grad: float) -> None:
-        self._grad = _number(grad, "Value.grad")
+    def grad(self, grad: float | None) -> None:
+        self._grad = None if grad is None else _number(grad, "Value.grad")
 
     def backward(self) -> None:
         """Fill `.grad` of everything this value was computed from: leaves add up, others start afresh."""
@@ -181,16 +197,17 @@ class Value(ScalarNode):
 
     @classmethod
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
-        if primitive.scalar is None:
-            raise TypeError(f"{primitive.name} needs arrays; use a Tensor, or an array of Values, instead of a Value")
+        for x in args:
+            if isinstance(x, Node) and not isinstance(x, Value):
+                return x._apply(primitive, args)  # type: ignore[no-any-return]  # a Tensor takes Values in
         pairs: list[Any] = []  # a, from_a, b, from_b
-        for i, x in enumerate(args):
+        for x in args:
             if isinstance(x, Value):
                 pairs += x._value, x
-            elif isinstance(x, Node):
-                raise TypeError(f"{primitive.name}: argument {i} is a Tensor and another is a Value; use one kind in a graph")
             else:
                 pairs += _number(x, primitive.name), None
+        if primitive.scalar is None:
+            raise TypeError(f"{primitive.name} needs arrays; use a Tensor, or an array of Values, instead of a Value")
         try:
             data = primitive.scalar(*pairs[::2])
         except (ArithmeticError, ValueError):

@@ -138,10 +138,25 @@ def test_no_grad() -> None:
     assert f().op == ""
 
 
-def test_mixing_kinds() -> None:
-    for f in (lambda: Value(1.0) * Tensor([1.0]), lambda: Tensor([1.0]) * Value(1.0)):
-        with pytest.raises(TypeError, match="one kind"):
-            f()
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_value_may_stand_among_tensors(dtype: type) -> None:
+    t = Tensor(np.array([1.0, 2.0], dtype))
+    for f in (lambda v: (v * t).sum(), lambda v: (t * v).sum(), lambda v: (t - v * v).maximum(v).sum(), lambda v: np.where(t.data > 1, v, t).sum()):
+        v = Value(3.0)
+        y = f(v)
+        assert isinstance(y, Tensor) and y.dtype == dtype
+        y.backward()
+        h = 1e-3
+        assert isinstance(v.grad, float)
+        assert v.grad == pytest.approx((f(Value(3.0 + h)).item() - f(Value(3.0 - h)).item()) / (2 * h), rel=1e-2, abs=1e-3)
+
+
+def test_numbers_outside_and_arrays_inside_nest() -> None:
+    assert ag.grad(lambda s: ag.grad(lambda x: (s * x**2).sum())(np.ones(2)).sum())(3.0) == 4.0
+    second = ag.grad(ag.grad(lambda s: (np.array([1.0, 2.0]) * ag.grad(lambda x: (s**3 * x**2).sum())(np.ones(2))).sum()))
+    assert second(2.0) == pytest.approx(2 * 3 * 6 * 2.0)
+    assert ag.grad(lambda x: (x * ag.grad(lambda y: y**3)(2.0)).sum())(np.ones(2)).tolist() == [12.0, 12.0]
+    assert ag.grad(lambda lr: ((np.ones(2) - lr * ag.grad(lambda w: (w * w).sum())(np.ones(2))) ** 2).sum())(0.1) == pytest.approx(-6.4)
 
 
 def test_micrograd_names() -> None:

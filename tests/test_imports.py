@@ -15,7 +15,7 @@ ALLOWED = {
     "autograd.primitives": {"autograd.graph"},
     "autograd.value": {"autograd.graph", "autograd.primitives"},
     "autograd.numpy_api": {"autograd.graph", "autograd.primitives"},
-    "autograd.tensor": {"autograd.graph", "autograd.primitives", "autograd.numpy_api"},
+    "autograd.tensor": {"autograd.graph", "autograd.primitives", "autograd.numpy_api", "autograd.value"},
     "autograd.modes": {"autograd.graph", "autograd.primitives"},
     "autograd.functional": {"autograd.graph", "autograd.primitives", "autograd.tensor", "autograd.tree", "autograd.value"},
     "autograd.differences": set(),
