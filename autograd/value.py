@@ -199,7 +199,7 @@ class Value(ScalarNode):
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
         for x in args:
             if isinstance(x, Node) and not isinstance(x, Value):
-                return x._apply(primitive, args)  # type: ignore[no-any-return]  # a Tensor takes Values in
+                return x._apply(primitive, args)  # a Tensor takes Values in
         pairs: list[Any] = []  # a, from_a, b, from_b
         for x in args:
             if isinstance(x, Value):

@@ -17,10 +17,11 @@ import pytest
 from autograd.primitives import TABLE
 from transformer import Config, checkpoint
 from transformer.__main__ import main
+from transformer.interrupt import Interrupt
 
 ROOT = Path(__file__).parents[1]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
-QUICK = ["train", "--steps", "6", "--batch-size", "4", "--n-embd", "8", "--out", "run"]
+QUICK = ["train", "--steps", "6", "--batch-size", "4", "--n-embd", "8"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +49,9 @@ def test_the_default_training(tmp_path: Path) -> None:
     checkpoint.load(run)
 
 
-def test_ctrl_c_keeps_what_was_learned(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "transformer", "train", "--steps", "1000000", "--out", "run"]
+@pytest.mark.parametrize("scalar", [False, True])
+def test_ctrl_c_keeps_what_was_learned(scalar: bool, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "transformer", "train", "--steps", "1000000", "--out", "run", *(["--scalar", "--batch-size", "8"] if scalar else [])]
     process = subprocess.Popen(command, env=ENV, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while "tokens/s" not in (seen := process.stderr.readline(200)):
@@ -62,10 +64,26 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path: Path) -> None:
     checkpoint.load(tmp_path / "run")
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_step() -> None:
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interrupt.hold()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m transformer params --preset gpt2 | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=ENV, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr and done.stdout.startswith("gpt2: 12 layers")
+
+
 def test_sample_continues_a_prompt(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(QUICK) == 0
     capsys.readouterr()
-    assert main(["sample", "run", "--prompt", "em", "--temperature", "0.5", "-n", "7", "--top-k", "5"]) == 0
+    assert main(["sample", "runs/001", "--prompt", "em", "--temperature", "0.5", "-n", "7", "--top-k", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7 and all(line.startswith("em") for line in lines)
 
@@ -75,7 +93,7 @@ def test_own_data_text_and_scalars(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*QUICK, "--data", "words.txt", "--steps", "2", "--scalar", "--block-size", "4"]) == 0
     out = capsys.readouterr().out
     assert "12 documents are longer than block_size=4" in out
-    assert checkpoint.load("run")[2].chars == "".join(sorted(set("überunderounceabout")))
+    assert checkpoint.load("runs/001")[2].chars == "".join(sorted(set("überunderounceabout")))
     assert main([*QUICK, "--data", "words.txt", "--text"]) == 0
     assert "windows of a text" in capsys.readouterr().out
 
@@ -105,14 +123,14 @@ def test_every_field_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     for field in dataclasses.fields(Config):
         assert f"--{field.name.replace('_', '-')} " in text
     assert main([*QUICK, "--norm", "layer", "--bias", "mlp", "--tied", "true", "--dtype", "float32", "--positions", "sinusoidal"]) == 0
-    config = checkpoint.load("run")[1]
+    config = checkpoint.load("runs/001")[1]
     assert (config.norm, config.bias, config.tied, config.dtype, config.positions) == ("layer", "mlp", True, "float32", "sinusoidal")
 
 
 def test_a_diverging_run_keeps_the_last_good_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--lr", "1e300"]) == 1
     assert "loss became" in capsys.readouterr().err
-    assert all(np.isfinite(p).all() for p in checkpoint.load("run")[0].values())
+    assert all(np.isfinite(p).all() for p in checkpoint.load("runs/001")[0].values())
 
 
 @pytest.mark.parametrize(
@@ -129,15 +147,19 @@ def test_a_diverging_run_keeps_the_last_good_parameters(capsys: pytest.CaptureFi
         ("train --data empty.txt", "empty.txt is empty"),
         ("train --data latin.txt", "latin.txt is not UTF-8"),
         ("train --vocab-size 5", "--vocab-size 5 is too small"),
+        ("train --out taken", "--out taken is there already"),
+        ("train --seed -1", "'-1' is not a whole number from 0 on"),
+        ("train --preset gpt3", "and this machine has"),
         ("sample missing", "missing is not a run folder"),
-        ("sample run --prompt Éa", "the vocabulary has no 'É'"),
-        ("sample run --temperature -1", "temperature=-1"),
+        ("sample runs/001 --prompt Éa", "the vocabulary has no 'É'"),
+        ("sample runs/001 --temperature -1", "temperature=-1"),
     ],
 )
 def test_bad_input(command: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "latin.txt").write_bytes(b"\xff\xfeab")
-    if "sample run" in command:
+    (tmp_path / "taken").write_text("")
+    if "sample runs" in command:
         main(QUICK)
     try:
         status = main(command.split())

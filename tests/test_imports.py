@@ -42,6 +42,7 @@ ALLOWED = {
     "transformer.config": set(),
     "transformer.optim": set(),
     "transformer.data": set(),
+    "transformer.interrupt": set(),
     "transformer.layers": {"autograd"},
     "transformer.model": {"transformer.config", "transformer.layers"},
     "transformer.sample": {"transformer.config", "transformer.layers", "transformer.model"},

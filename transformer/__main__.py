@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from transformer.check import KINDS, Checked
 from transformer.check import check as check_gradients
 from transformer.config import CHOICES, PRESETS, Config, init, shapes
 from transformer.data import NAMES, Documents, Text, baselines, read
+from transformer.interrupt import Interrupt
 from transformer.sample import generate
 from transformer.train import DivergedError, fit, validate
 
@@ -25,7 +27,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status is 0, 1 where training diverged, 2 for bad input, 130 after Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as in `... | head`: whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(f"python -m transformer {args.command}: error: {error}", file=sys.stderr)
         return 2
@@ -46,8 +53,9 @@ def train(args: argparse.Namespace) -> int:
     if args.vocab_size is not None and args.vocab_size < n_vocab:
         raise ValueError(f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary")
     config = dataclasses.replace(config, vocab_size=args.vocab_size or n_vocab)
+    folder = _free_folder(args.out)
+    _fits_in_memory(config)
     params = init(config, rng)
-    folder = Path(args.out) if args.out else _next_folder()
     options = {k: getattr(args, k) for k in ("data", "text", "scalar", "steps", "batch_size", "lr", "seed", "preset")}
 
     n_params = sum(p.size for p in params.values())
@@ -59,32 +67,39 @@ def train(args: argparse.Namespace) -> int:
     levels = baselines(data)
     rows: list[tuple[int, float, float | None]] = []
     val, status = before, 0
-    try:
-        with tqdm(total=args.steps, unit="step", dynamic_ncols=True) as bar:
-            tokens = 0
-            for done in fit(params, data, config, rng, args.steps, args.batch_size, args.lr, args.scalar):
-                params, tokens = done.params, tokens + done.tokens
-                rows.append((done.step, done.loss, done.val_loss))
-                if done.val_loss is not None:
-                    val = done.val_loss
-                    checkpoint.save(folder, params, config, data.vocabulary, options)
-                speed = tokens / max(1e-9, bar.format_dict["elapsed"])
-                bar.set_postfix_str(f"loss {done.loss:.3f}, val {val:.3f}, {speed:,.0f} tokens/s", refresh=False)
-                bar.update()
-    except KeyboardInterrupt:
-        print(f"\nstopped after {len(rows)} of {args.steps} steps; what was learned is kept", file=sys.stderr)
-        val, status = validate(params, data, config), 130
-    except DivergedError as error:
-        params, status = error.params, 1
-        val = validate(params, data, config)
-        print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
-
-    checkpoint.save(folder, params, config, data.vocabulary, options)
-    checkpoint.save_losses(folder, rows, levels)
+    with Interrupt() as interrupt:
+        try:
+            with tqdm(total=args.steps, unit="step", dynamic_ncols=True) as bar:
+                tokens = 0
+                for done in fit(params, data, config, rng, args.steps, args.batch_size, args.lr, args.scalar):
+                    params, tokens = done.params, tokens + done.tokens
+                    rows.append((done.step, done.loss, done.val_loss))
+                    if done.val_loss is not None:
+                        val = done.val_loss
+                        checkpoint.save(folder, params, config, data.vocabulary, options)
+                    speed = tokens / max(1e-9, bar.format_dict["elapsed"])
+                    bar.set_postfix_str(f"loss {done.loss:.3f}, val {val:.3f}, {speed:,.0f} tokens/s", refresh=False)
+                    bar.update()
+                    if interrupt.asked:
+                        break
+        except DivergedError as error:
+            params, status = error.params, 1
+            val = validate(params, data, config)
+            print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
+        except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy makes a SystemError of it within arrays of Values
+            if not interrupt.asked:
+                raise
+        interrupt.hold()
+        if interrupt.asked and len(rows) < args.steps:
+            print(f"\nstopped after {len(rows)} of {args.steps} steps; what was learned is kept", file=sys.stderr)
+            val, status = validate(params, data, config), 130
+        checkpoint.save(folder, params, config, data.vocabulary, options)
+        checkpoint.save_losses(folder, rows, levels, before)
     print(f"\nvalidation loss, nats a character: {before:.4f} before, {val:.4f} after {len(rows):,} steps")
     print("on the same held-out text:  " + "  ".join(f"{name} {x:.4f}" for name, x in levels.items()) + "\n")
-    _show_samples(params, config, data, rng)
-    print(f"\nrun folder: {folder}  (config.json, params.npz, loss.csv, loss.png)")
+    with np.errstate(all="ignore"):
+        _show_samples(params, config, data, rng)
+    print(f"\nrun folder: {folder}  (config.json, params.npz, loss.csv{', loss.png' if rows else ''})")
     print(f"next: python -m transformer sample {folder} --temperature 0.5")
     return status
 
@@ -99,11 +114,27 @@ def _show_samples(params: dict[str, np.ndarray], config: Config, data: Documents
     print("\n".join("  " + " ".join(marked[i : i + 4]).rstrip() for i in range(0, 20, 4)))
 
 
-def _next_folder() -> Path:
+def _free_folder(out: str | None) -> Path:
+    """The folder asked for, or the next free one; ValueError where something is there already."""
+    if out is not None:
+        if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+            raise ValueError(f"--out {out} is there already and would be overwritten; remove it, or name another folder")
+        return Path(out)
     n = 1
     while (folder := Path("runs") / f"{n:03d}").exists():
         n += 1
     return folder
+
+
+def _fits_in_memory(config: Config) -> None:
+    """ValueError for a model whose training is sure to exceed this machine's memory."""
+    n_params = sum(map(math.prod, shapes(config).values()))
+    need = 6 * n_params * np.dtype(config.dtype).itemsize  # parameters, gradients, two moments, and the next ones of each while they are made
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if need > have:
+        raise ValueError(
+            f"training {n_params:,} parameters takes about {need / 2**30:,.0f} GiB, and this machine has {have / 2**30:,.0f}; choose a smaller model"
+        )
 
 
 # ---- check -----------------------------------------------------------------------------
@@ -205,8 +236,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--steps", type=_count, default=1500, help="updates to make (default: %(default)s)")
     p.add_argument("--batch-size", type=_count, default=32, help="documents, or windows, a step (default: %(default)s)")
     p.add_argument("--lr", type=_rate, default=0.01, help="learning rate of Adam at the start; it falls to zero (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="seed of split, parameters, batches and samples (default: %(default)s)")
-    p.add_argument("--out", metavar="FOLDER", help="the run folder (default: the next free runs/001, runs/002, ...)")
+    p.add_argument("--seed", type=_seed, default=0, help="seed of split, parameters, batches and samples (default: %(default)s)")
+    p.add_argument("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
     _add_config(p)
 
     p = commands.add_parser("sample", help="write texts with a trained model", description="Write texts with a trained model.")
@@ -214,10 +245,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("folder", metavar="RUN", help="a run folder that train made")
     p.add_argument("--prompt", default="", help="how every text begins")
     p.add_argument("-n", type=_count, default=10, help="how many texts (default: %(default)s)")
-    p.add_argument("--length", type=_count, help="characters at most (default: the model's block_size)")
+    p.add_argument("--length", type=_count, help="characters to add at most (default: the model's block_size)")
     p.add_argument("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest (default: %(default)s)")
     p.add_argument("--top-k", type=_count, help="draw among the k likeliest characters only")
-    p.add_argument("--seed", type=int, default=0, help="seed of the draws (default: %(default)s)")
+    p.add_argument("--seed", type=_seed, default=0, help="seed of the draws (default: %(default)s)")
 
     p = commands.add_parser(
         "check",
@@ -228,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     p.set_defaults(run=check)
     p.add_argument("--data", metavar="FILE", help="UTF-8 text, one document a line (default: first names)")
     p.add_argument("--batch-size", type=_count, default=2, help="documents to compute the loss on (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="seed of parameters and batch (default: %(default)s)")
+    p.add_argument("--seed", type=_seed, default=0, help="seed of parameters and batch (default: %(default)s)")
     _add_config(p)
 
     p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
@@ -283,6 +314,12 @@ def _choice(choices: list[str]) -> Any:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
 
 

@@ -57,22 +57,22 @@ def load(folder: str | Path) -> tuple[dict[str, np.ndarray], Config, Vocabulary]
     return params, config, vocabulary
 
 
-def save_losses(folder: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float]) -> None:
-    """Write loss.csv and loss.png. rows: step, training loss, validation loss or None."""
+def save_losses(folder: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float) -> None:
+    """Write loss.csv and loss.png. rows: step, training loss, validation loss or None; before: validation loss at step 0."""
     lines = ["step,train_loss,val_loss"] + [f"{step},{loss:.6f},{'' if val is None else f'{val:.6f}'}" for step, loss, val in rows]
     _replace(folder / "loss.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
     if rows:
-        _replace(folder / "loss.png", lambda path: _draw(path, rows, baselines))
+        _replace(folder / "loss.png", lambda path: _draw(path, rows, baselines, before))
 
 
-def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float]) -> None:
+def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float) -> None:
     from matplotlib.figure import Figure  # takes half a second to import
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     steps, losses = [r[0] for r in rows], [r[1] for r in rows]
     axes.plot(steps, losses, color="#9db8d9", linewidth=0.7, label="training, each batch")
-    evaluated = [(step, val) for step, _, val in rows if val is not None]
+    evaluated = [(0, before)] + [(step, val) for step, _, val in rows if val is not None]
     axes.plot([e[0] for e in evaluated], [e[1] for e in evaluated], color="#c0392b", marker="o", markersize=3, label="validation")
     for name, value in baselines.items():
         axes.axhline(value, color="#888888", linewidth=0.8, linestyle=":")
@@ -82,7 +82,7 @@ def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: di
     axes.set_ylabel("loss, nats a character")
     axes.set_xlim(0, max(1, steps[-1]))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper center")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2)
     figure.savefig(path, dpi=120, format="png")
 
 

@@ -54,7 +54,7 @@ class Config:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name in CHOICES:
-                if value not in CHOICES[field.name]:
+                if not any(value is c or (value == c and isinstance(value, str)) for c in CHOICES[field.name]):
                     raise ValueError(f"Config: {field.name}={value!r}; choose from {', '.join(map(repr, CHOICES[field.name]))}")
             elif field.type == "bool":
                 if not isinstance(value, bool):
@@ -136,8 +136,10 @@ def init(config: Config, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
     The deviation is 0.02, GPT-2's, or 0.32 / sqrt(n_embd) where that is more, which is
     microgpt's 0.08 at its width of 16. Layers that write into the residual stream start
-    smaller by sqrt(2 n_layer) (Radford et al. 2019).
+    smaller by sqrt(2 n_layer) (Radford et al. 2019). Raises TypeError for an rng of another kind.
     """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"init: rng={rng!r}; expected a generator, such as np.random.default_rng(0)")
     std = max(0.02, 0.32 / config.n_embd**0.5)
     params = {}
     for name, shape in shapes(config).items():

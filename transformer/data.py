@@ -53,13 +53,13 @@ class Vocabulary:
 def read(path: str | Path) -> str:
     """The text of a file; ValueError where it is missing, empty or not UTF-8."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}); convert it first") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     if not text.strip():
-        raise ValueError(f"{path} is empty; give a file with at least two lines of text")
+        raise ValueError(f"{path} is empty; give a file with text in it")
     return text
 
 
@@ -67,7 +67,7 @@ class Documents:
     """One document a line: each a row of boundary, characters, boundary, padded with -1."""
 
     def __init__(self, text: str, block_size: int, rng: np.random.Generator) -> None:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
             raise ValueError("the data holds one document; give one document a line, or --text for one long text")
         self.vocabulary = Vocabulary("".join(sorted(set("".join(lines)))))

@@ -80,6 +80,8 @@ def nested(params: Params) -> Params:
 
 def _checked(tokens: Any, config: Config, where: str, padding: int = 0) -> Any:
     """The tokens as an array; an error for those outside the vocabulary. padding: an id that may fill the end of a row."""
+    if isinstance(tokens, str):
+        raise TypeError(f"{where}: tokens must be ints, got the text {tokens!r}; encode it first")
     if not isinstance(tokens, (list, tuple, np.ndarray)):
         return tokens  # a tracer, whose numbers are not there yet
     tokens = np.asarray(tokens)

@@ -104,6 +104,10 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
     large arrays go block by block.
     """
     names = list(inputs[0])
+    for name, p in inputs[0].items():
+        for given in inputs[1:]:
+            if np.shape(given[name]) != np.shape(p) and isinstance(p, np.ndarray):
+                raise ValueError(f"optimizer: {name!r} has shape {np.shape(p)}, but its gradient or state has shape {np.shape(given[name])}")
     arrays = [d[k] for d in inputs for k in names]
     if all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
         n = len(names)
@@ -137,16 +141,18 @@ def _blockwise(rule: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any,
 def _schedule(lr: Any, where: str) -> Schedule:
     if callable(lr):
         return lambda step: _rate(lr(step), f"{where}: lr({step})")
-    _rate(lr, f"{where}: lr")
-    return lambda step: lr
+    rate = _rate(lr, f"{where}: lr")
+    return lambda step: rate
 
 
 def _rate(lr: Any, where: str) -> Any:
     """Check a learning rate that is a number; a node or a tracer goes through."""
     if isinstance(lr, str) or lr is None:
         raise TypeError(f"{where}={lr!r}; expected a number, or a function of the step")
-    if isinstance(lr, numbers.Real) and not 0 <= float(lr) < math.inf:
-        raise ValueError(f"{where}={lr}; a learning rate is a finite number from 0 on")
+    if isinstance(lr, numbers.Real) or (isinstance(lr, np.ndarray) and lr.ndim == 0 and lr.dtype != object):
+        if not 0 <= float(lr) < math.inf:
+            raise ValueError(f"{where}={lr}; a learning rate is a finite number from 0 on")
+        return float(lr)  # a plain number leaves float32 parameters float32
     return lr
 
 
@@ -159,7 +165,11 @@ class _Shell:
     """Holds parameters (Values or Tensors) and updates their data from their gradients."""
 
     def __init__(self, parameters: Iterable[Any], optimizer: Optimizer) -> None:
+        if hasattr(parameters, "backward"):
+            raise TypeError(f"optimizer: parameters must be a list of Values or Tensors, got one {type(parameters).__name__}; write [p]")
         self.parameters = list(parameters)
+        if len({id(p) for p in self.parameters}) < len(self.parameters):
+            raise ValueError("optimizer: a parameter is given twice, and would be moved twice; give each once")
         if not self.parameters:
             raise ValueError("optimizer: no parameters given")
         for p in self.parameters:

@@ -21,23 +21,36 @@ def generate(
     top_k: draw among the k likeliest only. What lies more than block_size tokens back is
     not seen. Raises ValueError for an empty prompt and for options out of range.
     """
+    if isinstance(prompt, str):
+        raise TypeError(f"generate: the prompt {prompt!r} is text; give token ids, such as vocabulary.encode({prompt!r})")
     tokens = np.asarray(prompt)
     if tokens.ndim == 0 or tokens.shape[-1] == 0:
         raise ValueError("generate: the prompt is empty; begin with at least one token, such as the vocabulary's boundary token")
     if not 0 <= temperature < math.inf:
         raise ValueError(f"generate: temperature={temperature}; expected a finite number from 0 on")
-    if n < 0 or (top_k is not None and top_k < 1):
+    if n < 0 or (top_k is not None and (top_k < 1 or top_k != int(top_k))):
         raise ValueError(f"generate: n={n}, top_k={top_k}; expected n from 0 on and top_k from 1 on")
+    params = {name: _plain(p) for name, p in params.items()}
     for _ in range(n):
         scores = logits(params, tokens[..., -config.block_size :], config)[..., -1, :]  # (..., V)
         if temperature == 0:
             new = scores.argmax(axis=-1)
         else:
-            scores = scores.astype(np.float64) / temperature
+            scores = (scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature
             if top_k is not None and top_k < config.vocab_size:
-                scores = np.where(scores < np.sort(scores, axis=-1)[..., -top_k, None], -np.inf, scores)
+                rest = np.argsort(-scores, axis=-1, kind="stable")[..., int(top_k) :]
+                np.put_along_axis(scores, rest, -np.inf, axis=-1)
             # The first token whose cumulated probability passes a uniform number.
             cumulated = softmax(scores).cumsum(axis=-1)
             new = (cumulated > rng.random((*scores.shape[:-1], 1)) * cumulated[..., -1:]).argmax(axis=-1)
         tokens = np.concatenate([tokens, new[..., None]], axis=-1)
     return tokens
+
+
+def _plain(p: Any) -> Any:
+    """A parameter as a plain array, whether it is a Tensor, an array of Values, or plain already."""
+    if hasattr(p, "backward"):
+        return p.data
+    if isinstance(p, np.ndarray) and p.dtype == object:
+        return np.array([getattr(v, "data", v) for v in p.flat], float).reshape(p.shape)
+    return p
