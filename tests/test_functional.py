@@ -69,6 +69,25 @@ def test_it_leaves_a_users_graph_alone() -> None:
     assert ag.grad(lambda x: x * w)(3.0) == 2.0 and w.grad == 4.0
 
 
+def test_grad_inside_no_grad_and_backward_inside_grad() -> None:
+    with ag.no_grad():
+        assert ag.grad(lambda x: x**3)(2.0) == 12.0
+
+    def f(x: Any) -> Any:
+        y = (x**3).sum() if isinstance(x, Tensor) else x**3
+        y.backward()
+        return (x * x.grad).sum() if isinstance(x, Tensor) else x * x.grad  # x.grad is a number by now
+
+    assert ag.grad(f)(2.0) == 12.0 and ag.grad(f)(np.array([2.0])).tolist() == [12.0]
+
+
+def test_second_derivatives_of_powers_and_what_is_unused() -> None:
+    np.testing.assert_allclose(ag.hessian(lambda p: p[0] ** p[1])(np.array([2.0, 0.0])), [[0, 0.5], [0.5, np.log(2) ** 2]])
+    assert ag.grad(lambda b: ag.grad(lambda a: a**b)(2.0))(0.0) == 0.5
+    assert ag.grad(lambda p: p["a"].sum())({"a": X, "b": np.array([np.inf, 1.0])})["b"].tolist() == [0, 0]
+    assert ag.jacobian(lambda x: x[:0])(X).shape == (0, 3)
+
+
 def test_jacobian_hessian_hvp() -> None:
     M = np.arange(6.0).reshape(2, 3)
     np.testing.assert_allclose(ag.jacobian(lambda x: M @ x)(X), M)
@@ -86,6 +105,7 @@ def test_jacobian_hessian_hvp() -> None:
     np.testing.assert_allclose(H, H.T)
     np.testing.assert_allclose(ag.hvp(g)(X, v), H @ v)
     np.testing.assert_allclose(ag.hvp(g, X, v), H @ v)
+    assert ag.hvp(lambda p: 3 * p["a"] ** 2 + 5 * p["b"] ** 2, {"a": 1.0, "b": 2.0}, {"b": 1.0, "a": 0.0}) == {"a": 0.0, "b": 10.0}
     h = 1e-5
     np.testing.assert_allclose(H @ v, (ag.grad(g)(X + h * v) - ag.grad(g)(X - h * v)) / (2 * h), rtol=1e-8)
     np.testing.assert_allclose(ag.hessian(g)(ag.values(X)), H)
@@ -115,6 +135,10 @@ def test_the_collector_is_restored() -> None:
         (lambda: ag.grad(f)(None), TypeError, "argument 0 holds None"),
         (lambda: ag.grad(f, 3)(X), TypeError, "argnums=3"),
         (lambda: ag.hvp(f)(X, np.ones(2)), ValueError, "hvp: the vector"),
+        (lambda: ag.hvp(lambda p: p["a"], {"a": 1.0}, {"b": 1.0}), ValueError, r"a dict with the keys \['a'\], got \['b'\]"),
+        (lambda: ag.hvp(f, 2.0), TypeError, "then the vector"),
+        (lambda: ag.grad(f, 1.0)(X), TypeError, "argnums=1.0"),
+        (lambda: ag.jacobian(lambda x: None)(X), ValueError, "must give numbers and arrays, but gave None"),
     ],
 )
 def test_bad_input(call: Any, kind: Any, message: str) -> None:

@@ -106,6 +106,25 @@ def test_arrays_changed_in_place_are_harmless() -> None:
         (x * 2).data[0] = 1.0
 
 
+def test_results_and_constants_share_no_memory_that_can_change() -> None:
+    x = Tensor([1.0, 2.0, 3.0])
+    lent = x.data
+    with ag.no_grad():
+        y, turned = x[:2], x.reshape(3, 1)
+    z = (y * y).sum()
+    lent[0] = 100.0
+    z.backward()
+    assert y.grad.tolist() == [2.0, 4.0] and turned.data.ravel().tolist() == [1.0, 2.0, 3.0]
+    c = np.array([1.0, 2.0, 3.0])
+    view = c[:]
+    c.flags.writeable = False
+    w = Tensor([1.0, 1.0, 1.0])
+    z = (w * c).sum()
+    view[:] = 100.0
+    z.backward()
+    assert w.grad.tolist() == [1.0, 2.0, 3.0]
+
+
 def test_data_of_a_result_cannot_be_assigned() -> None:
     for x in (Value(1.0), Tensor(1.0)):
         with pytest.raises(AttributeError, match="assign the data of a leaf"):

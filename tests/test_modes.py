@@ -78,6 +78,35 @@ def test_masks_of_minus_inf_may_flow() -> None:
     assert np.isfinite(x.grad).all()
 
 
+def test_only_elements_whose_inputs_were_finite_are_new_inf() -> None:
+    for f in (lambda: np.exp(Tensor([1000.0, -np.inf])), lambda: 1 / Tensor([0.0, np.inf])):
+        with pytest.raises(ag.AnomalyError, match="gave inf"), ag.detect_anomaly():
+            f()
+
+
+def test_an_anomaly_within_numpys_loops_over_values() -> None:
+    x, w = ag.values(np.ones((3, 2, 2))), ag.values(np.full((2, 2), 1e308))
+    with pytest.raises(ag.AnomalyError, match="gave inf"), ag.detect_anomaly():
+        x @ w
+
+
+def test_modes_nest_and_recur() -> None:
+    from autograd.graph import state
+
+    off = ag.no_grad()
+    with off, off:
+        pass
+
+    @ag.no_grad()
+    @ag.record_source()
+    @ag.detect_anomaly()
+    def down(n: int) -> Value:
+        return down(n - 1) if n else Value(1.0) * 2
+
+    assert down(3).op == "" and (Value(1.0) * 2).op == "mul"
+    assert state.check is None and state.source is None
+
+
 def test_modes_are_restored_after_an_error() -> None:
     from autograd.graph import state
 

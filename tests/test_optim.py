@@ -65,7 +65,7 @@ def test_large_arrays_go_block_by_block_to_the_same_bits(monkeypatch: pytest.Mon
         monkeypatch.undo()
 
 
-@pytest.mark.parametrize(("wrap", "lr"), [(np.asarray, np.array(0.1)), (ag.values, 0.1)])
+@pytest.mark.parametrize(("wrap", "lr"), [(np.asarray, 0.1), (np.asarray, np.array(0.1)), (ag.values, 0.1)])
 def test_differentiate_through_three_steps_of_adam(wrap: Any, lr: Any) -> None:
     x = np.array([1.0, -2.0, 0.0])  # the last gradient is zero: hence eps_root
 
@@ -107,6 +107,12 @@ def test_the_articles_updates() -> None:
     assert consistent == pytest.approx(-0.02, rel=1e-6) and abs(noisy) < abs(consistent) / 10
 
 
+@pytest.mark.parametrize("lr", [np.float64(0.1), np.array(0.1), lambda step: np.float64(0.1)])
+def test_float32_stays_float32(lr: Any) -> None:
+    for optimizer in (sgd(lr), adam(lr)):
+        assert run(optimizer, np.float32(W), [np.float32(g) for g in GRADS]).dtype == np.float32
+
+
 def test_schedules_count_steps_from_zero() -> None:
     seen: list[int] = []
     run(sgd(lambda step: seen.append(step) or 0.1), 1.0, [1.0, 1.0, 1.0])
@@ -125,6 +131,12 @@ def test_other_bad_input() -> None:
         adam("fast")
     with pytest.raises(ValueError, match=r"betas\[1\]=1.0"):
         adam(0.1, betas=(0.9, 1.0))
+    with pytest.raises(ValueError, match=r"'w' has shape \(3, 2\), but its gradient or state has shape \(2, 3\)"):
+        run(adam(0.1), W, [GRADS[0].T])
+    with pytest.raises(TypeError, match="one Tensor"):
+        SGD(Tensor(W), lr=0.1)
+    with pytest.raises(ValueError, match="given twice"):
+        SGD([w := Value(1.0), w], lr=0.1)
     with pytest.raises(ValueError, match="no parameters"):
         SGD([], lr=0.1)
     with pytest.raises(TypeError, match="must be Values or Tensors, got ndarray"):

@@ -28,7 +28,12 @@ SUPPORTED: dict[str, Callable[..., Any]] = {
     "where": lambda x: np.where(A > 0, x, 2 * x), "concatenate": lambda x: np.concatenate([x, B, x], axis=1), "stack": lambda x: np.stack([x, 2 * x], axis=-1),
     "vstack": lambda x: np.vstack([x, B]), "hstack": lambda x: np.hstack([x, x]), "split": lambda x: np.split(x, 3, axis=1)[1],
     "split at": lambda x: np.split(x, [1], axis=1)[1], "array_split": lambda x: np.array_split(x, 2, axis=1)[0],
-    "einsum": lambda x: np.einsum("ij,kj->ik", x, B), "einsum implicit": lambda x: np.einsum("ij,jk", x, B.T), "dot": lambda x: np.dot(x, B.T),
+    "einsum": lambda x: np.einsum("ij,kj->ik", x, B), "einsum implicit": lambda x: np.einsum("ij,jk", x, B.T), "dot": lambda x: np.dot(x, B.T), "dot list": lambda x: np.dot([1.0, -2.0], x),
+    "outer list": lambda x: np.outer([1.0, 2.0], x[0]),
+    "where list": lambda x: np.where([True, False, True], x, 2 * x), "clip lists": lambda x: np.clip(x, [-1.0, 0, 0], [1.0, 1, 1]),
+    "more parts than elements": lambda x: np.array_split(x[0], 5)[2], "take_along_axis broadcasts": lambda x: np.take_along_axis(x, np.array([[1]]), axis=1),
+    "full_like": lambda x: np.full_like(B, x.sum()) if isinstance(x, np.ndarray) else np.full_like(Tensor(B), x.sum()), "abs of one": lambda x: abs(x.sum()),
+    "empty batch": lambda x: (np.ones((0, 2, 3)) + x).sum() + x, "bool exponent": lambda x: (x * x) ** (B > 0), "clip method": lambda x: x.clip(-0.5, 1.0),
     "einsum ellipsis": lambda x: np.einsum("...i,ij->...j", np.stack([x, x * x]), B.T), "einsum broadcast": lambda x: np.einsum("...i,...i", x[:, None], x),
     "matmul": lambda x: np.matmul(B.T, x), "outer": lambda x: np.outer(x[0], B[1]), "expand_dims": lambda x: np.expand_dims(x, (0, -1)),
     "broadcast_to": lambda x: np.broadcast_to(x, (4, 2, 3)), "reshape": lambda x: np.reshape(x, (3, -1)), "ravel": np.ravel,
@@ -93,6 +98,25 @@ def test_broadcasting(shapes: Any, name: str) -> None:
     np.testing.assert_allclose(gb, down(np.asarray(fb), b.shape))
 
 
+def test_logaddexp_at_infinity() -> None:
+    a = np.array([-np.inf, np.inf, 1.0])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(np.logaddexp(Tensor(a), a).data, np.logaddexp(a, a))
+        assert ag.grad(lambda x: np.logaddexp(x[0], x[1]))(np.array([-np.inf, -np.inf])).tolist() == [0.5, 0.5]
+
+
+def test_a_leaf_keeps_its_dtype_and_gradients_may_be_cleared() -> None:
+    x = Tensor(np.float32([1, 2]))
+    x.data = np.ones(2)
+    assert x.dtype == np.float32
+    (x * x).sum().backward()
+    x.grad = None
+    assert x.grad.tolist() == [0, 0]
+    x.grad = 3
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [3, 3]
+    assert Tensor(np.ones(70_000, np.float16)).mean().item() == 1.0
+
+
 X = Tensor(A)
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "string": (lambda: Tensor("abc"), TypeError, "Tensor: expected real numbers, got str 'abc'"),
@@ -122,6 +146,16 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "norm": (lambda: np.linalg.norm(X), TypeError, r"np.linalg.norm is not supported on Tensors; use np.sqrt"),
     "arctan": (lambda: np.arctan(X), TypeError, "np.arctan has no derivative here; supported: "),
     "assign item": (lambda: X.__setitem__(0, 1.0), TypeError, r"use np\.where"),
+    "masked": (lambda: Tensor(np.ma.array([1.0], mask=[True])), TypeError, "mask would be lost"),
+    "masked *": (lambda: X * np.ma.array(A), TypeError, "MaskedArray"),
+    "np.ma": (lambda: np.ma.exp(X), TypeError, r"use \.data"),
+    "matrix": (lambda: X * A.view(np.matrix), TypeError, "matrix, which means something else"),
+    "complex scalar": (lambda: X * np.complex128(1j), TypeError, "complex128, not of real numbers"),
+    "maximum None": (lambda: X.maximum(None), TypeError, "maximum: argument 1 is None"),
+    "expand_dims": (lambda: np.expand_dims(X, 5), ValueError, "out of bounds"),
+    "broadcast_to": (lambda: np.broadcast_to(X, (3,)), ValueError, "does not broadcast"),
+    "einsum without its ...": (lambda: np.einsum("...i->i", X), ValueError, "missing from the result"),
+    "equals list": (lambda: X == [1.0], TypeError, "np.equal"),
     "out": (lambda: np.exp(X, out=np.ones((2, 3))), TypeError, "out="),
     "in place": (lambda: np.ones((2, 3)).__iadd__(X), TypeError, "in-place"),
     "where=": (lambda: np.exp(X, where=A > 0), TypeError, "option where"),

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autograd as ag
+from autograd import Tensor
 from transformer import Config, checkpoint, generate, init, logits
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import softmax
@@ -57,6 +59,12 @@ def test_baselines() -> None:
     levels = baselines(data)
     assert levels["uniform"] == pytest.approx(np.log(27)) and levels["bigram"] == pytest.approx(2.37, abs=0.03)
     assert levels["bigram"] < levels["unigram"] < levels["uniform"]
+
+
+def test_a_byte_order_mark_and_line_separators_are_no_lines(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes("\ufeffab\u2028c\r\nba\n".encode())
+    data = Documents(read(tmp_path / "text"), 8, np.random.default_rng(0))
+    assert data.vocabulary.chars == "abc\u2028" and len(data.train) + len(data.held_out) == 2
 
 
 def test_bad_files(tmp_path: Path) -> None:
@@ -134,7 +142,14 @@ def test_generate() -> None:
     np.testing.assert_allclose(np.bincount(many, minlength=3) / 4000, softmax(logits(params, [2], TINY)[0] / 2), atol=0.03)
     two = generate(params, TINY, [[2]] * 500, 1, np.random.default_rng(0), temperature=50.0, top_k=2)[:, 1]
     assert set(two) == set(np.argsort(logits(params, [2], TINY)[0])[-2:])
-    for bad, message in (({"temperature": -1}, "temperature=-1"), ({"top_k": 0}, "top_k=0")):
+    zeros = {k: 0 * p for k, p in params.items()}
+    assert set(generate(zeros, TINY, [2], 20, np.random.default_rng(0), top_k=1)[1:].tolist()) == {0}, "exactly k, also where they tie"
+    assert go(temperature=1e-310) == greedy
+    for kind in (Tensor, ag.values):
+        assert generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, np.random.default_rng(5), temperature=0).tolist() == greedy[:5]
+    with pytest.raises(TypeError, match="is text"):
+        generate(params, TINY, "ab", 3, np.random.default_rng(0))
+    for bad, message in (({"top_k": 2.5}, "top_k=2.5"), ({"temperature": -1}, "temperature=-1"), ({"top_k": 0}, "top_k=0")):
         with pytest.raises(ValueError, match=message):
             go(**bad)
     with pytest.raises(ValueError, match="the prompt is empty"):

@@ -36,7 +36,8 @@ def generate(
         if temperature == 0:
             new = scores.argmax(axis=-1)
         else:
-            scores = (scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature
+            with np.errstate(over="ignore"):  # at next to no temperature all but the likeliest are -inf
+                scores = (scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature
             if top_k is not None and top_k < config.vocab_size:
                 rest = np.argsort(-scores, axis=-1, kind="stable")[..., int(top_k) :]
                 np.put_along_axis(scores, rest, -np.inf, axis=-1)
