@@ -21,8 +21,9 @@ def timed(kind, f, *args):
     start = time.perf_counter()
     result = f(*args)
     value, grads = result if isinstance(result, tuple) else (result, None)
+    elapsed = 1e3 * (time.perf_counter() - start)
     slope = f"d loss / d wte[e, 0] = {grads['wte'][4, 0]:+.12f}" if grads else "no graph"
-    print(f"{kind:<16} loss {value:.12f}   {slope}   {1e3 * (time.perf_counter() - start):6.1f} ms")
+    print(f"{kind:<16} loss {value:.12f}   {slope}   {elapsed:6.1f} ms")
 
 
 timed("plain arrays", loss, params, emma, config)
