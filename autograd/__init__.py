@@ -12,6 +12,8 @@ from autograd.functional import detach, grad, hessian, hvp, jacobian, value_and_
 from autograd.gradcheck import gradcheck, taylor_test
 from autograd.modes import AnomalyError, detect_anomaly, no_grad, record_source
 from autograd.report import GradcheckError, GradcheckReport
+from autograd.sessions import debug, pm, set_trace
+from autograd.stepper import Stepper
 from autograd.tensor import Tensor
 from autograd.value import Value, values
 
@@ -19,8 +21,10 @@ __all__ = [
     "AnomalyError",
     "GradcheckError",
     "GradcheckReport",
+    "Stepper",
     "Tensor",
     "Value",
+    "debug",
     "detach",
     "detect_anomaly",
     "grad",
@@ -29,7 +33,9 @@ __all__ = [
     "hvp",
     "jacobian",
     "no_grad",
+    "pm",
     "record_source",
+    "set_trace",
     "taylor_test",
     "value_and_grad",
     "values",

@@ -1,4 +1,4 @@
-"""The command line: `python -m autograd check module:function`."""
+"""The command line: `python -m autograd {check,debug}`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +15,18 @@ import numpy as np
 
 from autograd.differences import METHODS
 from autograd.gradcheck import gradcheck
+from autograd.sessions import run_script
 from autograd.tree import leaves
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status is 0 where the gradient holds, 1 where it does not, 2 for bad input."""
     args = _parser().parse_args(argv)
+    return int(args.run(args))
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check the gradient of a user's function."""
     try:
         f = _function(args.function)
         inputs = _inputs(f, args.at)
@@ -29,6 +36,15 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     print(report)
     return 0 if report else 1
+
+
+def debug(args: argparse.Namespace) -> int:
+    """Run a user's script, stopping at each backward()."""
+    if not os.path.isfile(args.script):
+        print(f"python -m autograd debug: error: there is no script {args.script}", file=sys.stderr)
+        return 2
+    run_script(args.script, args.arguments)
+    return 0
 
 
 def _function(text: str) -> Callable[..., Any]:
@@ -75,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         help="compare the gradient of a function with finite differences",
         description="Compare the gradient of a function of your own with finite differences. Exit status 0: it holds; 1: it does not.",
     )
+    p.set_defaults(run=check)
     p.add_argument("function", metavar="MODULE:FUNCTION", help="for example mymodel:loss, for the function loss in mymodel.py")
     p.add_argument(
         "--at", nargs="+", metavar="VALUE", help="the inputs, in order, as Python literals; a list becomes an array (default: the function's defaults)"
@@ -83,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--method", choices=METHODS, default="auto", help="how to differentiate numerically (default: %(default)s)")
     p.add_argument("--fast", action="store_true", help="probe along random directions instead of element by element")
     p.add_argument("--localize", action="store_true", help="name the first operation whose own vjp is wrong")
+
+    p = commands.add_parser(
+        "debug",
+        help="run a script and step through each of its backward passes",
+        description="Run a script and open a prompt at each .backward(), to step through it forth and back; h lists the commands.",
+    )
+    p.set_defaults(run=debug)
+    p.add_argument("script", metavar="SCRIPT.py")
+    p.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script gets as arguments")
     return parser
 
 

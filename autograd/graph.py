@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ArrayNode", "Node", "Primitive", "ScalarNode", "backpropagate", "enter", "is_leaf", "state", "tape"]
+__all__ = ["ArrayNode", "Node", "Primitive", "ScalarNode", "backpropagate", "contribution", "enter", "is_leaf", "operations", "state", "tape"]
 
 Rule = Callable[..., Any]
 NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
@@ -25,7 +25,7 @@ NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int
 class State:
     """What recording does besides building the graph. One per process, not per thread."""
 
-    __slots__ = ("check", "depth", "made", "ordinary", "recording", "source")
+    __slots__ = ("assigned", "check", "depth", "made", "ordinary", "recording", "source")
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
@@ -34,6 +34,12 @@ class State:
         self.ordinary = True  # recording, and none of the above: all that a hot path looks at
         self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
         self.depth = 0  # how many calls of grad and its kin are under way
+        self.assigned: dict[int, Any] = {}  # the line that last assigned a node's data, while source lines are recorded
+
+    def assign(self, node: Node) -> None:
+        """Note which line assigns the data of a node."""
+        if self.source is not None:
+            self.assigned[node.id] = self.source()
 
     def change(self, **settings: Any) -> dict[str, Any]:
         """Set `recording`, `source` or `check`; gives what they were, to set them back."""
@@ -58,7 +64,8 @@ class Primitive:
         the gradient g of the result; None for an argument that has no gradient. Rules
         are written in plain operators, methods and other primitives, so that they run on
         numbers, arrays and nodes alike. Undoing broadcasting is not their business.
-    local: per argument, the local derivative as text, in `a`, `b` and `out`.
+    local: per argument, the local derivative as text, in `a`, `b` and `out`; with a `g` in it,
+        the whole rule.
     analytic: whether the forward on complex arrays is the same function there.
     """
 
@@ -123,6 +130,7 @@ class Node:
     label: str
     primitive: Primitive | None
     source: Any
+    debug: Callable[..., None]  # the debugger's way in, set by `sessions`
 
     @property
     def parents(self) -> tuple[Node | None, ...]:
@@ -220,11 +228,22 @@ def is_leaf(node: Node) -> bool:
 _SEEN = object()
 
 
+def operations(root: Node) -> list[Node]:
+    """The same as `tape`, for those who only look: no gradient is touched."""
+    seen, todo = {root.id: root}, [root]
+    while todo:
+        for p in todo.pop().parents:
+            if p is not None and p.id not in seen and p.primitive is not None:
+                seen[p.id] = p
+                todo.append(p)
+    return [] if root.primitive is None else [seen[i] for i in sorted(seen)]
+
+
 def tape(root: Node, floor: int = 0) -> list[Node]:
     """The nodes below `root`, itself included, that operations made, in the order of their making.
 
     Nodes with an id under `floor` are left out. The walk is a loop, so depth is no limit,
-    and the order depends on ids alone.
+    and the order depends on ids alone. Gradients of these nodes are cleared.
     """
     if root.primitive is None:
         return []
@@ -284,16 +303,21 @@ def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> Non
         for parent, rule in zip(node.parents, node.primitive.vjps):  # type: ignore[union-attr]
             if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= drop):
                 continue
-            try:
-                c = parent._fit(rule(g, out, *args))
-            except (ArithmeticError, ValueError) as error:
-                c = _ieee(rule, error, g, out, *args)
+            c = contribution(rule, parent, g, out, args)
             if check is not None:
                 check(node, (g, *args), c, parent)
             total = parent._grad
             parent._grad = c if total is None else total + c
         if node.id >= drop:
             node._grad = None
+
+
+def contribution(rule: Rule, parent: Node, g: Any, out: Any, args: tuple[Any, ...]) -> Any:
+    """What one argument of an operation receives of the gradient g of its result."""
+    try:
+        return parent._fit(rule(g, out, *args))
+    except (ArithmeticError, ValueError) as error:
+        return _ieee(rule, error, g, out, *args)
 
 
 def _pull_scalars(nodes: list[Any], floor: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import differences
-from autograd.graph import Node, ScalarNode, tape
+from autograd.graph import Node, ScalarNode, contribution, operations
 from autograd.modes import no_grad, record_source
 from autograd.point import Point, one
 
@@ -22,39 +23,51 @@ def guilty_operations(point: Point, rng: np.random.Generator) -> list[str]:
         out = one(point.scalar(*args))
     guilty = []
     with no_grad(), np.errstate(all="ignore"):
-        for node in tape(out) if isinstance(out, Node) else []:
+        for node in operations(out) if isinstance(out, Node) else []:
             assert node.primitive is not None
             for i, (parent, rule) in enumerate(zip(node.parents, node.primitive.vjps)):
-                if parent is not None and rule is not None and not _vjp_holds(node, i, parent, rule, rng):
+                if parent is not None and rule is not None and not check_vjp(node, i, parent, rule, rng).holds:
                     which = f"argument {i}" + (f", {parent.label}" if parent.label else "")
                     guilty.append(f"{node.op} ({which})" + (f" at {node.source}" if node.source else ""))
     return guilty
 
 
-def _vjp_holds(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator) -> bool:
-    """Whether the vjp of one argument of one operation agrees with its forward, along a random direction."""
+class Checked(NamedTuple):
+    """A vjp against finite differences, along the random direction where they differ most."""
+
+    holds: bool
+    analytic: float
+    numeric: float
+    error: float
+
+
+def check_vjp(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator) -> Checked:
+    """Compare the vjp of one argument of one operation with its forward, along random directions."""
     args, out, x = node.saved, np.asarray(node._value), np.asarray(node.saved[i])
     if not (np.isfinite(out).all() and np.isfinite(x).all()):
-        return True  # nothing to compare with
+        return Checked(True, math.nan, math.nan, math.inf)  # nothing to compare with
     scalar = isinstance(node, ScalarNode)
     w = np.ones(()) if scalar else rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
     seed: Any = 1.0 if scalar else w.astype(out.dtype)
-    c = np.asarray(parent._fit(rule(seed, node._value, *args)), float)
+    c = np.asarray(contribution(rule, parent, seed, node._value, args), float)
     eps = float(np.finfo(x.dtype).eps)
     start = float((w * out).sum())
     noise = 4 * eps * float(np.abs(w * out).sum())
 
-    def holds(u: np.ndarray) -> bool:
+    def along(u: np.ndarray) -> Checked:
         def r(t: float) -> float:
             moved = (x + t * u).astype(x.dtype)
             new = node.primitive(*args[:i], float(moved) if scalar else moved, *args[i + 1 :])  # type: ignore[misc]
             return float((w * np.asarray(new, float)).sum()) - start - float((c * (moved.astype(float) - x)).sum())
 
         slope = differences.richardson(r, noise)
-        if abs(slope.value) <= MARGIN * slope.error + 100 * eps * (float(np.linalg.norm(c * u)) + abs(start)):
-            return True
-        corner = differences.kink(r, differences.step_of(x.dtype, "central"), noise)
-        return corner is not None and min(corner.left, corner.right) <= MARGIN * corner.error and max(corner.left, corner.right) >= -MARGIN * corner.error
+        analytic = float((c * u).sum())
+        holds = abs(slope.value) <= MARGIN * slope.error + 100 * eps * (float(np.linalg.norm(c * u)) + abs(start))
+        if not holds:
+            corner = differences.kink(r, differences.step_of(x.dtype, "central"), noise)
+            holds = corner is not None and min(corner.left, corner.right) <= MARGIN * corner.error and max(corner.left, corner.right) >= -MARGIN * corner.error
+        return Checked(holds, analytic, analytic + slope.value, slope.error)
 
-    directions = rng.choice([-1.0, 1.0], (1 if scalar else 3, *x.shape)) * np.maximum(1, np.abs(x))
-    return all(map(holds, directions))
+    with no_grad(), np.errstate(all="ignore"):
+        directions = rng.choice([-1.0, 1.0], (1 if scalar else 3, *x.shape)) * (1.0 if scalar else np.maximum(1, np.abs(x)))
+        return min(map(along, directions), key=lambda checked: (checked.holds, -abs(checked.analytic - checked.numeric)))

@@ -120,7 +120,7 @@ class _Scopes:
     def _hidden(self, code: CodeType) -> bool:
         """Whether a frame belongs to the engine or to NumPy rather than to the user."""
         if code not in self.ours:
-            self.ours[code] = code.co_filename.startswith(_LIBRARIES)
+            self.ours[code] = code.co_filename.startswith(("<frozen ", *_LIBRARIES))
         return self.ours[code]
 
 

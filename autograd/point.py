@@ -33,17 +33,17 @@ class Point:
         self.f, self.inputs, self.rng = f, inputs, rng
         self.weights: list[Any] | None = None
         self.evaluations = 0
-        named = list(_named(f, inputs))
-        floats = any(_kind(x) == "f" for _, x in named)
-        self.wanted = [_kind(x) == "f" or (not floats and _kind(x) == "i") for _, x in named]
-        self.names = [name for (name, _), wanted in zip(named, self.wanted) if wanted]
+        leaves_ = list(named(f, inputs))
+        floats = any(kind(x) == "f" for _, x in leaves_)
+        self.wanted = [kind(x) == "f" or (not floats and kind(x) == "i") for _, x in leaves_]
+        self.names = [name for (name, _), wanted in zip(leaves_, self.wanted) if wanted]
         if not self.names:
             raise ValueError(
-                f"gradcheck: no input to differentiate among {', '.join(name for name, _ in named) or 'no inputs'}; pass floats or arrays of floats"
+                f"gradcheck: no input to differentiate among {', '.join(name for name, _ in leaves_) or 'no inputs'}; pass floats or arrays of floats"
             )
-        constant = [name for (name, _), wanted in zip(named, self.wanted) if not wanted]
+        constant = [name for (name, _), wanted in zip(leaves_, self.wanted) if not wanted]
         self.notes = [f"held constant: {', '.join(constant)}"] if constant else []
-        self.originals = [x for (_, x), wanted in zip(named, self.wanted) if wanted]
+        self.originals = [x for (_, x), wanted in zip(leaves_, self.wanted) if wanted]
         arrays = [_numbers(x) for x in self.originals]
         self.shapes = [a.shape for a in arrays]
         self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
@@ -172,7 +172,7 @@ def argument_names(f: Callable[..., Any], count: int) -> list[str]:
     return (names + [f"argument_{i}" for i in range(len(names), count)])[:count]
 
 
-def _named(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+def named(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     """Every leaf of the inputs, with a name that says how to reach it."""
 
     def walk(name: str, x: Any) -> Iterator[tuple[str, Any]]:
@@ -186,14 +186,15 @@ def _named(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Iterator[tuple[str
         yield from walk(name, x)
 
 
-def _kind(x: Any) -> str:
+def kind(x: Any) -> str:
     """ "f" for what has a gradient, "i" for arrays of ints, "" for anything else."""
     if isinstance(x, Node) or (isinstance(x, (int, float)) and not isinstance(x, bool)):
         return "f"
     if isinstance(x, np.ndarray) and x.dtype == object:
         return "f" if all(isinstance(v, (Node, float)) for v in x.flat) else ""
-    kind = np.dtype(x.dtype).kind if hasattr(x, "dtype") else ""
-    return {"f": "f", "i": "i", "u": "i"}.get(kind, "")
+    if not isinstance(x, (np.ndarray, np.generic)) and not hasattr(x, "__array_namespace__"):
+        return ""
+    return {"f": "f", "i": "i", "u": "i"}.get(np.dtype(x.dtype).kind, "")
 
 
 def _numbers(x: Any) -> np.ndarray:

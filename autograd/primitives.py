@@ -62,9 +62,9 @@ def binary(name: str, scalar: Any, array: Any, rule_a: Rule, rule_b: Rule, local
     return _row(name, scalar, array, (rule_a, rule_b), local, symbol, analytic)
 
 
-def array_op(name: str, array: Any, *rules: Rule | None, analytic: bool = True) -> Primitive:
+def array_op(name: str, array: Any, *rules: Rule | None, local: tuple[str, ...], analytic: bool = True) -> Primitive:
     """A row for an operation that only arrays have; arguments past the rules are constants."""
-    return _row(name, None, array, rules, analytic=analytic)
+    return _row(name, None, array, rules, local, analytic=analytic)
 
 
 class Variadic:
@@ -283,21 +283,23 @@ expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "o
 sign = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, lambda g, out, a: g * 0.0, "0", analytic=False)
 absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)", analytic=False)
 
-total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis))
-mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis))
+total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis), local=("g, at every element summed",))
+mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis), local=("g / count, at every element averaged",))
 amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), analytic=False)
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), local=("g, at the largest element",), analytic=False)
 amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), analytic=False)
-matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b)
-einsum = _row("einsum", None, _einsum, Variadic(_einsum_i))
-reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape))
-transpose = array_op("transpose", lambda x, axes: x.transpose(axes), lambda g, out, x, axes: g.transpose(tuple(axes.index(i) for i in range(len(axes)))))
-swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out, x, i, j: g.swapaxes(i, j))
-broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x))
-getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape))
-scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index])
-concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i))
-where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g))
-astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype), analytic=False)
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), local=("g, at the smallest element",), analytic=False)
+matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b, local=("g @ bᵀ", "aᵀ @ g"))
+einsum = _row("einsum", None, _einsum, Variadic(_einsum_i), ("", "einsum of g and the other operands"))
+reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape), local=("g, in the old shape",))
+transpose = array_op("transpose", lambda x, axes: x.transpose(axes),
+                     lambda g, out, x, axes: g.transpose(tuple(axes.index(i) for i in range(len(axes)))), local=("g, its axes put back",))
+swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out, x, i, j: g.swapaxes(i, j), local=("g, its axes swapped back",))
+broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x), local=("g, summed over the copies",))
+getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape), local=("g, put back where it was taken",))
+scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index], local=("g, taken from where it was put",))
+concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i), ("", "g, its own part"))
+where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g),
+                            local=("", "g where the condition holds", "g where it does not"))
+astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype), local=("g, in the old dtype",), analytic=False)
 # fmt: on

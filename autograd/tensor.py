@@ -138,6 +138,7 @@ class Tensor(ArrayNode):
         new = _array(data, "Tensor.data")
         if new.shape != self.shape:
             raise ValueError(f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape")
+        state.assign(self)
         self._value = new.astype(self.dtype)  # a leaf keeps its dtype, as it keeps its shape
 
     @property

@@ -162,6 +162,7 @@ class Value(ScalarNode):
                 f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
             )
         self._value = _number(data, "Value.data")
+        state.assign(self)
 
     @property
     def grad(self) -> float:

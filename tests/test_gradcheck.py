@@ -18,6 +18,7 @@ from autograd import primitives as p
 from autograd.__main__ import main
 from autograd.graph import Primitive
 from tests.test_primitives import ARRAYS, NUMERIC, safe
+from transformer import Config, init, loss
 
 A = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
 B = np.array([[1.3, 0.2, -0.7], [0.5, 2.4, -1.6]])
@@ -221,6 +222,8 @@ def test_what_grad_takes_gradcheck_takes() -> None:
     report = ag.gradcheck(f, {"w": A, "b": [2.0]}, 0.5, np.array([0, 1, 1]))
     assert report and {row.input for row in report.rows} == {"params['w']", "params['b'][0]", "scale"}
     assert "held constant: tokens" in str(report)
+    config = Config.preset("microgpt", n_embd=4, n_head=2)  # has a dtype, and is no array all the same
+    assert "held constant: tokens, config" in str(ag.gradcheck(loss, init(config, np.random.default_rng(0)), np.array([1, 2, 3]), config))
     assert ag.gradcheck(lambda x: np.tanh(x @ B.T), A), "arrays of outputs are weighted"
     assert ag.gradcheck(lambda x: {"a": x * x, "b": [x.sum()]}, A)
     assert ag.gradcheck(lambda x: (x**2).sum(), np.arange(3)) and ag.gradcheck(cube, Tensor(A)) and ag.gradcheck(lambda x: x * x, Value(2.0))

@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,check,params}`."""
+"""The command line: `python -m transformer {train,sample,check,debug,params}`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+import autograd as ag
 from transformer import checkpoint
 from transformer.check import KINDS, Checked
 from transformer.check import check as check_gradients
 from transformer.config import CHOICES, PRESETS, Config, init, shapes
-from transformer.data import NAMES, Documents, Text, baselines, read
+from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.interrupt import Interrupt
+from transformer.model import loss
 from transformer.sample import generate
 from transformer.train import DivergedError, fit, validate
 
@@ -172,6 +174,23 @@ def check(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+# ---- debug -----------------------------------------------------------------------------
+
+
+def debug(args: argparse.Namespace) -> int:
+    """Step through the backward pass of the loss on one text."""
+    config = _config(args)
+    vocabulary = Vocabulary("".join(sorted(set(args.text))) if args.text else "abcdefghijklmnopqrstuvwxyz")
+    config = dataclasses.replace(config, vocab_size=args.vocab_size or vocabulary.size)
+    rng = np.random.default_rng(args.seed)
+    tokens = np.array([vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary])[: config.block_size + 1]
+    params: dict[str, Any] = init(config, rng)
+    if args.scalar:
+        params = {name: p.astype(object) for name, p in params.items()}
+    ag.debug(loss, params, tokens, config)
+    return 0
+
+
 # ---- sample and params -----------------------------------------------------------------
 
 
@@ -262,19 +281,32 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=_seed, default=0, help="seed of parameters and batch (default: %(default)s)")
     _add_config(p)
 
+    p = commands.add_parser(
+        "debug",
+        help="step through backprop at a prompt",
+        description="Build the loss of a fresh tiny model on one text and step through its backward pass, forth and back; h at the prompt lists the commands.",
+    )
+    p.set_defaults(run=debug)
+    p.add_argument("--text", help="the document (default: emma)")
+    p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
+    p.add_argument("--seed", type=_seed, default=0, help="seed of the parameters (default: %(default)s)")
+    _add_config(p, preset="vanilla", n_layer=1, n_head=2, n_embd=4, block_size=8)
+
     p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
     p.set_defaults(run=params)
     _add_config(p)
     return parser
 
 
-def _add_config(p: argparse.ArgumentParser) -> None:
+def _add_config(p: argparse.ArgumentParser, preset: str = "microgpt", **defaults: Any) -> None:
     group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
-    group.add_argument("--preset", choices=PRESETS, default="microgpt", help="where to start from: %(choices)s (default: %(default)s)", metavar="NAME")
+    group.add_argument("--preset", choices=PRESETS, default=preset, help="where to start from: %(choices)s (default: %(default)s)", metavar="NAME")
     for field in dataclasses.fields(Config):
         choices = [_spelled(c) for c in CHOICES.get(field.name, ("true", "false") if field.type == "bool" else ())]
         convert = _choice(choices) if choices else _count
-        group.add_argument(f"--{field.name.replace('_', '-')}", type=convert, metavar="|".join(choices) or "N", help=_HELP[field.name])
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}", type=convert, metavar="|".join(choices) or "N", default=defaults.get(field.name), help=_HELP[field.name]
+        )
 
 
 _FLAGS = {"true": True, "false": False}

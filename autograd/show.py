@@ -1,0 +1,252 @@
+"""Steps of backpropagation as text for people: names, numbers, the chain rule written out."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import numpy as np
+
+from autograd.graph import Node, state
+from autograd.stepper import Contribution, Step, Stepper
+
+
+class Names:
+    """What to call the nodes of a stepper: their label, the variable that their line assigns, or %k.
+
+    %k is the node's place on the tape; leaves without a name are %k.i, by the operation and
+    argument that used them first.
+    """
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.by_id: dict[int, str] = {}
+        self.by_name: dict[str, Node] = {}
+        lines: dict[tuple[str, int, str], Node] = {}
+        for node in stepper.nodes:  # the last operation of a line is what the line assigns
+            if node.source is not None:
+                lines[node.source.file, node.source.line, node.source.scope] = node
+        assigned = {node.id: _assigned(node.source.code) for node in lines.values()}
+        for k, node in enumerate(stepper.nodes):
+            for i, p in enumerate(node.parents):
+                if p is not None and p.primitive is None and p.id not in self.by_id:
+                    self._add(p, p.label, f"%{k}.{i}")
+            self._add(node, node.label or assigned.get(node.id, ""), f"%{k}")
+            self.by_name[f"%{k}"] = node
+
+    def _add(self, node: Node, name: str, otherwise: str) -> None:
+        if not name:
+            name = otherwise
+        elif name in self.by_name:  # as with loops: w, w#1, w#2
+            name = next(again for i in itertools.count(1) if (again := f"{name}#{i}") not in self.by_name)
+        self.by_id[node.id] = name
+        self.by_name[name] = node
+
+    def __getitem__(self, node: Node) -> str:
+        return self.by_id[node.id]
+
+
+def _assigned(code: str) -> str:
+    """The variable that a line of code assigns, if it is that plain."""
+    match = re.match(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)", code)
+    return match[1] if match else ""
+
+
+# ---- numbers -----------------------------------------------------------------------------
+
+
+def number(x: Any) -> str:
+    """A float in four digits, 1.0 for one; 0 for what nothing has reached."""
+    if x is None:
+        return "0"
+    text = f"{float(x):.4g}"
+    return text + ".0" if text.lstrip("-").isdigit() else text
+
+
+def summary(x: Any) -> str:
+    """A number; or shape, dtype and what matters of an array."""
+    if x is None:
+        return "0"
+    x = np.asarray(x)
+    if x.ndim == 0:
+        return number(x)
+    if x.size <= 6:
+        return f"{np.array2string(x, precision=4, separator=', ')} {_shape(x)}".replace("\n", "")
+    fine = x[np.isfinite(x)]
+    text = f"{_shape(x)} {x.dtype}"
+    if fine.size:
+        text += f"  min {fine.min():.3g}  mean {fine.mean():.3g}  max {fine.max():.3g}  norm {np.sqrt((fine.astype(float) ** 2).sum()):.3g}"
+    counts = ((np.isnan(x).sum(), "nan"), (np.isinf(x).sum(), "inf"), ((x == 0).sum(), "zero"))
+    return text + "".join(f"  {n:,} {what}" for n, what in counts if n)
+
+
+def _shape(x: Any) -> str:
+    return "(" + ",".join(map(str, np.shape(x))) + ")"
+
+
+# ---- steps -------------------------------------------------------------------------------
+
+
+class Show:
+    """Writes steps of one stepper. colour: with terminal colours."""
+
+    def __init__(self, stepper: Stepper, colour: bool = False) -> None:
+        self.stepper, self.names, self.colour = stepper, Names(stepper), colour
+
+    def paint(self, text: str, code: str) -> str:
+        """Text in a colour, where there is colour: 1 bold, 2 faint, 31 red, 36 cyan."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def header(self, node: Node, note: str = "") -> str:
+        """[place/total] operation -> name   file:line   code."""
+        if node.id not in self.stepper.index:
+            return f"{self.paint(self.names[node], '1')}, an input" if node.id in self.names.by_id else "an input"
+        where = f"[{self.stepper.index[node.id]}/{len(self.stepper.nodes)}]"
+        head = f"{where} {node.op} -> {self.paint(self.names[node], '1')}"
+        source = f"      {str(node.source).replace('  ', '   ', 1)}".partition("  # ")[0] if node.source else ""
+        return head + (f"   {node.scope}" if node.scope else "") + source + (f"   {note}" if note else "")
+
+    def step(self, step: Step, note: str = "") -> list[str]:
+        """A stop: the node, its gradient, and what its arguments receive."""
+        name = self.names[step.node]
+        arrived, total = step.consumers
+        consumers = f"({arrived} of {total} consumers in)"
+        gradient = f"  dL/d{name} = {summary(step.upstream)}"
+        lines = [self.header(step.node, note), f"{gradient:<34} {self.paint(consumers, '2')}"]
+        for c in step.contributions:
+            lines += self.contribution(c)
+        if not step.contributions:
+            lines.append("  passes nothing on: all its arguments are constants")
+        return lines
+
+    def contribution(self, c: Contribution) -> list[str]:
+        """The local derivative and the arithmetic of one contribution."""
+        out, name = self.names[c.node], self.names[c.parent]
+        data = self.stepper.data(c.node)
+        if c.local is not None:
+            written = f"d{out}/d{name} = {self._filled(c, self._name_of)}"
+            numbers = self._filled(c, self._number_of)
+            plain = re.fullmatch(r"-?[\d.]+", c.symbol)  # a constant says it all
+            for more in () if plain else (numbers, number(c.local)):
+                if not written.endswith(f"= {more}"):
+                    written += f" = {more}"
+            if c.value is None:
+                return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
+            sum_ = f"{name}.grad: {number(c.before)} + {number(c.upstream)} * {number(c.local)} = {number(c.after)}"
+            return [f"  {written}", f"  {self._alarm(sum_, c.after)}"]
+        rule = self._filled(c, self._name_of)
+        rule = re.sub(r"(?<![\w])g(?![\w])", f"d{out}", rule) if re.search(r"(?<![\w])g(?![\w])", c.symbol) else f"d{out} * ({rule})"
+        shapes = ""
+        if "@" in c.symbol:
+            arguments = self.stepper.arguments(c.node)
+            left, right = (_shape(data), _shape(arguments[1]) + "ᵀ") if c.argument == 0 else (_shape(arguments[0]) + "ᵀ", _shape(data))
+            shapes = f"   {left} @ {right}"
+        if c.value is None:
+            return [f"  d{name} += {rule}{shapes}   waits for d{out}"]
+        return [f"  d{name} += {rule}{shapes}", f"  {name}.grad: {self._alarm(summary(c.after), c.after)}"]
+
+    def _filled(self, c: Contribution, text_of: Any) -> str:
+        """The local derivative with names or numbers in place of a, b and out."""
+        return re.sub(r"(?<![A-Za-z_])(a|b|out)(?![A-Za-z_])", lambda m: text_of(c, m[1]), c.symbol)
+
+    def _name_of(self, c: Contribution, letter: str) -> str:
+        if letter == "out":
+            return self.names[c.node]
+        i = "ab".index(letter)
+        parent = c.node.parents[i] if i < len(c.node.parents) else None
+        return self.names[parent] if parent is not None else summary(self.stepper.arguments(c.node)[i])
+
+    def _number_of(self, c: Contribution, letter: str) -> str:
+        x = self.stepper.data(c.node) if letter == "out" else self.stepper.arguments(c.node)["ab".index(letter)]
+        text = number(x)
+        return f"({text})" if text.startswith("-") and c.symbol != letter else text
+
+    def _alarm(self, text: str, x: Any) -> str:
+        return text if x is None or np.isfinite(np.asarray(x)).all() else self.paint(text, "31")
+
+    def changed(self, node: Node) -> list[str]:
+        """Inputs of a node whose data is not any more what the operation was recorded with."""
+        lines = []
+        for p, s in zip(node.parents, node.saved, strict=True):
+            if p is not None and p.primitive is None and p._value is not s and not np.array_equal(p._value, s, equal_nan=True):
+                lines.append(f"  note: {self.names[p]} was {summary(s)} when this was recorded" + (f" at {node.source}" if node.source else ""))
+                line = state.assigned.get(p.id)
+                lines.append(f"        and is {summary(p._value)} now{f', by {line}' if line else ''}; the gradient is of what was recorded")
+        return lines
+
+    # ---- explaining ----
+
+    def why(self, node: Node) -> list[str]:
+        """A gradient as the sum of its contributions."""
+        parts = self.stepper.why(node)
+        name = self.names[node]
+        if node is self.stepper.root:
+            return [f"{name}.grad = {summary(self.stepper.grad(node))}: it is the root"]
+        lines = [f"{name}.grad = {summary(self.stepper.grad(node))}" + (f", the sum of {len(parts)}:" if len(parts) != 1 else ":")]
+        for c in parts:
+            out = self.names[c.node]
+            if c.local is None:
+                lines.append(f"  through {self.header(c.node)}: {summary(c.value)}")
+            else:
+                lines.append(f"  {number(c.value):>10} = dL/d{out} * d{out}/d{name} = {number(c.upstream)} * {number(c.local)}   {self.header(c.node)}")
+        left = len(self.stepper.consumers(node)) - len(parts)
+        if left:
+            lines.append(f"  and {left} still to come")
+        if len(parts) == 1 and (parts[0].local == 1 if parts[0].local is not None else np.array_equal(parts[0].value, parts[0].upstream)):
+            lines += [f"  passed on as it is: {line}" if k == 0 else f"  {line}" for k, line in enumerate(self.why(parts[0].node))]
+        return lines
+
+    def paths(self, node: Node, limit: int = 5) -> list[str]:
+        """A gradient as a sum over paths to the root."""
+        found, total = self.stepper.paths(node, limit)
+        shown = "" if total == len(found) else f", the {len(found)} largest of which are"
+        lines = [f"dL/d{self.names[node]} is a sum over {total:,} path{'s' * (total != 1)} to {self.names[self.stepper.root]}{shown}:"]
+        for product, path in found:
+            factors = " * ".join(number(self.stepper.local(n, _argument(n, before))) for before, n in itertools.pairwise(path))
+            lines.append(f"  {number(product):>10} = {factors or '1'}   {' -> '.join(self.names[n] for n in path)}")
+        if total > len(found):
+            rest = f"{total - len(found):,}"
+            lines.append(f"  {rest} smaller paths left out; these {len(found)} make {number(sum(x for x, _ in found))}")
+        else:
+            lines.append(f"  sum: {number(sum(x for x, _ in found))}")
+        return lines
+
+    def element(self, node: Node, index: tuple[int, ...]) -> list[str]:
+        """One element of a matrix product, a sum or a mean as the sum that it is, forward and backward."""
+        s, name = self.stepper, self.names[node]
+        at = f"{name}[{','.join(map(str, index))}]"
+        value = np.asarray(s.data(node))[index]
+        lines = [f"{at} = {number(value)}"]
+        if node.primitive is not None and node.op == "matmul":
+            a, b = (np.asarray(x) for x in s.arguments(node))
+            if a.ndim >= 2 and b.ndim == 2:
+                lines.append("  = " + _products(a[index[:-1]], b[:, index[-1]]))
+        elif node.primitive is not None and node.op in ("sum", "mean"):
+            x, axis = np.asarray(s.arguments(node)[0]), s.arguments(node)[1]
+            terms = np.moveaxis(x, axis, -1)[index[: x.ndim - 1]] if isinstance(axis, int) else x.ravel()
+            lines.append(f"  = ({_sum(terms)})" + (f" / {terms.size}" if node.op == "mean" else ""))
+        for c in s.why(node):
+            if c.node.op == "matmul" and c.value is not None:
+                a, b = (np.asarray(x) for x in s.arguments(c.node))
+                g = np.asarray(s.grad(c.node))
+                if a.ndim >= 2 and b.ndim == 2:
+                    if c.argument == 1:
+                        terms = _products(a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]])
+                    else:
+                        terms = _products(g[index[:-1]], b[index[-1]])
+                    lines.append(f"  d{at} += {terms} = {number(np.asarray(c.value)[index])}   through {self.names[c.node]}")
+        g = s.grad(node)
+        return [*lines, f"  {at}.grad = {number(None if g is None else np.asarray(g)[index])}"]
+
+
+def _argument(node: Node, parent: Node) -> int:
+    return next(i for i, p in enumerate(node.parents) if p is parent)
+
+
+def _products(a: np.ndarray, b: np.ndarray, most: int = 6) -> str:
+    text = " + ".join(f"{number(x)}*{number(y)}" for x, y in zip(a[:most], b[:most]))
+    return text + (f" + ... ({a.size - most} more)" if a.size > most else "")
+
+
+def _sum(x: np.ndarray, most: int = 8) -> str:
+    return " + ".join(map(number, x[:most])) + (f" + ... ({x.size - most} more)" if x.size > most else "")
