@@ -48,7 +48,7 @@ HELP = """
   set X.grad = 0      what if (undo takes it back);  set X.data = 2 computes forward again
   check X             compare the vjps of X with finite differences
   commit              write the gradients into the nodes, as backward() does
-  h, q                help; leave, with gradients as they were
+  h, q, q all         help; leave, with gradients as they were; and do not stop again in this script
 An empty line repeats the last command. A node called like a command is reached with p, x and why.
 """.strip("\n")
 
@@ -78,7 +78,7 @@ class Debugger(cmd.Cmd):
         self.undos: list[tuple[str, Any]] = []
         self.path: list[Node] = []  # of w, u and d
         self.place = 0
-        self.finished = False  # left by q
+        self.finished = False  # left by q all
         n = len(self.stepper.nodes)
         self.intro = f"{n:,} operation{'s' * (n != 1)} from {self.show.names[root] if n else 'a leaf'}; nothing is done yet. h for help."
         if n and not any(node.source for node in self.stepper.nodes[-3:]):
@@ -92,9 +92,9 @@ class Debugger(cmd.Cmd):
     def say(self, *lines: str) -> None:
         """Print lines, so many at most."""
         for line in lines[:MOST]:
-            print(line, file=self.stdout)
+            self.stdout.write(line + "\n")
         if len(lines) > MOST:
-            print(f"... {len(lines) - MOST:,} lines more", file=self.stdout)
+            self.stdout.write(f"... {len(lines) - MOST:,} lines more\n")
 
     def find_command(self, name: str) -> Callable[[str], Any] | None:
         """The method of a command by its name or its long name."""
@@ -677,6 +677,6 @@ class Debugger(cmd.Cmd):
             self.say(HELP)
 
     def do_q(self, text: str) -> bool:
-        """q: leave, with gradients as they were."""
-        self.finished = True
+        """q: leave, with gradients as they were; q all: and do not stop again in this script."""
+        self.finished = text == "all"
         raise Quit

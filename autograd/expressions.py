@@ -45,7 +45,7 @@ class View:
     @property
     def grad(self) -> Any:
         g = self._show.stepper.grad(self._node)
-        return 0.0 * self.data if g is None else g
+        return g if g is not None else 0.0 if np.ndim(self.data) == 0 else np.zeros_like(self.data)
 
     @property
     def op(self) -> str:

@@ -90,11 +90,17 @@ class _Scopes:
         # Frames are held on to: a freed frame's address is soon another call's.
         self.stack: list[tuple[FrameType, str]] = []
         self.calls: Counter[str] = Counter()
+        self.innermost: tuple[FrameType | None, Any] = (None, None)
         self.ours: dict[CodeType, bool] = {}
 
     def __call__(self) -> Source:
         frames: list[FrameType] = []
         frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame is not self.base and self._hidden(frame.f_code):
+            frame = frame.f_back
+        if frame is self.innermost[0] and frame is not None and frame.f_lineno == self.innermost[1].line:
+            return self.innermost[1]  # the same line of the same call as for the node before
+        innermost = frame
         while frame is not None and frame is not self.base:
             if not self._hidden(frame.f_code):
                 frames.append(frame)
@@ -115,7 +121,9 @@ class _Scopes:
         here = frames[-1] if frames else self.base
         stack = tuple((f.f_code.co_filename, f.f_lineno, f.f_code.co_name) for f in frames)
         scope = self.stack[-1][1] if self.stack else ""
-        return Source(here.f_code.co_filename, here.f_lineno, here.f_code.co_name, scope, stack)
+        source = Source(here.f_code.co_filename, here.f_lineno, here.f_code.co_name, scope, stack)
+        self.innermost = innermost, source
+        return source
 
     def _hidden(self, code: CodeType) -> bool:
         """Whether a frame belongs to the engine or to NumPy rather than to the user."""

@@ -83,7 +83,7 @@ def pm(error: BaseException | None = None) -> None:
 
 
 def run_script(path: str, arguments: list[str]) -> None:
-    """Run a script and open the prompt at each `.backward()`; after `q` it runs on without stopping."""
+    """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping."""
     methods = {cls: cls.backward for cls in (Value, Tensor)}
     stopping = True
 

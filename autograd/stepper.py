@@ -381,7 +381,7 @@ class Stepper:
         """Put back what `state` gave."""
         position, version, fixed, edits = state
         if version != self.version:
-            self.version, self.fixed, self.edits = version, fixed, edits
+            self.version, self.fixed, self.edits = version, dict(fixed), {at: list(changes) for at, changes in edits.items()}
             self._recompute()
         self.move_to(position)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -110,8 +111,7 @@ def test_4_softmax_cross_entropy(tmp_path: Path) -> None:
     why = t("why logits")
     assert "0.09" in why and "0.2447" in why and "-0.3348" in why
     assert "0.6652" in why and "-1." in why, "what it is the sum of: p and minus one-hot"
-    t.child.sendline("EOF")
-    t._read()
+    assert "operations from loss" in t("q")
     t("end")
     why = t("why z[2]")
     assert "z[2].grad = -0.3348, the sum of 2:" in why and "0.6652" in why and "-1.0" in why
@@ -138,7 +138,7 @@ def test_6_what_if(tmp_path: Path) -> None:
     before = t("pp [v.grad for v in (o, n, h, x1, w1, b)]")
     assert "(set; undo takes it back)" in t("set h.grad = 0")
     t("c")
-    assert "[0.0, 0.0]" in t("pp [float(v.grad) for v in (x1, w1)]")
+    assert "[0.0, 0.0]" in t("pp [abs(v.grad) for v in (x1, w1)]")
     assert "took back: c" in t("undo") and "took back: set h.grad = 0" in t("undo")
     assert t("pp [v.grad for v in (o, n, h, x1, w1, b)]") == before
     assert "o = " in t("set x1.data = 1") and "took back: set x1.data = 1" in t("undo")
@@ -149,8 +149,7 @@ def test_6_what_if(tmp_path: Path) -> None:
 
 def test_7_a_transformer(tmp_path: Path) -> None:
     t = Terminal(tmp_path, "-m", "transformer", "debug")
-    top = t("until logits/matmul") if False else t("n 10")
-    assert "loss/cross_entropy" in top
+    assert "loss/cross_entropy" in t("n 5")
     assert "nodes match" in t("b scope:attention*")
     stop = t("c")
     assert "loss/logits/block/attention/linear" in stop and "@ h0.attn.woᵀ   (5,4) @ (4,4)ᵀ" in stop and "stopped at 1" in stop
@@ -206,7 +205,7 @@ def test_9_half_a_million_nodes(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def prompt(capsys: pytest.CaptureFixture[str]) -> Any:
+def prompt() -> Any:
     with ag.record_source():
         x, w = Value(2.0, label="x"), Value(-3.0, label="weight")
         h = x * w
@@ -214,9 +213,9 @@ def prompt(capsys: pytest.CaptureFixture[str]) -> Any:
     debugger = Debugger(y)
 
     def say(line: str) -> str:
-        capsys.readouterr()
+        debugger.stdout = io.StringIO()
         debugger.onecmd(line)
-        return capsys.readouterr().out
+        return debugger.stdout.getvalue()
 
     say.debugger = debugger  # type: ignore[attr-defined]
     return say
@@ -254,7 +253,7 @@ def test_breakpoints(prompt: Any) -> None:
 def test_watches_in_both_directions(prompt: Any) -> None:
     prompt("watch g:changed on x")
     assert "x.grad: 0 + 1.0 * 1.0 = 1.0" in prompt("c")
-    assert "x.grad: 1.0 + 0.0 * -3.0 = 1.0" in prompt("c").replace("-0.0", "1.0") or True
+    assert "at the end" in prompt("c"), "a contribution of zero changes nothing"
     prompt("end")
     assert "stopped at 1: watch g:changed on x" in prompt("rc")
     prompt("cl")
@@ -301,7 +300,7 @@ def test_elements_of_products_and_sums(capsys: pytest.CaptureFixture[str]) -> No
     assert "= 1.0*-1.0 + 2.0*1.0" in capsys.readouterr().out
     debugger.onecmd("x W[1,0]")
     said = capsys.readouterr().out
-    assert "dW[1,0] += 2.0*24.0 + 4.0*24.0 = 144.0" in said.replace("dW", "dW") or "W[1,0] += " in said
+    assert "dW[1,0] += 2.0*28.0 + 4.0*28.0 = 168.0" in said and "W[1,0].grad = 168.0" in said
     debugger.onecmd("x total[1]")
     assert "= (1.0 + 1.0)" in capsys.readouterr().out
     debugger.onecmd("x W[1]")
@@ -317,7 +316,7 @@ def test_breakpoint_and_pm(tmp_path: Path) -> None:
     assert "x.grad: 3.0 + 1.0 * 3.0 = 6.0" in t("n") and "No source lines were recorded" in t.first
     t.child.sendline("q")
     assert "gave inf in the forward pass" in t._read()
-    assert "log" in t("n") and "inf" in t("p z") + t("why z")
+    assert "log" in t("n") and "z.grad = inf" in t("c")
     t.leave()
 
 
@@ -333,9 +332,9 @@ def test_debug_of_a_function_records_its_lines(monkeypatch: pytest.MonkeyPatch, 
     assert "sum ->" in said and 'return (params["w"][tokens] * k).sum()' in said and "w = [1., 2.] (2), grad 0" in said
     with pytest.raises(TypeError, match="depends on no float"):
         ag.debug(lambda: 1.0)
-    lines = iter(["end", "q"])
+    lines = iter(["c", "q"])
     (Value(2.0, label="v") * 3).debug()
-    assert "v.grad" in capsys.readouterr().out or True
+    assert "v.grad = 3.0" in capsys.readouterr().out
 
 
 def test_completion(prompt: Any) -> None:
