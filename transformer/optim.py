@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,13 +104,12 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
     large arrays go block by block.
     """
     names = list(inputs[0])
-    for name, p in inputs[0].items():
-        for given in inputs[1:]:
-            if np.shape(given[name]) != np.shape(p) and isinstance(p, np.ndarray):
-                raise ValueError(f"optimizer: {name!r} has shape {np.shape(p)}, but its gradient or state has shape {np.shape(given[name])}")
     arrays = [d[k] for d in inputs for k in names]
     if all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
         n = len(names)
+        shapes = [a.shape for a in arrays]
+        if shapes != shapes[:n] * len(inputs):
+            raise _shape_error(inputs)
         packed = rule(*(np.concatenate([a.reshape(-1) for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
         results: list[Params] = [{} for _ in packed]
         end = 0
@@ -119,13 +118,20 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
             for part, result in zip(packed, results):
                 result[k] = part[start:end].reshape(p.shape)
         return results
-    each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
+    each = {k: _blockwise(rule, k, *(d[k] for d in inputs)) for k in names}
     return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
 
 
-def _blockwise(rule: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any, ...]:
+def _shape_error(inputs: Sequence[Params]) -> ValueError:
+    name, given = next((k, d[k]) for d in inputs for k, p in inputs[0].items() if np.shape(d[k]) != np.shape(p))
+    return ValueError(f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, but its gradient or state has shape {np.shape(given)}")
+
+
+def _blockwise(rule: Callable[..., tuple[Any, ...]], name: str, *arrays: Any) -> tuple[Any, ...]:
     """Apply an elementwise rule; to large arrays, block by block."""
     first = arrays[0]
+    if isinstance(first, np.ndarray) and any(np.shape(a) != first.shape for a in arrays):
+        raise _shape_error([{name: a} for a in arrays])
     if not isinstance(first, np.ndarray) or first.size <= BLOCK or first.dtype == object:
         return rule(*arrays)
     flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
