@@ -135,7 +135,7 @@ def _check(point: Point, rng: np.random.Generator, options: _Options, order: int
     ):
         if there:
             return [Row(", ".join(point.names), None, point.start, again, math.nan, 0.0, verdict, order=order)], []
-    judge = _Judge(point, point.gradient(), point.noise(rng), options, order)
+    judge = _Judge(point, rng, options, order)
     fast = point.x.size > LARGE if options.fast is None else options.fast
     rows: list[Row] = []
     guesses: list[str] = []
@@ -153,8 +153,11 @@ def _check(point: Point, rng: np.random.Generator, options: _Options, order: int
 class _Judge:
     """Compares derivatives along elements and directions, and gives verdicts."""
 
-    def __init__(self, point: Point, g: np.ndarray, noise: float, options: _Options, order: int) -> None:
-        self.point, self.g, self.noise, self.method, self.order = point, g, noise, options.method, order
+    def __init__(self, point: Point, rng: np.random.Generator, options: _Options, order: int) -> None:
+        self.point, self.method, self.order = point, options.method, order
+        self.g = g = point.gradient()
+        self.noise = point.noise(rng)  # of the function
+        self.g_noise = point.gradient_noise(g, rng)
         self.step = differences.step_of(point.dtype, options.method) if options.eps is None else options.eps
         self.rtol = RTOL[min(8, point.dtype.itemsize)] if options.rtol is None else options.rtol
         self.wide_noise: float | None = None
@@ -201,11 +204,11 @@ class _Judge:
 
         def tolerance(slope: Slope) -> float:
             """The user's, and ten times what the finite difference may be off by."""
-            return float(self.atol[i] + self.rtol * max(abs(g), abs(g + slope.value / unit)) + MARGIN * slope.error / unit)
+            return float(self.atol[i] + self.rtol * max(abs(g), abs(g + slope.value / unit)) + MARGIN * (slope.error / unit + self.g_noise[i]))
 
         def rough(slope: Slope) -> bool:
             """Whether the difference is too uncertain to tell even a gradient twice too large."""
-            return MARGIN * slope.error / unit > max(0.1 * self.size[i], self.uncommon)
+            return MARGIN * slope.error / unit > max(0.1 * self.size[i], self.uncommon) and self.size[i] > MARGIN * self.g_noise[i]
 
         if self.method == "complex":
             self.moved = True
@@ -243,7 +246,7 @@ class _Judge:
 
     def direction(self, u: np.ndarray) -> tuple[Slope, float]:
         """The unexplained derivative along u, and how large it may be by its own error and by rounding."""
-        rounding = 100 * self.point.eps * float(np.linalg.norm(self.g * u))
+        rounding = 100 * self.point.eps * float(np.linalg.norm(self.g * u)) + MARGIN * float(np.linalg.norm(self.g_noise * u))
         if self.method == "complex":
             self.moved = True
             return Slope(self.point.imaginary_step(u) - float(self.g @ u), 0.0), rounding
@@ -288,7 +291,9 @@ def _probe(judge: _Judge, rng: np.random.Generator, name: str, elements: np.ndar
         verdicts = {row.verdict for row in found} - {"ok"}
         if not verdicts and not abs(slope.value) <= wide:
             verdicts = {"wrong" if math.isfinite(slope.value) else "nonfinite"}
-        if not verdicts and MARGIN * slope.error > max(0.1 * float(np.linalg.norm(g * u)), judge.uncommon):
+        size = float(np.linalg.norm(g * u))
+        rough = MARGIN * slope.error > max(0.1 * size, judge.uncommon) and size > MARGIN * float(np.linalg.norm(judge.g_noise * u))
+        if not verdicts and rough:
             verdicts = {"noisy"}
         verdict = next((v for v in ("nonfinite", "wrong", "noisy", "kink") if v in verdicts), "ok")
         tolerance = limit if verdict == "wrong" or not flagged else wide
@@ -309,9 +314,10 @@ def _second_order(point: Point, rng: np.random.Generator, options: _Options) -> 
     # u H v by two gradients, the other way round, by hvp, and as a difference of gradients.
     hu, hv = along_u.gradient(), along_v.gradient()
     uhv, vhu = float(u @ hv), float(v @ hu)
-    rounding = point.eps * float(np.abs(u * hv).sum() + np.abs(v * hu).sum())
+    rounding = float((np.abs(u) * along_v.gradient_noise(hv, rng) + np.abs(v) * along_u.gradient_noise(hu, rng)).sum())
+    rounding += point.eps * float(np.abs(u * hv).sum() + np.abs(v * hu).sum())
     rtol = RTOL[min(8, point.dtype.itemsize)] if options.rtol is None else options.rtol
-    limit = rtol * max(abs(uhv), abs(vhu)) + 1000 * rounding
+    limit = rtol * max(abs(uhv), abs(vhu)) + 100 * rounding
     rows.append(Row("symmetry of the Hessian", None, uhv, vhu, rounding, limit, "ok" if abs(uhv - vhu) <= limit else "wrong", order=2))
 
     given = [like(a, x) for a, x in zip(point.split(point.x), point.originals)]

@@ -98,14 +98,24 @@ class Point:
         """f at the point."""
         return self.value(self.x)
 
-    def gradient(self) -> np.ndarray:
-        """The analytic gradient, flat."""
+    def gradient(self, flat: np.ndarray | None = None) -> np.ndarray:
+        """The analytic gradient, flat, here or at another point."""
+        given = [like(a, x) for a, x in zip(self.split(self.x if flat is None else flat), self.originals)]
         with np.errstate(all="ignore"):
-            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.originals_as_given())
+            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(given)
         return np.concatenate([np.asarray(raw(g), float).ravel() for g in parts])
 
-    def originals_as_given(self) -> list[Any]:
-        return [like(a, x) for a, x in zip(self.split(self.x), self.originals)]
+    def gradient_noise(self, g: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The rounding noise in the analytic gradient g, by how it changes over a few units in the last place.
+
+        Where terms cancel, it is far more than the gradient's size would tell. Per element,
+        the largest within the same input.
+        """
+        noise = np.zeros_like(g)
+        for _ in range(3):
+            moved = self.gradient(self.x + rng.choice([-3, -2, 2, 3], self.x.size) * self.eps * self.scale)
+            noise = np.maximum(noise, np.where(np.isfinite(g) & np.isfinite(moved), np.abs(moved - g), 0))
+        return np.concatenate([np.full(part.size, part.max(initial=0.0)) for part in self.split(noise)])
 
     def along(self, u: np.ndarray, g: np.ndarray) -> differences.Function:
         """r(t) = f(x + t u) - f(x) - <g, the step>: what the gradient g leaves unexplained.

@@ -19,6 +19,7 @@ from autograd.__main__ import main
 from autograd.graph import Primitive
 from tests.test_primitives import ARRAYS, NUMERIC, safe
 from transformer import Config, init, loss
+from transformer.layers import layernorm, softmax
 
 A = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
 B = np.array([[1.3, 0.2, -0.7], [0.5, 2.4, -1.6]])
@@ -65,6 +66,16 @@ def test_a_gradient_outside_a_kink_is_wrong() -> None:
     broken = Primitive("broken", None, lambda x: np.maximum(x, 0), (lambda g, out, x: g * 1.5,))
     report = ag.gradcheck(lambda x: broken(x).sum(), np.array([0.0]))
     assert report.verdict == "wrong" and report.rows[0].right == pytest.approx(1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_where_terms_cancel_rounding_is_no_fault(dtype: Any) -> None:
+    """The mean of a layernorm is 0 and a softmax sums to 1: gradients of pure rounding noise."""
+    x, w = A.astype(dtype), B.T.astype(dtype)
+    for f in (lambda x, w: layernorm(np.tanh(x @ w)).mean(), lambda x, w: softmax(x @ w).sum(), lambda x, w: (x @ w).sum() * 0):
+        for fast in (False, True):
+            report = ag.gradcheck(f, x, w, fast=fast, order=2 if dtype is np.float64 else 1)
+            assert report, str(report)
 
 
 def test_beside_a_kink_all_is_well() -> None:
