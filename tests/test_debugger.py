@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ class Terminal:
     def __init__(self, folder: Path, *command: str, prompt: str = r"\(grad\) ", environment: dict[str, str] | None = None) -> None:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "TERM": "xterm", "INPUTRC": "/dev/null", **(environment or {})}
         self.prompt = prompt
-        self.child = pexpect.spawn(sys.executable, list(command), cwd=str(folder), env=env, encoding="utf-8", timeout=60, dimensions=(50, 200), echo=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # JAX, if another test has imported it, warns of any fork
+            self.child = pexpect.spawn(sys.executable, list(command), cwd=str(folder), env=env, encoding="utf-8", timeout=60, dimensions=(50, 200), echo=False)
         self.first = self._read()
 
     def _read(self) -> str:
