@@ -11,7 +11,7 @@ import numpy as np
 from autograd import differences
 from autograd.graph import Node, ScalarNode, contribution, operations
 from autograd.modes import no_grad, record_source
-from autograd.point import Point, like, one
+from autograd.point import Point, one
 
 MARGIN = 10  # how many times its estimated error a finite difference may be off
 
@@ -19,7 +19,7 @@ MARGIN = 10  # how many times its estimated error a finite difference may be off
 def guilty_operations(point: Point, rng: np.random.Generator) -> list[str]:
     """The recorded operations whose own vjp differs from finite differences of their own forward."""
     with record_source(), np.errstate(all="ignore"):
-        args, _ = point.wrapped([like(a, x) for a, x in zip(point.split(point.x), point.originals)])
+        args, _ = point.wrapped(point.given())
         out = one(point.scalar(*args))
     guilty = []
     with no_grad(), np.errstate(all="ignore"):
@@ -41,20 +41,26 @@ class Checked(NamedTuple):
     error: float
 
 
-def check_vjp(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator) -> Checked:
-    """Compare the vjp of one argument of one operation with its forward, along random directions."""
+def check_vjp(node: Node, i: int, parent: Node, rule: Callable[..., Any], rng: np.random.Generator, out: Any = None, saved: Any = None) -> Checked:
+    """Compare the vjp of one argument of one operation with its forward, along random directions.
+
+    out, saved: other data than the node's and its arguments' own. Where something is not
+    finite there is nothing to compare, and the error is inf.
+    """
+    out = np.asarray(node._value if out is None else out)
+    saved = node.saved if saved is None else saved
     scalar = isinstance(node, ScalarNode)
     # The forward is compared in float64, whatever the vjp was computed in.
-    args = [np.asarray(a, float) if not scalar and getattr(a, "dtype", np.dtype(int)).kind == "f" and hasattr(a, "shape") else a for a in node.saved]
-    x, out = np.asarray(args[i]), np.asarray(node._value)
-    if not (np.isfinite(out).all() and np.isfinite(x).all()):
-        return Checked(True, math.nan, math.nan, math.inf)  # nothing to compare with
+    args = [np.asarray(a, float) if not scalar and getattr(a, "dtype", np.dtype(int)).kind == "f" and hasattr(a, "shape") else a for a in saved]
+    x = np.asarray(args[i])
     w = np.ones(()) if scalar else rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
     seed: Any = 1.0 if scalar else w.astype(out.dtype)
     w = np.asarray(seed, float)
     with no_grad(), np.errstate(all="ignore"):
-        c = np.asarray(contribution(rule, parent, seed, node._value, node.saved), float)
+        c = np.asarray(contribution(rule, parent, seed, float(out) if scalar else out, saved), float)
         exact = np.asarray(node.primitive(*args))  # type: ignore[misc]
+    if not all(np.isfinite(a).all() for a in (out, x, c, exact)):
+        return Checked(True, math.nan, math.nan, math.inf)  # nothing to compare with
     rounding = 100 * float(np.finfo(out.dtype).eps)  # of the vjp
     start = float((w * exact).sum())
     noise = 4 * float(np.finfo(exact.dtype).eps) * float(np.abs(w * exact).sum())

@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd import differences
 from autograd.functional import grad, wrap_arguments
-from autograd.graph import Node, state
+from autograd.graph import Node, ScalarNode, operations, state
 from autograd.modes import no_grad
 from autograd.primitives import raw
 from autograd.tensor import Tensor
@@ -47,11 +47,23 @@ class Point:
         arrays = [_numbers(x) for x in self.originals]
         self.shapes = [a.shape for a in arrays]
         self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
-        self.dtype = max(self.dtypes, key=lambda d: np.finfo(d).eps)
-        self.eps = float(np.finfo(self.dtype).eps)
         self.starts = np.cumsum([0, *(a.size for a in arrays)])
         self.x = np.concatenate([a.ravel().astype(float) for a in arrays])
         self.scale = np.maximum(1, np.abs(self.x))
+        # The lowest precision within f counts, which may be lower than that of its inputs.
+        self.dtype = max([*self.dtypes, *self._dtypes_inside()], key=lambda d: np.finfo(d).eps)
+        self.eps = float(np.finfo(self.dtype).eps)
+
+    def _dtypes_inside(self) -> set[np.dtype]:
+        with np.errstate(all="ignore"):
+            args, _ = self.wrapped(self.given())
+            out = one(self.scalar(*args))
+        nodes = operations(out) if isinstance(out, Node) and not isinstance(out, ScalarNode) else []
+        return {np.dtype(n._value.dtype) for n in nodes if hasattr(n._value, "dtype")}
+
+    def given(self, flat: np.ndarray | None = None) -> list[Any]:
+        """The inputs that are differentiated, in their own kinds, here or at another point."""
+        return [like(a, x) for a, x in zip(self.split(self.x if flat is None else flat), self.originals)]
 
     def name_of(self, i: int) -> tuple[str, tuple[int, ...]]:
         """The input that an element of the vector belongs to, and its index there."""
@@ -67,13 +79,12 @@ class Point:
         new, wanted = iter(arrays), iter(self.wanted)
         return list(map_tree(lambda x: next(new) if next(wanted) else x, list(self.inputs)))
 
-    def plain(self, flat: np.ndarray) -> list[Any]:
-        """The inputs as a user gives them, at another point."""
-        return self.arguments([like(a, x) for a, x in zip(self.split(flat), self.originals)])
-
     def scalar(self, *args: Any) -> Any:
         """f, made one number: its outputs weighted at random, unless there is just one."""
         outputs = list(leaves(self.f(*args)))
+        for y in outputs:
+            if not isinstance(y, (Node, np.ndarray, np.generic, int, float)) and not hasattr(y, "__array_namespace__"):
+                raise ValueError(f"gradcheck: the function must give numbers and arrays, but gave {y!r}")
         shapes = [np.shape(raw(y)) for y in outputs]
         if shapes == [()]:
             return outputs[0]
@@ -90,7 +101,7 @@ class Point:
         """f at another point, without recording."""
         self.evaluations += 1
         with no_grad(), np.errstate(all="ignore"):
-            args, _ = self.wrapped([like(a, x) for a, x in zip(self.split(flat), self.originals)])
+            args, _ = self.wrapped(self.given(flat))
             return float(_number(self.scalar(*args)))
 
     @cached_property
@@ -100,9 +111,8 @@ class Point:
 
     def gradient(self, flat: np.ndarray | None = None) -> np.ndarray:
         """The analytic gradient, flat, here or at another point."""
-        given = [like(a, x) for a, x in zip(self.split(self.x if flat is None else flat), self.originals)]
         with np.errstate(all="ignore"):
-            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(given)
+            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.given(flat))
         return np.concatenate([np.asarray(raw(g), float).ravel() for g in parts])
 
     def gradient_noise(self, g: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -197,8 +207,10 @@ def named(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Iterator[tuple[str,
 
 
 def kind(x: Any) -> str:
-    """ "f" for what has a gradient, "i" for arrays of ints, "" for anything else."""
-    if isinstance(x, Node) or (isinstance(x, (int, float)) and not isinstance(x, bool)):
+    """ "f" for what has a gradient, "i" for ints, which are constants beside floats, "" for anything else."""
+    if isinstance(x, int):
+        return "" if isinstance(x, bool) else "i"
+    if isinstance(x, (Node, float)):
         return "f"
     if isinstance(x, np.ndarray) and x.dtype == object:
         return "f" if all(isinstance(v, (Node, float)) for v in x.flat) else ""

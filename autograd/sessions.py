@@ -41,7 +41,7 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
 
     def wrap(x: Any) -> Any:
         label = re.sub(r"^\w+\['([^']*)'\]", r"\1", next(names))
-        if kind(x) != "f" or isinstance(x, int):
+        if kind(x) != "f":
             return x
         if isinstance(x, Node):
             return x

@@ -284,6 +284,35 @@ def test_one_wrong_element_of_ten_thousand_is_found_and_named() -> None:
     assert ag.gradcheck(lambda x: sine(x).sum(), x).verdict == "ok"
 
 
+@pytest.mark.parametrize("swapped", [[0, 1], [0, 3], [10, 1500]])
+def test_two_elements_swapped_do_not_cancel(swapped: list[int]) -> None:
+    w, order = np.arange(1.0, 2001), np.arange(2000)
+    order[swapped] = order[swapped[::-1]]
+    scale = Primitive("scale", None, lambda a: a * w, (lambda g, out, a: (g * w)[order],))
+    report = ag.gradcheck(lambda x: scale(x).sum(), np.ones(2000))
+    assert report.verdict == "wrong" and {(i,) for i in swapped} <= {row.index for row in report.rows}
+
+
+def test_scales() -> None:
+    """What the finite difference cannot tell is not called ok, and neither is a small error at any scale of x."""
+    off = Primitive("off", None, np.sin, (lambda g, out, a: 1.001 * g * np.cos(a),))
+    x = np.array([0.3, -0.7, 1.2])
+    for scale in (1e-4, 1.0, 1e12):
+        assert ag.gradcheck(lambda x: off(x / scale).sum(), x * scale).verdict == "wrong"  # noqa: B023
+        assert ag.gradcheck(lambda x: np.sin(x / scale).sum(), x * scale).verdict == "ok"  # noqa: B023
+    assert ag.gradcheck(lambda x: off(x).sum() * 1e-7 + 1e8, x).verdict == "noisy"
+    assert ag.gradcheck(lambda x: (x**3).sum(), np.zeros(2), order=2)
+    assert ag.gradcheck(lambda x: (np.sin(x.astype(np.float32)) ** 2).sum(), np.linspace(0, 1, 50), localize=True)
+    assert ag.gradcheck(lambda x: (x * x).sum(), np.float16([1, 2])) and ag.gradcheck(lambda x: x.sum(), np.zeros(0), order=2)
+
+
+def test_ints_beside_floats_are_constants() -> None:
+    report = ag.gradcheck(lambda x, n: sum(x**i for i in range(n)), 2.0, 3)
+    assert report and "held constant: n" in str(report) and ag.gradcheck(lambda n: n**2, 3)
+    with pytest.raises(ValueError, match="must give numbers and arrays, but gave None"):
+        ag.gradcheck(lambda x: None, 1.0)
+
+
 def test_fast_and_slow_agree_on_small_inputs() -> None:
     assert ag.gradcheck(cube, A, fast=True) and ag.gradcheck(cube, A.astype(np.float32), fast=True)
     report = ag.gradcheck(lambda x: (x * ag.detach(x)).sum(), A, fast=True)
@@ -404,5 +433,8 @@ def test_taylor() -> None:
     assert ag.taylor_test(cube, A) == pytest.approx(2, abs=0.02)
     assert ag.taylor_test(lambda x: x**3, 2.0) == pytest.approx(2, abs=0.02)
     assert ag.taylor_test(lambda x: (x * ag.detach(x)).sum(), A) == pytest.approx(1, abs=0.02)
-    assert ag.taylor_test(lambda x: x.sum(), A) == np.inf
+    assert ag.taylor_test(lambda x: x.sum(), A) == np.inf and np.isnan(ag.taylor_test(lambda x: np.log(x).sum(), -A * A))
+    off = Primitive("off", None, np.sin, (lambda g, out, a: 1.001 * g * np.cos(a),))
+    assert ag.taylor_test(lambda x: off(x).sum(), np.float32(A)) == pytest.approx(1, abs=0.05)
+    assert ag.taylor_test(cube, np.float32(A)) == pytest.approx(2, abs=0.05)
     assert ag.taylor_test(cube, ag.values(A)) == pytest.approx(2, abs=0.02)
