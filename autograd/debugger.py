@@ -79,6 +79,8 @@ class Debugger(cmd.Cmd):
         self.path: list[Node] = []  # of w, u and d
         self.place = 0
         self.finished = False  # left by q all
+        self.committed = False
+        self._todo: list[str] = []  # commands of the breakpoint just reached
         n = len(self.stepper.nodes)
         self.intro = f"{n:,} operation{'s' * (n != 1)} from {self.show.names[root] if n else 'a leaf'}; nothing is done yet. h for help."
         if n and not any(node.source for node in self.stepper.nodes[-3:]):
@@ -96,6 +98,16 @@ class Debugger(cmd.Cmd):
         if len(lines) > MOST:
             self.stdout.write(f"... {len(lines) - MOST:,} lines more\n")
 
+    def cmdloop(self, intro: Any = None) -> None:
+        """Read and run lines; Ctrl-C at the prompt only starts a new one."""
+        while True:
+            try:
+                super().cmdloop(intro)
+                return
+            except KeyboardInterrupt:
+                self.say("", "interrupted; q leaves")
+                self.intro = intro = None
+
     def find_command(self, name: str) -> Callable[[str], Any] | None:
         """The method of a command by its name or its long name."""
         method: Callable[[str], Any] | None = (
@@ -104,11 +116,19 @@ class Debugger(cmd.Cmd):
         return method
 
     def onecmd(self, line: str) -> bool:
-        """Run one line; whatever goes wrong is said in a line."""
+        """Run one line, and then what a breakpoint that it led to wants run."""
         line = line.strip()
         if not line:
             return bool(self.emptyline())
         self.lastcmd = "" if line == "EOF" else line
+        stop = self._run_line(line)
+        while self._todo and not stop:
+            stop = self._run_line(self._todo.pop(0))
+        self._todo.clear()
+        return stop
+
+    def _run_line(self, line: str) -> bool:
+        """Run one line; whatever goes wrong is said in a line."""
         word, _, rest = line.partition(" ")
         if word[0] == "?" and len(word) > 1:
             word, rest = "h", line[1:]
@@ -171,10 +191,11 @@ class Debugger(cmd.Cmd):
         s = self.stepper
         before, where = s.state(), (s.position, s.version)
         self.path, self.place = [], 0
-        result = go()
-        if (s.position, s.version) != where:
-            self.undos.append((line, before))
-        return result
+        try:
+            return go()
+        finally:
+            if (s.position, s.version) != where:
+                self.undos.append((line, before))
 
     def _stop(self, note: str = "", last: Node | None = None) -> None:
         """Say where we are: the node just finished, if there is one, or the one to come."""
@@ -207,12 +228,13 @@ class Debugger(cmd.Cmd):
 
     def do_s(self, text: str) -> None:
         """s [k]: k contributions, each along one edge."""
-        for _ in range(self._count(text)):
-            c = self._move("s", self.stepper.step)
-            if c is None:
-                self.say("at the end: nothing is left to do; rs goes back")
-                return
+        count = self._count(text)
+        made = self._move(f"s {text}".strip(), lambda: [c for _ in range(count) if (c := self.stepper.step()) is not None])
+        for c in made:
             self.say(self.show.header(c.node), *self.show.contribution(c))
+        if len(made) < count:
+            self.say("at the end: nothing is left to do; rs goes back")
+            return
         for shown in self.displays:
             self.say(f"  {shown} = {self._printed(shown)}")
 
@@ -251,6 +273,10 @@ class Debugger(cmd.Cmd):
         """until X: run on to node X."""
         point = self._temporary(text)
         try:
+            here = self.stepper.current
+            if here is not None and self.stepper.part == 0 and point.matches(here):
+                self._stop("comes next already")
+                return
             self._run(forward=True)
         finally:
             self.points.pop(point.number, None)
@@ -318,6 +344,9 @@ class Debugger(cmd.Cmd):
                         hit = self._watched_step(watches, forward)
                         if hit is not None:
                             found.append(hit)
+                            here = s.current if s.part == 0 else None
+                            also = [p for p in points if isinstance(p, Breakpoint) and here is not None and p.matches(here) and self._counts(p, here)]
+                            found.extend((p, None) for p in also)
                             return
                     elif forward:
                         s.goto(s.done + 1)
@@ -343,11 +372,14 @@ class Debugger(cmd.Cmd):
         if temporary:
             self.points.pop(point.number, None)
         self._stop("comes next" if last is None else "", last)
-        self.say(f"stopped at {point}" if not temporary else "")
+        if not temporary:
+            self.say(f"stopped at {point}")
+        for other, _ in found[1:]:
+            other.hits += 1
+            self.say(f"and before the next node, at {other}")
         if isinstance(point, Watch) and last is not None:
             self.say(*self._diagnosis(last))
-        for line in point.commands:
-            self.onecmd(line)
+        self._todo += point.commands
 
     def _watched_step(self, watches: list[Watch], forward: bool) -> tuple[Watch, Node] | None:
         """One contribution forth or back; the watch that it sets off, with the node."""
@@ -654,7 +686,10 @@ class Debugger(cmd.Cmd):
         if node.primitive is None:
             raise ValueError(f"{text} is an input and has no vjp")
         for i, p, rule in self.stepper.edges(node):
-            checked = check_vjp(node, i, p, rule, np.random.default_rng(0))
+            checked = check_vjp(node, i, p, rule, np.random.default_rng(0), self.stepper.data(node), self.stepper.arguments(node))
+            if not np.isfinite(checked.error):
+                self.say(f"  {node.op} by {self.show.names[p]}: cannot be compared, since something is not finite here")
+                continue
             verdict = "holds" if checked.holds else "WRONG"
             self.say(
                 f"  {node.op} by {self.show.names[p]}: {verdict}; vjp {checked.analytic:.8g}, finite difference {checked.numeric:.8g} "
@@ -663,8 +698,11 @@ class Debugger(cmd.Cmd):
 
     def do_commit(self, text: str) -> None:
         """commit: write the gradients into the nodes."""
+        if self.committed:
+            raise ValueError("written already: leaves would be added to twice")
         self.stepper.commit()
-        self.say("written: leaves added up, others replaced")
+        self.committed = True
+        self.say("written, as by backward(): leaves added up, others replaced")
 
     # ---- leaving ----
 

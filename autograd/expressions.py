@@ -25,11 +25,11 @@ def evaluate(text: str, show: Show, here: Node | None) -> Any:
     base, dot, attribute = text.rpartition(".")
     if dot and base in names and attribute in ("grad", "data", "op", "label", "inputs"):
         return getattr(View(show, names[base]), attribute)
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"np": np, "nan": np.nan, "inf": np.inf}
     if here is not None:
-        scope = {"node": View(show, here), "g": show.stepper.grad(here), "out": show.stepper.data(here)}
+        scope |= {"node": View(show, here), "g": show.stepper.grad(here), "out": show.stepper.data(here)}
     scope |= {name: View(show, n) for name, n in names.items() if name.isidentifier() and name in text}
-    return eval(text, {"np": np}, scope)
+    return eval(text, scope)
 
 
 class View:
@@ -73,6 +73,12 @@ class View:
 
     def __neg__(self) -> Any:
         return -self.data
+
+    def __abs__(self) -> Any:
+        return abs(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
 
 
 def _operator(operate: Callable[[Any, Any], Any], reflected: bool = False) -> Callable[[View, Any], Any]:

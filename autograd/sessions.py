@@ -85,23 +85,28 @@ def pm(error: BaseException | None = None) -> None:
 def run_script(path: str, arguments: list[str]) -> None:
     """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping."""
     methods = {cls: cls.backward for cls in (Value, Tensor)}
-    stopping = True
+    stopping, count = True, 0
 
-    def backward(self: Any, *args: Any) -> None:
-        nonlocal stopping
+    def backward(self: Any, gradient: Any = None) -> None:
+        nonlocal stopping, count
+        count += 1
+        committed = False
         if stopping:
-            debugger = Debugger(self, *args)
+            debugger = Debugger(self, gradient)
             debugger.cmdloop()
-            stopping = not debugger.finished
-        methods[type(self)](self, *args)
+            stopping, committed = not debugger.finished, debugger.committed
+        if not committed:  # `commit` has written the gradients, what-if edits included
+            methods[type(self)](self, *(() if gradient is None else (gradient,)))
 
-    Value.backward = Tensor.backward = backward  # type: ignore[method-assign, assignment]
+    Value.backward = Tensor.backward = backward  # type: ignore[method-assign]
     before = sys.argv
     sys.argv = [path, *arguments]
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     try:
         with record_source():
             runpy.run_path(path, run_name="__main__")
+        if not count:
+            print(f"{path} called no .backward() on a Value or a Tensor, so there was nothing to stop at; for ag.grad use ag.debug(f, ...)", file=sys.stderr)
     finally:
         sys.argv = before
         for cls, method in methods.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Any
 
@@ -22,6 +21,7 @@ class Names:
     def __init__(self, stepper: Stepper) -> None:
         self.by_id: dict[int, str] = {}
         self.by_name: dict[str, Node] = {}
+        self._again: dict[str, int] = {}
         lines: dict[tuple[str, int, str], Node] = {}
         for node in stepper.nodes:  # the last operation of a line is what the line assigns
             if node.source is not None:
@@ -33,12 +33,16 @@ class Names:
                     self._add(p, p.label, f"%{k}.{i}")
             self._add(node, node.label or assigned.get(node.id, ""), f"%{k}")
             self.by_name[f"%{k}"] = node
+        if not stepper.nodes:
+            self._add(stepper.root, stepper.root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
         if not name:
             name = otherwise
-        elif name in self.by_name:  # as with loops: w, w#1, w#2
-            name = next(again for i in itertools.count(1) if (again := f"{name}#{i}") not in self.by_name)
+        while name in self.by_name:  # as with loops: w, w#1, w#2
+            base = name.partition("#")[0] if name in self._again or "#" in name else name
+            self._again[base] = self._again.get(base, 0) + 1
+            name = f"{base}#{self._again[base]}"
         self.by_id[node.id] = name
         self.by_name[name] = node
 
@@ -48,9 +52,13 @@ class Names:
 
 def _assigned(code: str) -> str:
     """The variable that a line of code assigns, if it is that plain."""
+    if ";" in code:
+        return ""
     match = re.match(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)", code)
     return match[1] if match else ""
 
+
+ENDS = 6  # nodes shown at either end of a long path
 
 # ---- numbers -----------------------------------------------------------------------------
 
@@ -201,14 +209,19 @@ class Show:
         found, total = self.stepper.paths(node, limit)
         shown = "" if total == len(found) else f", the {len(found)} largest of which are"
         lines = [f"dL/d{self.names[node]} is a sum over {total:,} path{'s' * (total != 1)} to {self.names[self.stepper.root]}{shown}:"]
-        for product, path in found:
-            factors = " * ".join(number(self.stepper.local(n, _argument(n, before))) for before, n in itertools.pairwise(path))
-            lines.append(f"  {number(product):>10} = {factors or '1'}   {' -> '.join(self.names[n] for n in path)}")
+        for product, path, factors in found:
+            names = [self.names[n] for n in path]
+            if len(path) > 2 * ENDS:
+                names[ENDS:-ENDS] = [f"... ({len(path) - 2 * ENDS:,} more) ..."]
+            texts = [number(x) for x in factors]
+            if len(texts) > 2 * ENDS:
+                texts[ENDS:-ENDS] = ["..."]
+            lines.append(f"  {number(product):>10} = {' * '.join(texts) or '1'}   {' -> '.join(names)}")
         if total > len(found):
             rest = f"{total - len(found):,}"
-            lines.append(f"  {rest} smaller paths left out; these {len(found)} make {number(sum(x for x, _ in found))}")
+            lines.append(f"  {rest} smaller paths left out; these {len(found)} make {number(sum(x for x, *_ in found))}")
         else:
-            lines.append(f"  sum: {number(sum(x for x, _ in found))}")
+            lines.append(f"  sum: {number(sum(x for x, *_ in found))}")
         return lines
 
     def element(self, node: Node, index: tuple[int, ...]) -> list[str]:
@@ -222,8 +235,12 @@ class Show:
             if a.ndim >= 2 and b.ndim == 2:
                 lines.append("  = " + _products(a[index[:-1]], b[:, index[-1]]))
         elif node.primitive is not None and node.op in ("sum", "mean"):
-            x, axis = np.asarray(s.arguments(node)[0]), s.arguments(node)[1]
-            terms = np.moveaxis(x, axis, -1)[index[: x.ndim - 1]] if isinstance(axis, int) else x.ravel()
+            x, axis, keep = s.arguments(node)
+            x = np.asarray(x)
+            gone = {a % x.ndim for a in (range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,))}
+            kept = [a for a in range(x.ndim) if a not in gone]
+            at_kept = tuple(index[a] for a in kept) if keep else index
+            terms = x.transpose(*kept, *sorted(gone))[at_kept].ravel()
             lines.append(f"  = ({_sum(terms)})" + (f" / {terms.size}" if node.op == "mean" else ""))
         for c in s.why(node):
             if c.node.op == "matmul" and c.value is not None:
@@ -237,10 +254,6 @@ class Show:
                     lines.append(f"  d{at} += {terms} = {number(np.asarray(c.value)[index])}   through {self.names[c.node]}")
         g = s.grad(node)
         return [*lines, f"  {at}.grad = {number(None if g is None else np.asarray(g)[index])}"]
-
-
-def _argument(node: Node, parent: Node) -> int:
-    return next(i for i, p in enumerate(node.parents) if p is parent)
 
 
 def _products(a: np.ndarray, b: np.ndarray, most: int = 6) -> str:

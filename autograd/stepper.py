@@ -76,7 +76,8 @@ class Stepper:
 
     root: a Value, or a Tensor of one element; of several where `gradient`, the gradient of the
     final result by it, is given. The nodes' own `.grad` is left alone until `commit()`.
-    Raises ValueError for a root that needs a `gradient`, TypeError for one that is no node.
+    Raises ValueError for a root that needs a `gradient`, or one of another shape, TypeError
+    for one that is no node.
 
     >>> x = Value(3.0, label="x")
     >>> s = Stepper(x * x)
@@ -96,6 +97,12 @@ class Stepper:
                     f"Stepper: a Tensor of shape {np.shape(data)} has no single gradient to start from; pass gradient of its shape, or reduce it to one number"
                 )
             gradient = 1.0 if isinstance(root, ScalarNode) else np.ones(data.shape, data.dtype)
+        elif isinstance(root, ScalarNode):
+            gradient = float(gradient)
+        else:
+            gradient = np.array(gradient, data.dtype)
+            if gradient.shape != data.shape:
+                raise ValueError(f"Stepper: gradient has shape {gradient.shape}, and the root {data.shape}")
         self.root = root
         self.seed = gradient
         self.nodes = operations(root)  # in the order of recording; backpropagation goes from the end
@@ -151,8 +158,8 @@ class Stepper:
         return tuple(s if p is None else self.values.get(p.id, s) for p, s in zip(node.parents, node.saved, strict=True))
 
     def edges(self, node: Node) -> list[tuple[int, Node, Any]]:
-        """Argument, input and rule for each input of a node that has a gradient."""
-        if node.primitive is None:
+        """Argument, input and rule for each input of a node that has a gradient; none where its data was set."""
+        if node.primitive is None or node.id in self.fixed:
             return []
         return [(i, p, rule) for i, (p, rule) in enumerate(zip(node.parents, node.primitive.vjps)) if p is not None and rule is not None]
 
@@ -408,11 +415,12 @@ class Stepper:
         """The contributions that make up a node's gradient so far, in the order in which they came."""
         return [self._contribution(self.nodes[e.index], e.argument, node, e.value, e.before, True) for e in self._log if e.parent is node and e.index >= 0]
 
-    def paths(self, node: Node, limit: int = 5) -> tuple[list[tuple[float, list[Node]]], int]:
+    def paths(self, node: Node, limit: int = 5) -> tuple[list[tuple[float, list[Node], list[float]]], int]:
         """The paths from a scalar node up to the root with the products of local derivatives along them.
 
         The gradient is the sum over all paths. Gives the `limit` largest products, each with
-        its nodes from `node` to the root, and how many paths there are in all.
+        its nodes from `node` to the root and the factors between them, and how many paths
+        there are in all.
         """
         if not isinstance(node, ScalarNode):
             raise TypeError("paths: products along paths are of scalars; use an array of Values instead of a Tensor")
@@ -423,20 +431,27 @@ class Stepper:
             for i, p, _ in self.edges(n):
                 counts[p.id] = counts.get(p.id, 0) + counts.get(n.id, 0)
                 best[p.id] = max(best.get(p.id, 0.0), abs(self.local(n, i) or 0.0) * best.get(n.id, 0.0))
-        found: list[tuple[float, list[Node]]] = []
+        found: list[tuple[float, list[Node], list[float]]] = []
         # Best first: what is left of a path can be no larger than the best product from its end.
-        heap: list[tuple[float, int, float, list[Node]]] = [(-best.get(node.id, 0.0), 0, 1.0, [node])]
+        # A path is its last node, the factor that led there, and the path before.
+        heap: list[tuple[float, int, float, Any]] = [(-best.get(node.id, 0.0), 0, 1.0, (node, 1.0, None))]
         ticket = 0
         while heap and len(found) < limit:
             _, _, product, path = heapq.heappop(heap)
-            if path[-1] is self.root:
-                found.append((product, path))
+            if path[0] is self.root:
+                nodes, factors = [], []
+                while path is not None:
+                    nodes.append(path[0])
+                    factors.append(path[1])
+                    path = path[2]
+                found.append((product, nodes[::-1], factors[-2::-1]))
                 continue
-            for n, i in self.consumers(path[-1]):
+            for n, i in self.consumers(path[0]):
                 if n.id in counts:
                     ticket -= 1  # of equals the newest first, or a tie of all paths would mean to follow all
-                    longer = product * (self.local(n, i) or 0.0)
-                    heapq.heappush(heap, (-abs(longer) * best.get(n.id, 0.0), ticket, longer, [*path, n]))
+                    factor = self.local(n, i) or 0.0
+                    longer = product * factor
+                    heapq.heappush(heap, (-abs(longer) * best.get(n.id, 0.0), ticket, longer, (n, factor, path)))
         return found, counts.get(node.id, 0)
 
     def way_to_root(self, node: Node) -> list[Node]:

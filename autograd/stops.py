@@ -79,8 +79,13 @@ class Watch:
 
 def parse_breakpoint(number: int, text: str, find: Callable[[str], Node]) -> Breakpoint:
     """NAME, op:NAME, scope:PATTERN or file.py:LINE, each with `, condition`; ValueError for anything else."""
-    spec, _, condition = (part.strip() for part in text.partition(","))
-    if not spec:
+    spec, condition = text.strip(), ""
+    try:
+        find(spec)  # a name may hold a comma, as w[0,1]
+    except ValueError:
+        spec, _, condition = (part.strip() for part in re.sub(r"\[([\d,\s]*)\]", lambda m: m[0].replace(",", "\0"), text).partition(","))
+        spec, condition = spec.replace("\0", ","), condition.replace("\0", ",")
+    if not text.strip() or not spec:
         raise ValueError("where? b NAME, b op:relu, b scope:block#1/*, b file.py:12, each with `, condition`")
     kind, colon, what = spec.partition(":")
     if kind == "op" and colon:
@@ -103,11 +108,13 @@ def parse_breakpoint(number: int, text: str, find: Callable[[str], Node]) -> Bre
 
 def parse_watch(number: int, text: str, find: Callable[[str], Node]) -> Watch:
     """g:nan, inf, zero, >1e3, <1e-7 or changed, or v:... , with `on NAME`; ValueError for anything else."""
-    match = re.fullmatch(r"(?:([gv]):)?\s*(nan|inf|zero|changed|[<>]\s*[-+.\deE]+)(?:\s+on\s+(\S+))?", text.strip())
+    match = re.fullmatch(r"(?:([gv]):)?\s*(nan|inf|zero|changed|[<>]\s*[-+.\deE]+)(?:\s+on\s+(.+))?", text.strip())
     if not match:
         raise ValueError("watch what? g:nan, g:inf, g:zero, g:>1e3, g:<1e-7 or g:changed for gradients, v:... for values, with `on NAME`")
     of, what, on = match[1] or "g", match[2].replace(" ", ""), match[3]
     if what == "changed":
+        if of == "v":
+            raise ValueError("values do not change as gradients flow; watch g:changed is for gradients")
 
         def test(before: Any, after: Any) -> bool:
             return before is None or not np.array_equal(before, after)
@@ -116,7 +123,10 @@ def parse_watch(number: int, text: str, find: Callable[[str], Node]) -> Watch:
         def test(before: Any, after: Any) -> bool:
             return bool(TESTS[what](np.asarray(after)))
     else:
-        limit = float(what[1:])
+        try:
+            limit = float(what[1:])
+        except ValueError:
+            raise ValueError(f"watch {of}:{what}: {what[1:]!r} is no number") from None
 
         def test(before: Any, after: Any) -> bool:
             size = np.abs(np.asarray(after))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
 import sys
 import time
 import warnings
@@ -321,6 +322,94 @@ def test_breakpoint_and_pm(tmp_path: Path) -> None:
     assert "gave inf in the forward pass" in t._read()
     assert "log" in t("n") and "z.grad = inf" in t("c")
     t.leave()
+
+
+def test_commit_takes_the_place_of_backward(tmp_path: Path) -> None:
+    text = "import autograd as ag\nx = ag.Value(3.0, label='x')\nL = x * x\nL.backward()\nprint('G', x.grad)\n"
+    t = script(tmp_path, text)
+    t("end")
+    assert "written" in t("commit") and "written already" in t("commit")
+    assert "G 6.0" in t.leave()
+    t = script(tmp_path, text)
+    assert "comes next already" in t("until L")
+    t("set L.grad = 2")
+    t("end")
+    t("commit")
+    assert "G 12.0" in t.leave(), "what was set is what was committed"
+    t = script(
+        tmp_path, "import autograd as ag\nt = ag.Tensor([1.0, 2.0])\nfor _ in range(3):\n    (t * 2).backward(gradient=[1.0, 2.0])\nprint('G', t.grad)\n"
+    )
+    t("n")
+    assert "G [ 6. 12.]" in t.leave("q all")
+    (tmp_path / "none.py").write_text("print('hello')\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd", "debug", "none.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert "called no .backward()" in done.stderr
+
+
+def test_ctrl_c_at_the_prompt_is_no_end(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    t.child.sendintr()
+    assert "interrupted; q leaves" in t._read()
+    assert "tanh" in t("n")
+    t.leave()
+
+
+def test_commands_do_not_recur() -> None:
+    y = Value(1.0, label="x")
+    for _ in range(1500):
+        y = y * 1.001
+    debugger = Debugger(y)
+    debugger.stdout = io.StringIO()
+    for line in ("b op:mul", "commands 1 c", "c", ""):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.count("stopped at 1") == 1499 and "***" not in said and "at the end" in said
+
+
+def test_names_with_commas_and_blanks(prompt: Any) -> None:
+    w = ag.values([[1.0, 2.0]], label="w")
+    h = w[0, 0] * w[0, 1]
+    h.label = "my h"
+    debugger = Debugger((h * h).tanh())
+    debugger.stdout = io.StringIO()
+    for line in (
+        "b my h, g > 0",
+        "c",
+        "watch g:changed on w[0,1]",
+        "c",
+        "p abs(np.float64(-2)) + float(3)",
+        "p max(k for k in range(3))",
+        "set w[0,0].data = nan",
+        "undo",
+        "p w[0,1].grad",
+    ):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert "***" not in said and "1 node matches" in said and "stopped at 1: break my h, if g > 0" in said and "stopped at 2: watch" in said
+    leaf = Debugger(Value(2.0, label="v"))
+    leaf.stdout = io.StringIO()
+    leaf.onecmd("p v")
+    assert leaf.stdout.getvalue() == "v = 2.0, grad 1.0\n"
+
+
+def test_a_watch_does_not_hide_a_breakpoint() -> None:
+    x, y = Value(3.0, label="x"), Value(-2.0, label="y")
+    z = x * y
+    z.label = "z"
+    c = z + x
+    debugger = Debugger(c * c)
+    debugger.stdout = io.StringIO()
+    for line in ("watch g:changed on x", "b z", "c"):
+        debugger.onecmd(line)
+    assert "and before the next node, at 2: break z" in debugger.stdout.getvalue()
+
+
+def test_undo_takes_back_all_steps_of_a_command(prompt: Any) -> None:
+    prompt("s 3")
+    assert "took back: s 3" in prompt("undo") and prompt.debugger.stepper.at_start
 
 
 def test_debug_of_a_function_records_its_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

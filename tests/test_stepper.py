@@ -130,8 +130,8 @@ def test_paths_sum_to_the_gradient() -> None:
     s = Stepper((y * x + y).tanh() + x)
     s.end()
     found, total = s.paths(x, limit=100)
-    assert total == len(found) == 6 and sum(p for p, _ in found) == pytest.approx(s.grad(x))
-    assert [abs(p) for p, _ in found] == sorted((abs(p) for p, _ in found), reverse=True)
+    assert total == len(found) == 6 and sum(p for p, *_ in found) == pytest.approx(s.grad(x))
+    assert [abs(p) for p, *_ in found] == sorted((abs(p) for p, *_ in found), reverse=True)
     z = x
     for _ in range(200):
         z = (z + z) * 0.5
@@ -140,6 +140,23 @@ def test_paths_sum_to_the_gradient() -> None:
     assert total == 2**200 and len(found) == 3
     with pytest.raises(TypeError, match="of scalars"):
         Stepper(Tensor(1.0) * 2).paths(Tensor(1.0))
+
+
+def test_paths_through_both_arguments() -> None:
+    x = Value(3.0, label="x")
+    found, total = Stepper(x / x).paths(x)
+    assert total == 2 and sorted(p for p, *_ in found) == pytest.approx([-1 / 3, 1 / 3])
+    assert all(factors == [p] for p, _, factors in found)
+
+
+def test_data_that_was_set_stands_fast() -> None:
+    x = Value(0.5, label="x")
+    u = x * x
+    z = u.tanh()
+    s = Stepper(3 * z + u)
+    s.set_data(z, 0.1)
+    s.end()
+    assert s.grad(z) == 3.0 and s.grad(u) == 1.0 and s.grad(x) == 1.0 and s.data(s.root) == pytest.approx(0.55)
 
 
 def test_roots() -> None:
@@ -151,5 +168,9 @@ def test_roots() -> None:
     s = Stepper(t * 2, np.ones(2))
     s.end()
     assert s.grad(t).tolist() == [2.0, 2.0]
+    with pytest.raises(ValueError, match=r"gradient has shape \(3,\), and the root \(2,\)"):
+        Stepper(t * 2, np.ones(3))
+    single = Stepper(Tensor(np.float32([1, 2])) * 2, [1.0, 2.0])
+    assert single.seed.dtype == np.float32
     leaf = Stepper(Value(1.0))
     assert leaf.at_start and leaf.at_end and leaf.grad(leaf.root) == 1.0
