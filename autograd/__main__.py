@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,9 @@ def check(args: argparse.Namespace) -> int:
         report = gradcheck(f, *inputs, order=args.order, method=args.method, fast=args.fast or None, localize=args.localize)
     except (ValueError, TypeError, ImportError) as error:
         print(f"python -m autograd check: error: {error}", file=sys.stderr)
+        return 2
+    except Exception:  # an error of the user's own function is not a wrong gradient
+        traceback.print_exc()
         return 2
     print(report)
     return 0 if report else 1

@@ -34,7 +34,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     argnums: the position of the argument to differentiate, or several positions.
 
     The gradient has the structure of the argument: a float for a number, an array for an
-    array. Within another call of `grad` both are nodes of the outer graph.
+    array. Within another call of `grad` both are nodes of the outer graph. Recording is a
+    state of the process, so one thread at a time may differentiate.
     Raises TypeError for an argument that is no number or array, ValueError where f gives
     more than one number.
     """

@@ -415,7 +415,9 @@ def test_a_function_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert main(["check", "mine_to_check:bad", "--at", "[1.0, 2.0]", "--localize"]) == 1
     out = capsys.readouterr().out
     assert "FAILED; 2 wrong" in out and "every recorded operation holds by itself" in out
+    (tmp_path / "mine_too.py").write_text("def broken(x=1.0): return {}['key']\n")
     for function, message in (
+        ("mine_too:broken", "KeyError"),
         ("mine_to_check:bad", "bad needs x: give --at"),
         ("mine_to_check:other", "has no function 'other'; it has good, bad"),
         ("mine_to_check", "names no function"),
