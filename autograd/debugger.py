@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -309,20 +309,16 @@ class Debugger(cmd.Cmd):
         self.say(f"took back: {line}")
         self._stop()
 
-    def _travel(self, count: int) -> None:
-        for _ in self._progress(count):
-            pass
-
-    def _progress(self, target: int) -> Iterator[None]:
-        """Go to where `target` nodes are finished in portions, with a bar if it is far."""
+    def _travel(self, target: int) -> None:
+        """Go to where `target` nodes are finished, with a bar if it is far."""
         s = self.stepper
         target = max(0, min(target, len(s.nodes)))
-        with tqdm(total=abs(target - s.done), unit="node", disable=abs(target - s.done) < LONG, leave=False, file=sys.stderr) as bar:
+        far = abs(target - s.done)
+        with tqdm(total=far, unit="node", disable=far < LONG, leave=False, file=sys.stderr) as bar:
             while s.position != (target, 0):
                 before = s.done
                 s.goto(min(target, before + 5000) if target > before else max(target, before - 5000))
                 bar.update(abs(s.done - before))
-                yield
 
     def _run(self, forward: bool) -> None:
         s = self.stepper

@@ -260,7 +260,7 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: 
     name = f"np.{'linalg.' if 'linalg' in (function.__module__ or '') else ''}{function.__name__}"
     if function in FACTS:
         args = tuple(map(p.raw, args))
-        function = getattr(p.library(args), function.__name__)
+        function = getattr(p.namespace(args), function.__name__)
         return function(*args, **{k: p.raw(v) for k, v in options.items()})
     if function not in FUNCTIONS:
         instead = INSTEAD.get(function, f"operators, indexing and other functions of NumPy, or {name}(x.data) for an array without a graph")

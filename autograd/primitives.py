@@ -235,21 +235,21 @@ def _scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def library(arrays: Any) -> Any:
+def namespace(arrays: Any) -> Any:
     """JAX where one of the arrays is of JAX, otherwise NumPy."""
     return next((x.__array_namespace__() for x in arrays if hasattr(x, "at")), np)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    return library((condition, a, b)).where(condition, a, b)
+    return namespace((condition, a, b)).where(condition, a, b)
 
 
 def _concatenate(axis: int, *arrays: Any) -> Any:
-    return library(arrays).concatenate(arrays, axis=axis)
+    return namespace(arrays).concatenate(arrays, axis=axis)
 
 
 def _einsum(subscripts: str, *arrays: Any) -> Any:
-    return library(arrays).einsum(subscripts, *arrays)
+    return namespace(arrays).einsum(subscripts, *arrays)
 
 
 # ---- the table -------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import numpy as np
 from autograd.graph import Node, state
 from autograd.stepper import Contribution, Step, Stepper
 
+ENDS = 6  # nodes shown at either end of a long path
+
 
 class Names:
     """What to call the nodes of a stepper: their label, the variable that their line assigns, or %k.
@@ -37,10 +39,8 @@ class Names:
             self._add(stepper.root, stepper.root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
-        if not name:
-            name = otherwise
+        base = name = name or otherwise
         while name in self.by_name:  # as with loops: w, w#1, w#2
-            base = name.partition("#")[0] if name in self._again or "#" in name else name
             self._again[base] = self._again.get(base, 0) + 1
             name = f"{base}#{self._again[base]}"
         self.by_id[node.id] = name
@@ -57,8 +57,6 @@ def _assigned(code: str) -> str:
     match = re.match(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)", code)
     return match[1] if match else ""
 
-
-ENDS = 6  # nodes shown at either end of a long path
 
 # ---- numbers -----------------------------------------------------------------------------
 

@@ -395,6 +395,7 @@ class Stepper:
     def _recompute(self) -> None:
         """Compute forward from the data that was set, and go to the start."""
         self.values = dict(self.fixed)
+        self._consumers = None  # what was set passes nothing on any more
         for node in self.nodes if self.fixed else ():
             if node.id not in self.fixed and any(p is not None and p.id in self.values for p in node.parents):
                 assert node.primitive is not None

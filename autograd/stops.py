@@ -15,6 +15,8 @@ from autograd.graph import Node
 
 __all__ = ["Breakpoint", "Watch", "parse_breakpoint", "parse_watch"]
 
+OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")  # a comma, but not that of w[0,1]
+
 TESTS: dict[str, Callable[[np.ndarray], Any]] = {
     "nan": lambda x: np.isnan(x).any(),
     "inf": lambda x: np.isinf(x).any(),
@@ -79,20 +81,19 @@ class Watch:
 
 def parse_breakpoint(number: int, text: str, find: Callable[[str], Node]) -> Breakpoint:
     """NAME, op:NAME, scope:PATTERN or file.py:LINE, each with `, condition`; ValueError for anything else."""
-    spec, condition = text.strip(), ""
-    try:
-        find(spec)  # a name may hold a comma, as w[0,1]
-    except ValueError:
-        spec, _, condition = (part.strip() for part in re.sub(r"\[([\d,\s]*)\]", lambda m: m[0].replace(",", "\0"), text).partition(","))
-        spec, condition = spec.replace("\0", ","), condition.replace("\0", ",")
-    if not text.strip() or not spec:
+    spec, _, condition = (part.strip() for part in OUTSIDE_BRACKETS.sub("\n", text, count=1).partition("\n"))
+    if not spec:
         raise ValueError("where? b NAME, b op:relu, b scope:block#1/*, b file.py:12, each with `, condition`")
     kind, colon, what = spec.partition(":")
     if kind == "op" and colon:
-        matches: Callable[[Node], bool] = lambda node: node.op == what  # noqa: E731
+
+        def matches(node: Node) -> bool:
+            return node.op == what
     elif kind == "scope" and colon:
         pattern = what if what.startswith("*") else f"*{what}"
-        matches = lambda node: fnmatch.fnmatchcase(node.scope, pattern) or fnmatch.fnmatchcase(node.scope + "/", pattern)  # noqa: E731
+
+        def matches(node: Node) -> bool:
+            return fnmatch.fnmatchcase(node.scope, pattern) or fnmatch.fnmatchcase(node.scope + "/", pattern)
     elif colon and what.isdecimal():
         line = int(what)
 
@@ -102,7 +103,10 @@ def parse_breakpoint(number: int, text: str, find: Callable[[str], Node]) -> Bre
         target = find(spec)
         if target.primitive is None:
             raise ValueError(f"{spec} is an input and has no rule to stop at; watch g:changed on {spec} stops when its gradient changes")
-        matches = lambda node: node is target  # noqa: E731
+
+        def matches(node: Node) -> bool:
+            return node is target
+
     return Breakpoint(number, spec, matches, condition)
 
 

@@ -154,8 +154,10 @@ def test_data_that_was_set_stands_fast() -> None:
     u = x * x
     z = u.tanh()
     s = Stepper(3 * z + u)
+    assert len(s.consumers(u)) == 2
     s.set_data(z, 0.1)
     s.end()
+    assert s.consumers(u) == [(s.root, 1)] and s.step_of(u).consumers == (1, 1) and s.paths(u)[1] == 1
     assert s.grad(z) == 3.0 and s.grad(u) == 1.0 and s.grad(x) == 1.0 and s.data(s.root) == pytest.approx(0.55)
 
 
