@@ -252,7 +252,7 @@ def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if g is None:
-        return 0.0 if isinstance(x, Value) else _plain(_filled(x._value, 0))
+        return 0.0 if isinstance(x, Value) else _plain(p.filled(x._value, 0))
     if inner or isinstance(g, float):
         return g
     g = _plain(p.raw(g))
@@ -294,13 +294,7 @@ def _each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
 def _one(root: Any) -> Any:
     if isinstance(root, Value):
         return 1.0
-    return _filled(root._value, 1)
-
-
-def _filled(like: Any, x: float) -> Any:
-    """An array of the shape, dtype and library of another, all x."""
-    library = np if isinstance(like, (np.ndarray, np.generic)) else like.__array_namespace__()
-    return library.full(like.shape, x, like.dtype)
+    return p.filled(root._value, 1)
 
 
 def _plain(data: Any) -> Any:

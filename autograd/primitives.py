@@ -240,6 +240,11 @@ def namespace(arrays: Any) -> Any:
     return next((x.__array_namespace__() for x in arrays if hasattr(x, "at")), np)
 
 
+def filled(like: Any, x: float) -> Any:
+    """An array of the shape, dtype and library of another, all x."""
+    return namespace([like]).full(like.shape, x, like.dtype)
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
     return namespace((condition, a, b)).where(condition, a, b)
 

@@ -146,7 +146,7 @@ class Tensor(ArrayNode):
         """d root / d self after `root.backward()`, in this Tensor's shape and dtype; zeros until then."""
         grad = self._grad
         if grad is None:
-            grad = np.zeros(self.shape, self.dtype)
+            grad = p.filled(self._value, 0)
             if self.primitive is None:
                 self._grad = self._owned = grad
         elif self._owned is not grad and isinstance(grad, (np.ndarray, np.generic)):
@@ -212,8 +212,7 @@ class Tensor(ArrayNode):
                     f"backward: a Tensor of shape {self.shape} has no single gradient to start from; "
                     "reduce it to one number first, as in y.sum().backward(), or pass backward(gradient) of its shape"
                 )
-            library = np if isinstance(self._value, (np.ndarray, np.generic)) else self._value.__array_namespace__()
-            gradient = library.full(self.shape, 1, self.dtype)
+            gradient = p.filled(self._value, 1)
         else:
             gradient = self._like(gradient._value if isinstance(gradient, Tensor) else gradient, "backward: gradient")
         backpropagate(self, gradient)
