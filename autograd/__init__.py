@@ -8,9 +8,12 @@
 12.0
 """
 
+from autograd.cards import card
+from autograd.drawing import draw_dot
 from autograd.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
 from autograd.gradcheck import gradcheck, taylor_test
 from autograd.modes import AnomalyError, detect_anomaly, no_grad, record_source
+from autograd.player import play
 from autograd.report import GradcheckError, GradcheckReport
 from autograd.sessions import debug, pm, set_trace
 from autograd.stepper import Stepper
@@ -24,15 +27,18 @@ __all__ = [
     "Stepper",
     "Tensor",
     "Value",
+    "card",
     "debug",
     "detach",
     "detect_anomaly",
+    "draw_dot",
     "grad",
     "gradcheck",
     "hessian",
     "hvp",
     "jacobian",
     "no_grad",
+    "play",
     "pm",
     "record_source",
     "set_trace",

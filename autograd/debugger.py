@@ -12,23 +12,29 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from autograd.drawing import picture
 from autograd.expressions import View, evaluate
 from autograd.graph import Node
 from autograd.localize import check_vjp
+from autograd.player import player
 from autograd.show import Show, summary
 from autograd.stepper import Stepper
 from autograd.stops import Breakpoint, Watch, parse_breakpoint, parse_watch
+from autograd.view import view
 
 __all__ = ["Debugger"]
 
 LONG = 50_000  # nodes to go from which a run shows its progress
 MOST = 200  # lines that one command prints
+SMALL = 150  # nodes that are drawn whole
+PLAYED = 2000  # nodes whose steps a page can hold
 
 HELP = """
   n [k]               finish k nodes' vjps            rn [k]   the same, backwards
@@ -47,6 +53,8 @@ HELP = """
   display EXPR        print at each stop;  undisplay
   set X.grad = 0      what if (undo takes it back);  set X.data = 2 computes forward again
   check X             compare the vjps of X with finite differences
+  draw [FILE]         draw the graph, or a large one around here, with the position lit
+  save FILE           write the whole backward pass as a page that plays it, as in save backprop.html
   commit              write the gradients into the nodes, as backward() does
   h, q, q all         help; leave, with gradients as they were; and do not stop again in this script
 An empty line repeats the last command. A node called like a command is reached with p, x and why.
@@ -80,6 +88,7 @@ class Debugger(cmd.Cmd):
         self.place = 0
         self.finished = False  # left by q all
         self.committed = False
+        self.folder = ""  # of drawings without a name
         self._todo: list[str] = []  # commands of the breakpoint just reached
         n = len(self.stepper.nodes)
         self.intro = f"{n:,} operation{'s' * (n != 1)} from {self.show.names[root] if n else 'a leaf'}; nothing is done yet. h for help."
@@ -699,6 +708,32 @@ class Debugger(cmd.Cmd):
         self.stepper.commit()
         self.committed = True
         self.say("written, as by backward(): leaves added up, others replaced")
+
+    # ---- drawing ----
+
+    def do_draw(self, text: str) -> None:
+        """draw [FILE]: an SVG of the graph with the position lit; of a large graph, what is around here."""
+        s, here = self.stepper, self._here() or self.stepper.root
+        around = None if len(s.nodes) <= SMALL else here
+        seen = view(s, self.show.names, SMALL, around=around, up=3, down=3)
+        drawing = picture(seen, Show(s, names=self.show.names), s.grad, lit=None if s.at_end and not self.path else here)
+        if not text:
+            self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")
+        path = text or os.path.join(self.folder, f"step{s.done}.svg")
+        self.say(f"drawn: {drawing.save(path if os.path.splitext(path)[1] else path + '.svg')}" + (f"   ({seen.note})" if seen.note else ""))
+        notebook = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        if hasattr(notebook, "kernel"):
+            sys.modules["IPython.display"].display(drawing)
+
+    def do_save(self, text: str) -> None:
+        """save FILE: the whole backward pass as one page that plays it; of a large graph, what is around here."""
+        if not text:
+            raise ValueError("save where? as in save backprop.html")
+        s = self.stepper
+        options = {} if len(s.nodes) <= PLAYED else {"around": self._here() or s.root, "up": 3, "down": 3}
+        path = text if os.path.splitext(text)[1] else text + ".html"
+        made = player(Show(s, names=self.show.names), **options)
+        self.say(f"saved: {made.save(path)}" + (f"   ({made.note})" if made.note else ""))
 
     # ---- leaving ----
 

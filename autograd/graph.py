@@ -131,6 +131,9 @@ class Node:
     primitive: Primitive | None
     source: Any
     debug: Callable[..., None]  # the debugger's way in, set by `sessions`
+    _repr_svg_: Callable[..., str | None]  # what a notebook shows, set by `cards`
+    _repr_html_: Callable[..., str | None]
+    _repr_mimebundle_: Callable[..., dict[str, str]]
 
     @property
     def parents(self) -> tuple[Node | None, ...]:

@@ -14,29 +14,29 @@ ENDS = 6  # nodes shown at either end of a long path
 
 
 class Names:
-    """What to call the nodes of a stepper: their label, the variable that their line assigns, or %k.
+    """What to call the nodes of a tape: their label, the variable that their line assigns, or %k.
 
     %k is the node's place on the tape; leaves without a name are %k.i, by the operation and
     argument that used them first.
     """
 
-    def __init__(self, stepper: Stepper) -> None:
+    def __init__(self, root: Node, nodes: list[Node]) -> None:
         self.by_id: dict[int, str] = {}
         self.by_name: dict[str, Node] = {}
         self._again: dict[str, int] = {}
         lines: dict[tuple[str, int, str], Node] = {}
-        for node in stepper.nodes:  # the last operation of a line is what the line assigns
+        for node in nodes:  # the last operation of a line is what the line assigns
             if node.source is not None:
                 lines[node.source.file, node.source.line, node.source.scope] = node
         assigned = {node.id: _assigned(node.source.code) for node in lines.values()}
-        for k, node in enumerate(stepper.nodes):
+        for k, node in enumerate(nodes):
             for i, p in enumerate(node.parents):
                 if p is not None and p.primitive is None and p.id not in self.by_id:
                     self._add(p, p.label, f"%{k}.{i}")
             self._add(node, node.label or assigned.get(node.id, ""), f"%{k}")
             self.by_name[f"%{k}"] = node
-        if not stepper.nodes:
-            self._add(stepper.root, stepper.root.label, "%0")
+        if not nodes:
+            self._add(root, root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
         base = name = name or otherwise
@@ -77,27 +77,28 @@ def summary(x: Any) -> str:
     if x.ndim == 0:
         return number(x)
     if x.size <= 6:
-        return f"{np.array2string(x, precision=4, separator=', ')} {_shape(x)}".replace("\n", "")
+        return f"{np.array2string(x, precision=4, separator=', ')} {shape_text(x.shape)}".replace("\n", "")
     fine = x[np.isfinite(x)]
-    text = f"{_shape(x)} {x.dtype}"
+    text = f"{shape_text(x.shape)} {x.dtype}"
     if fine.size:
         text += f"  min {fine.min():.3g}  mean {fine.mean():.3g}  max {fine.max():.3g}  norm {np.sqrt((fine.astype(float) ** 2).sum()):.3g}"
     counts = ((np.isnan(x).sum(), "nan"), (np.isinf(x).sum(), "inf"), ((x == 0).sum(), "zero"))
     return text + "".join(f"  {n:,} {what}" for n, what in counts if n)
 
 
-def _shape(x: Any) -> str:
-    return "(" + ",".join(map(str, np.shape(x))) + ")"
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape without spaces: (8,4) or (8,)."""
+    return f"({','.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
 # ---- steps -------------------------------------------------------------------------------
 
 
 class Show:
-    """Writes steps of one stepper. colour: with terminal colours."""
+    """Writes steps of one stepper. colour: with terminal colours. names: if they are known already."""
 
-    def __init__(self, stepper: Stepper, colour: bool = False) -> None:
-        self.stepper, self.names, self.colour = stepper, Names(stepper), colour
+    def __init__(self, stepper: Stepper, colour: bool = False, names: Names | None = None) -> None:
+        self.stepper, self.names, self.colour = stepper, names or Names(stepper.root, stepper.nodes), colour
 
     def paint(self, text: str, code: str) -> str:
         """Text in a colour, where there is colour: 1 bold, 2 faint, 31 red, 36 cyan."""
@@ -145,7 +146,11 @@ class Show:
         shapes = ""
         if "@" in c.symbol:
             arguments = self.stepper.arguments(c.node)
-            left, right = (_shape(data), _shape(arguments[1]) + "ᵀ") if c.argument == 0 else (_shape(arguments[0]) + "ᵀ", _shape(data))
+            left, right = (
+                (shape_text(np.shape(data)), shape_text(np.shape(arguments[1])) + "ᵀ")
+                if c.argument == 0
+                else (shape_text(np.shape(arguments[0])) + "ᵀ", shape_text(np.shape(data)))
+            )
             shapes = f"   {left} @ {right}"
         if c.value is None:
             return [f"  d{name} += {rule}{shapes}   waits for d{out}"]

@@ -9,6 +9,7 @@ these. It is data for notebooks, tests and the prompt in `debugger`; it prints n
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -411,6 +412,10 @@ class Stepper:
                 node._grad = g if node.primitive is not None or node._grad is None else node._grad + g
 
     # ---- explaining ----
+
+    def made(self) -> Iterator[tuple[Node, Any]]:
+        """The contributions made so far, in order: an input, and what it received."""
+        return ((e.parent, e.value) for e in self._log if e.index >= 0)
 
     def why(self, node: Node) -> list[Contribution]:
         """The contributions that make up a node's gradient so far, in the order in which they came."""

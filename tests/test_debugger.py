@@ -421,7 +421,7 @@ def test_debug_of_a_function_records_its_lines(monkeypatch: pytest.MonkeyPatch, 
 
     ag.debug(f, {"w": np.array([1.0, 2.0])}, 3.0, np.array([0, 1]))
     said = capsys.readouterr().out
-    assert "sum ->" in said and 'return (params["w"][tokens] * k).sum()' in said and "w = [1., 2.] (2), grad 0" in said
+    assert "sum ->" in said and 'return (params["w"][tokens] * k).sum()' in said and "w = [1., 2.] (2,), grad 0" in said
     with pytest.raises(TypeError, match="depends on no float"):
         ag.debug(lambda: 1.0)
     lines = iter(["c", "q"])

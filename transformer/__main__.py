@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,check,debug,params}`."""
+"""The command line: `python -m transformer {train,sample,check,draw,debug,params}`."""
 
 from __future__ import annotations
 
@@ -174,21 +174,45 @@ def check(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-# ---- debug -----------------------------------------------------------------------------
+# ---- debug and draw --------------------------------------------------------------------
 
 
 def debug(args: argparse.Namespace) -> int:
     """Step through the backward pass of the loss on one text."""
-    config = _config(args)
-    vocabulary = Vocabulary("".join(sorted(set(args.text))) if args.text else "abcdefghijklmnopqrstuvwxyz")
-    config = dataclasses.replace(config, vocab_size=args.vocab_size or vocabulary.size)
-    rng = np.random.default_rng(args.seed)
-    tokens = np.array([vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary])[: config.block_size + 1]
-    params: dict[str, Any] = init(config, rng)
+    config, params, tokens = _example(args)
     if args.scalar:
         params = {name: p.astype(object) for name, p in params.items()}
     ag.debug(loss, params, tokens, config)
     return 0
+
+
+def draw(args: argparse.Namespace) -> int:
+    """Draw the graph of the loss on one text, after its backward pass, or write the page that plays it."""
+    config, params, tokens = _example(args)
+    if args.zoom and args.play:
+        raise ValueError("--zoom draws one operation, and --play plays the whole graph: choose one")
+    kind: Any = ag.values if args.scalar else ag.Tensor
+    with ag.record_source():
+        root = loss({name: kind(p, name) for name, p in params.items()}, tokens, config)
+    root = root.item() if isinstance(root, np.ndarray) else root
+    root.backward()
+    shown: dict[str, Any] = {"depth": args.depth, "open": tuple(args.open), "top": args.top, "limit": args.limit}
+    out = args.out or ("backprop.html" if args.play else "graph.svg")
+    if args.play:
+        made = ag.play(root, **shown)
+        print(f"{made.save(out)}: open it in a browser" + (f"\n{made.note}" if made.note else ""))
+    else:
+        print(ag.draw_dot(root, zoom=args.zoom, derivatives=args.derivatives, **shown).save(out))
+    return 0
+
+
+def _example(args: argparse.Namespace) -> tuple[Config, dict[str, Any], np.ndarray]:
+    """A fresh model and the tokens of one text."""
+    config = _config(args)
+    vocabulary = Vocabulary("".join(sorted(set(args.text))) if args.text else "abcdefghijklmnopqrstuvwxyz")
+    config = dataclasses.replace(config, vocab_size=args.vocab_size or vocabulary.size)
+    tokens = np.array([vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary])[: config.block_size + 1]
+    return config, init(config, np.random.default_rng(args.seed)), tokens
 
 
 # ---- sample and params -----------------------------------------------------------------
@@ -287,15 +311,37 @@ def _parser() -> argparse.ArgumentParser:
         description="Build the loss of a fresh tiny model on one text and step through its backward pass, forth and back; h at the prompt lists the commands.",
     )
     p.set_defaults(run=debug)
-    p.add_argument("--text", help="the document (default: emma)")
-    p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
-    p.add_argument("--seed", type=_seed, default=0, help="seed of the parameters (default: %(default)s)")
+    _add_example(p)
     _add_config(p, preset="vanilla", n_layer=1, n_head=2, n_embd=4, block_size=8)
+
+    p = commands.add_parser(
+        "draw",
+        help="draw the computation graph, or write a page that plays backprop",
+        description="Build the loss of a fresh tiny model on one text, run its backward pass, and draw the graph as SVG, "
+        "folded so that it fits a screen; or, with --play, write one HTML page that plays the backward pass over the drawing.",
+    )
+    p.set_defaults(run=draw)
+    p.add_argument("--out", metavar="FILE", help="what to write: .svg, .gv or, with Graphviz installed, .png and .pdf (default: graph.svg, or backprop.html)")
+    p.add_argument("--play", action="store_true", help="write the page that plays backprop")
+    p.add_argument("--depth", type=_seed, help="open every scope down to this level and fold what is deeper")
+    p.add_argument("--open", action="append", default=[], metavar="SCOPE", help="open this scope, as attention or block#2; may be given again")
+    p.add_argument("--top", type=_count, help="only so many nodes: those that receive the largest gradient contributions")
+    p.add_argument("--limit", type=_count, default=40, help="fold a graph of more nodes than this (default: %(default)s)")
+    p.add_argument("--zoom", metavar="SCOPE", help="the operations of one scope, as softmax, as single Values")
+    p.add_argument("--derivatives", action="store_true", help="write local derivatives on the edges")
+    _add_example(p)
+    _add_config(p, preset="vanilla", n_layer=4, n_head=2, n_embd=4, block_size=8)
 
     p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
     p.set_defaults(run=params)
     _add_config(p)
     return parser
+
+
+def _add_example(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--text", help="the document (default: emma)")
+    p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
+    p.add_argument("--seed", type=_seed, default=0, help="seed of the parameters (default: %(default)s)")
 
 
 def _add_config(p: argparse.ArgumentParser, preset: str = "microgpt", **defaults: Any) -> None:

@@ -1,0 +1,134 @@
+"""One Tensor operation, or all those of one scope, as the graph of single Values that it is.
+
+The recorded operations run once more, on arrays of Values, so every number is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd.folding import fits, no_scope
+from autograd.graph import Node, ScalarNode, state
+from autograd.primitives import raw
+from autograd.show import Names, shape_text
+from autograd.stepper import Stepper
+from autograd.value import Value, values
+
+__all__ = ["zoomed"]
+
+MOST = 100  # operations up to which all elements of a result are shown
+
+
+def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
+    """A stepper over single Values, the ids of those that are shown, and a note.
+
+    what: a node that an operation on Tensors made, or a scope; or a pair of that and the index
+    of an element of the result. Raises ValueError where there is nothing to expand or the
+    index is outside, TypeError for anything else.
+    """
+    element: Any = None
+    if isinstance(what, tuple) and len(what) == 2:
+        what, element = what
+    names = Names(stepper.root, stepper.nodes)
+    what = names.by_name.get(what, what) if isinstance(what, str) else what
+    if isinstance(what, str):
+        scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
+        parts = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
+        found = next((path for path in parts if fits(path, what)), None)
+        if found is None:
+            raise no_scope("zoom", what, scopes)
+        title = "/".join(found)
+        nodes = [node for node in stepper.nodes if node.scope == title or node.scope.startswith(title + "/")]
+    elif isinstance(what, Node):
+        if what.id not in stepper.index:
+            raise ValueError("draw_dot: zoom takes a Tensor of this graph that an operation made; leaves have nothing inside")
+        nodes, title = [what], f"{names[what]} = {what.op}"
+    else:
+        raise TypeError(f"draw_dot: zoom must be a Tensor, a scope, or a pair of that and an index, got {type(what).__name__}")
+    if any(isinstance(node, ScalarNode) for node in nodes):
+        raise ValueError(f"draw_dot: zoom expands operations on Tensors, and {title} is of single Values already; around= shows its neighbours")
+    out = nodes[-1]
+    shape = np.shape(out._value)
+    before = state.change(recording=True, source=None, check=None)
+    try:
+        result = _run(nodes, names)
+        places = list(np.ndindex(shape))
+        note = f"{title}, as single Values"
+        if element is not None:
+            places = [_place(element, shape)]
+        elif len(_below(result.flat)) > MOST:
+            places = places[:1]
+        if places != list(np.ndindex(shape)):
+            note = f"{title}, element {list(places[0])} of {shape_text(shape)} as single Values, with what flows back through it alone"
+            note += "" if element is not None else "; zoom=(..., index) shows another"
+        shown = [result[i] for i in places]
+        only = {n.id for n in _below(shown)}
+        gradient = raw(out._grad)
+        weights = [1.0 if gradient is None else float(gradient[i]) for i in places]
+        root: Any = shown[0] * weights[0]
+        for v, g in zip(shown[1:], weights[1:]):
+            root = root + v * g
+        if gradient is not None:
+            root.backward()
+    finally:
+        state.change(**before)
+    return Stepper(root), only, note
+
+
+def _run(nodes: list[Node], names: Names) -> np.ndarray:
+    """The recorded operations once more, on object arrays of Values; the result of the last."""
+    done: dict[int, Any] = {}
+    result: Any = None
+    for node in nodes:
+        assert node.primitive is not None
+        args = []
+        for i, (parent, saved) in enumerate(zip(node.parents, node.saved, strict=True)):
+            if parent is None:
+                args.append(saved)
+                continue
+            if parent.id not in done:
+                # A name of one line for each input, and never the same for two.
+                done[parent.id] = _values(saved, names[parent] if parent.label or parent.primitive else f"input{i}")
+            args.append(done[parent.id])
+        if node.op == "astype":  # Values are float64, all of them
+            result = args[0]
+        elif node.primitive.scalar is not None:
+            result = np.frompyfunc(node.primitive, len(args), 1)(*args)
+        else:
+            result = node.primitive.array(*args)
+        result = done[node.id] = np.asarray(result, object)
+        for index, v in np.ndenumerate(result):
+            if isinstance(v, Value) and not v.label and not names[node].startswith("%"):
+                v.label = _named(names[node], index)
+    return np.asarray(result, object)
+
+
+def _values(array: Any, label: str) -> np.ndarray:
+    x = np.asarray(array, float)
+    return values(x, label) if x.ndim else np.asarray(Value(float(x), label), object)
+
+
+def _named(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def _below(roots: Iterable[Any]) -> list[Node]:
+    """The nodes that lead to some Values, these included."""
+    found: dict[int, Node] = {}
+    todo = [v for v in roots if isinstance(v, Value)]
+    while todo:
+        node: Any = todo.pop()
+        if node.id not in found:
+            found[node.id] = node
+            todo += node.inputs
+    return list(found.values())
+
+
+def _place(element: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    index = element if isinstance(element, tuple) else (element,)
+    if len(index) != len(shape) or not all(isinstance(i, (int, np.integer)) and -n <= i < n for i, n in zip(index, shape)):
+        raise ValueError(f"draw_dot: zoom: {element!r} is no index of an element of a result of shape {shape_text(shape)}")
+    return tuple(int(i) % n for i, n in zip(index, shape))
