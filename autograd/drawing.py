@@ -153,13 +153,13 @@ def picture(
     for i, box in enumerate(seen.boxes):
         label, attributes = _box(box, i, heat, show, grad, i == marked)
         if tooltips and box.nodes:
-            # A set minus for the backslash, which dot would read twice here.
-            attributes["tooltip"] = _text("; ".join(map(show.header, box.nodes[:3])).replace("\\", "\N{SET MINUS}"))
-        graphs[box.cluster].node(f"n{i}", nohtml(r"\n".join(label)), attributes)
+            # A set minus for the backslash, which dot would read twice here; and -> is for edges alone.
+            attributes["tooltip"] = _text("; ".join(map(show.header, box.nodes[:3])).replace("\\", "\N{SET MINUS}").replace("->", "→"))
+        graphs[box.cluster].node(f"n{i}", nohtml(r"\n".join(label)), _attributes=attributes)
     for cluster in sorted(seen.clusters, key=len, reverse=True):
         graphs[cluster[:-1]].subgraph(graphs[cluster])
     for i, edge in enumerate(seen.edges):
-        dot.edge(f"n{edge.tail}", f"n{edge.head}", None, _edge(edge, i, seen, show, derivatives, lit))
+        dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=_edge(edge, i, seen, show, derivatives, lit))
     if legend or (legend is None and heat.high > 0):
         dot.subgraph(_legend(seen, heat))
     return dot
@@ -313,10 +313,9 @@ def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
     title = "legend" if heat.high == 0 else f"outline: |grad|\n{' … '.join(dict.fromkeys((number(heat.low), number(heat.high))))}"
     graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr={"fontsize": "9", "margin": "0.06,0.03"})
     if heat.high > 0:
-        graph.node(
-            "heat", "", {"shape": "box", "style": "striped", "color": FAINT, "fillcolor": ":".join(HEAT[1:]), "height": "0.14", "width": "1", "class": "legend"}
-        )
+        strip = {"shape": "box", "style": "striped", "color": FAINT, "fillcolor": ":".join(HEAT[1:]), "height": "0.14", "width": "1", "class": "legend"}
+        graph.node("heat", "", _attributes=strip)
     for kind in ("leaf", "operation", "fold"):
         if any(box.kind == kind for box in seen.boxes):
-            graph.node(kind, kind, {"fillcolor": FILL[kind], "color": HEAT[0], "class": f"legend {kind}"})
+            graph.node(kind, kind, _attributes={"fillcolor": FILL[kind], "color": HEAT[0], "class": f"legend {kind}"})
     return graph

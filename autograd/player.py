@@ -141,7 +141,7 @@ class _Page:
         rule, total = (line.strip() for line in show.contribution(c))
         edge = self.seen.edge.get((c.node.id, c.argument), "")
         lines = (("head", head), ("upstream", upstream), ("rule", rule), ("sum", total))
-        return self._item(c.parent, c.after, lines, f"{name} {show.names[c.parent]}", n=self.seen.box[c.node.id], e=edge, k=s.index[c.node.id])
+        return self._item(c.parent, c.after, lines, n=self.seen.box[c.node.id], e=edge, k=s.index[c.node.id])
 
     def _sets(self, after: Position, until: Position) -> Iterator[str]:
         edits = self.show.stepper.edits
@@ -149,11 +149,9 @@ class _Page:
             for node, value in edits[position]:
                 if node.id in self.seen.box:
                     name = self.show.names[node]
-                    yield self._item(
-                        node, value, (("head", "what if"), ("sum", f"{name}.grad = {summary(value)} (set)")), name, n="", e="", k=f"set{self.count}"
-                    )
+                    yield self._item(node, value, (("head", "what if"), ("sum", f"{name}.grad = {summary(value)} (set)")), n="", e="", k=f"set{self.count}")
 
-    def _item(self, node: Node, value: Any, lines: Any, names: str, **data: Any) -> str:
+    def _item(self, node: Node, value: Any, lines: Any, **data: Any) -> str:
         self.count += 1
         if self.count > MOST:
             raise ValueError(
@@ -162,7 +160,7 @@ class _Page:
             )
         box = self.seen.box[node.id]
         text, level = self._receive(node, value)
-        data |= {"p": box, "g": text, "h": level, "names": names}
+        data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
         attributes = " ".join(f'data-{key}="{escape(str(x))}"' for key, x in data.items())
         return f"<li {attributes}>" + "".join(f'<span class="{kind}">{escape(line)}</span>' for kind, line in lines) + "</li>"
 

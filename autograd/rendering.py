@@ -69,7 +69,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         """Write a picture where the name ends like one, as x.svg does, and the DOT text elsewhere; gives the path."""
         path = Path(directory or self.directory, os.fspath(filename or self.filename))
         if path.suffix.lower() not in PICTURES:
-            return str(super().save(filename, directory, **options))
+            return str(super().save(filename, directory=directory, **options))
         picture = self.pipe(path.suffix[1:].lower())
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture)
@@ -88,12 +88,12 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     ) -> str:
         """Write the DOT text to `filename` and the picture beside it, or to `outfile`; gives the picture's path."""
         if outfile is not None:
-            outfile = Path(directory or self.directory, os.fspath(outfile))
+            filename = filename or Path(outfile).with_suffix(".gv")
+            outfile = Path(directory or self.directory, outfile)
             format = format or outfile.suffix[1:].lower()
-            filename, directory = filename or outfile.with_suffix(".gv").name, outfile.parent
         format = format or self.format
         picture = self.pipe(format)
-        source = super().save(filename, directory)
+        source = super().save(None if filename is None else os.fspath(filename), directory=directory)
         target = str(outfile or f"{source}.{format}")
         Path(target).write_bytes(picture)
         if cleanup:

@@ -118,7 +118,7 @@
     function search(text) {
       const wanted = text.trim().toLowerCase();
       const has = (s) => s.toLowerCase().includes(wanted);
-      const inside = new Set(steps.filter((li) => has(li.dataset.names)).map((li) => li.dataset.p));
+      const inside = new Set(steps.filter((li) => has(li.dataset.name)).map((li) => li.dataset.p));
       matches = wanted ? [...boxes.keys()].filter((b) => has(boxes.get(b).textContent) || inside.has(b)) : [];
       found = -1;
       for (const [name, g] of boxes) g.classList.toggle("match", matches.includes(name));
