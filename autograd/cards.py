@@ -109,9 +109,9 @@ def _numbers(x: np.ndarray) -> str:
 
 def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]:
     """Blue below zero, orange above, red for nan and inf; rows and columns are left out evenly where there are too many."""
-    table = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)  # (rows, columns)
-    if not table.size:
+    if not x.size:
         return "", 0.0, 0.0
+    table = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)  # (rows, columns)
     table = table[:: -(-table.shape[0] // ROWS), :: -(-table.shape[1] // COLUMNS)]
     size = np.abs(np.where(np.isfinite(table), table, 0.0))
     strength = size / (size.max() or 1.0)

@@ -732,7 +732,13 @@ class Debugger(cmd.Cmd):
         s = self.stepper
         options = {} if len(s.nodes) <= PLAYED else {"around": self._here() or s.root, "up": 3, "down": 3}
         path = text if os.path.splitext(text)[1] else text + ".html"
-        made = player(Show(s, names=self.show.names), **options)
+        here = s.position
+        try:
+            self._travel(len(s.nodes))  # with a bar where that is far, as it is back
+            made = player(Show(s, names=self.show.names), **options)
+        finally:
+            self._travel(here[0])
+            s.move_to(here)
         self.say(f"saved: {made.save(path)}" + (f"   ({made.note})" if made.note else ""))
 
     # ---- leaving ----

@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from autograd.drawing import heat_of, nodes_of, numbers, picture, size
 from autograd.graph import Node
 from autograd.show import Show, summary
@@ -25,6 +27,7 @@ __all__ = ["Player", "play", "player"]
 
 LIMIT = 400  # nodes that are drawn whole
 MOST = 5000  # steps of one page
+LONG = 50_000  # nodes from which the recording shows its progress
 
 PAGE = Path(__file__).parent / "page"
 
@@ -125,14 +128,17 @@ class _Page:
         s.start()
         self._receive(s.root, s.seed)
         yield from self._sets((-1, 0), s.position)
-        while True:
-            before = s.position
-            c = s.step()
-            if c is not None and c.node.id in self.seen.box and c.parent.id in self.seen.box:
-                yield self._step(c)
-            yield from self._sets(before, s.position)
-            if c is None:
-                return
+        with tqdm(total=len(s.nodes), unit="node", disable=len(s.nodes) < LONG, leave=False) as bar:
+            while not s.at_end:
+                before = s.position
+                if s.current is not None and s.current.id in self.seen.box:
+                    c = s.step()
+                    if c is not None and c.node.id in self.seen.box and c.parent.id in self.seen.box:
+                        yield self._step(c)
+                else:
+                    s.goto(s.done + 1)  # many times faster, for its steps are not told
+                yield from self._sets(before, s.position)
+                bar.update(s.done - before[0])
 
     def _step(self, c: Contribution) -> str:
         show, s = self.show, self.show.stepper

@@ -167,3 +167,18 @@ def test_bad_input(command: str, message: str, tmp_path: Path, capsys: pytest.Ca
         status = exit.code  # type: ignore[assignment]
     err = capsys.readouterr().err
     assert status == 2 and message in err and "Traceback" not in err
+
+
+def test_draw_and_play(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", "--out", "graph.svg"]) == 0
+    assert capsys.readouterr().out == "graph.svg\n"
+    assert "block × 4" in Path("graph.svg").read_text()
+    assert main(["draw", "--play"]) == 0
+    assert capsys.readouterr().out.startswith("backprop.html: open it in a browser")
+    assert Path("backprop.html").read_text().count("<li data-") > 200
+    assert main(["draw", "--scalar", "--n-layer", "1", "--zoom", "softmax"]) == 2
+    assert "is of single Values already" in capsys.readouterr().err
+    assert main(["draw", "--zoom", "softmax", "--out", "z.gv"]) == 0
+    assert "as single Values" in Path("z.gv").read_text()
+    assert main(["draw", "--open", "attentoin"]) == 2
+    assert "did you mean attention?" in capsys.readouterr().err

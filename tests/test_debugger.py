@@ -431,3 +431,38 @@ def test_debug_of_a_function_records_its_lines(monkeypatch: pytest.MonkeyPatch, 
 
 def test_completion(prompt: Any) -> None:
     assert "weight" in prompt.debugger.completedefault("wei") and {"watch", "w", "why", "weight"} <= set(prompt.debugger.completenames("w"))
+
+
+def test_draw_shows_the_position_and_save_writes_the_page(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    t("n 2")
+    assert t("draw here.svg").strip() == "drawn: here.svg"
+    drawing = (tmp_path / "here.svg").read_text()
+    lit = re.findall(r'<g id="[^"]*" class="edge [^"]*\blit\b', drawing)
+    assert len(lit) == 2  # of the addition that comes next
+    assert "grad 0.5" in drawing and "grad -<" in drawing.replace("&#45;", "-")
+    unnamed = t("draw").strip().removeprefix("drawn: ")
+    assert Path(unnamed).is_file() and str(tmp_path) not in unnamed
+    assert "save where? as in save backprop.html" in t("save")
+    assert t("save backprop").strip() == "saved: backprop.html"
+    page = (tmp_path / "backprop.html").read_text()
+    assert page.count("<li data-") == 9 and "o = n.tanh()" in page and "\x1b" not in page
+    assert t("n").startswith("[2/5]")  # it is where it was
+    assert "*** FileNotFoundError" in t("save nowhere/else/x.html")
+    assert t("n").startswith("[1/5]")
+    t.leave()
+    assert "draw [FILE]" in HELP and "save FILE" in HELP
+
+
+def test_draw_of_a_large_graph_shows_what_is_around(tmp_path: Path) -> None:
+    x = Value(1.0, label="x")
+    for _ in range(3000):
+        x = x * 1.001
+    debugger = Debugger(x)
+    debugger.stdout = io.StringIO()
+    for line in ("n 5", "undo", "n 7", f"draw {tmp_path / 'a.svg'}", f"save {tmp_path / 'b.html'}"):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.count("7 of 3,001 nodes: around %2992, 3 up and 3 down") == 2, said
+    assert debugger.stepper.position == (7, 0)
+    assert (tmp_path / "b.html").read_text().count("<li data-") == 6
