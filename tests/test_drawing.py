@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -481,7 +482,8 @@ def contents(drawing: Any) -> Any:
 
 def test_the_same_drawing_with_and_without_dot(monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("dot") is None:
-        pytest.skip("no Graphviz `dot` on the PATH to compare with")
+        missing = pytest.fail if "dot" in os.environ.get("STEPGRAD_REQUIRE", "") else pytest.skip
+        missing("no Graphviz `dot` on the PATH to compare with")
     graph = neuron()
     graph["o"].backward()
     for drawing in (ag.draw_dot(graph["o"], derivatives=True), ag.draw_dot(model(layers=4))):
