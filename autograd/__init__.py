@@ -14,6 +14,7 @@ from autograd.functional import detach, grad, hessian, hvp, jacobian, value_and_
 from autograd.gradcheck import gradcheck, taylor_test
 from autograd.modes import AnomalyError, detect_anomaly, no_grad, record_source
 from autograd.player import play
+from autograd.rendering import RenderError
 from autograd.report import GradcheckError, GradcheckReport
 from autograd.sessions import debug, pm, set_trace
 from autograd.stepper import Stepper
@@ -24,6 +25,7 @@ __all__ = [
     "AnomalyError",
     "GradcheckError",
     "GradcheckReport",
+    "RenderError",
     "Stepper",
     "Tensor",
     "Value",

@@ -155,9 +155,9 @@ def _picture(node: Node) -> str | None:
 
 
 def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
-    """For Jupyter: the picture, and the text for where there are none."""
-    picture = card(node)
-    return {"text/plain": repr(node), **({"image/svg+xml": picture} if picture else {})}
+    """For Jupyter: the picture, and the text for where there are none. include, exclude: MIME types that are wanted, or not."""
+    bundle = {"text/plain": repr(node), "image/svg+xml": card(node)}
+    return {kind: x for kind, x in bundle.items() if x and (include is None or kind in include) and kind not in (exclude or ())}
 
 
 Node._repr_svg_ = Node._repr_html_ = _picture

@@ -45,7 +45,7 @@ class Box:
 
 @dataclass(slots=True)
 class Edge:
-    """From an input to its operation. argument: which, where it is one edge. again: from one call of merged ones to the next."""
+    """From an input to its operation. node, argument: of the operation, where it is one edge. again: from one call of merged ones to the next."""
 
     tail: int
     head: int
@@ -200,8 +200,11 @@ def _folded(places: dict[int, Node], leaves: dict[int, Node], limit: int, depth:
             again = parent.id in place and _other_call(found.calls.get(place[parent.id], {}), found.calls.get(k, {}))
             number = numbers.setdefault((there, here, again), len(result.edges))
             if number == len(result.edges):
-                result.edges.append(Edge(there, here, count=0, again=again))
-            result.edges[number].count += 1
+                result.edges.append(Edge(there, here, node, i, count=0, again=again))
+            edge = result.edges[number]
+            edge.count += 1
+            if edge.count > 1:
+                edge.node = None
             result.edge[node.id, i] = number
     return result
 

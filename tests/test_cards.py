@@ -62,6 +62,7 @@ def test_what_jupyter_asks_for() -> None:
         bundle = x._repr_mimebundle_()
         assert set(bundle) == {"text/plain", "image/svg+xml"}
         assert bundle["text/plain"] == repr(x)
+        assert set(x._repr_mimebundle_(include=["text/plain"])) == set(x._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
         assert x._repr_html_() == x._repr_svg_() == ag.card(x)
 
 

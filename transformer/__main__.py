@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # as in `... | head`: whoever reads has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ag.RenderError) as error:
         print(f"python -m transformer {args.command}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
