@@ -19,7 +19,7 @@ __all__ = ["card"]
 
 ROWS, COLUMNS = 16, 32  # cells of a heatmap at most
 MOST = 1_000_000  # elements that the numbers on a card are taken from at most
-CELL = 9
+CELL = 9  # pixels of a cell at least; few cells are larger
 STYLE = 'xmlns="http://www.w3.org/2000/svg" font-family="Helvetica, Arial, sans-serif" font-size="12"'
 
 
@@ -113,13 +113,14 @@ def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]
         return "", 0.0, 0.0
     table = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)  # (rows, columns)
     table = table[:: -(-table.shape[0] // ROWS), :: -(-table.shape[1] // COLUMNS)]
+    cell = max(CELL, min(24, 216 // max(table.shape)))
     size = np.abs(np.where(np.isfinite(table), table, 0.0))
     strength = size / (size.max() or 1.0)
     cells = []
     for (i, j), s in np.ndenumerate(strength):
         colour = "#d1242f" if not np.isfinite(table[i, j]) else _mixed((227, 106, 34) if table[i, j] > 0 else (32, 99, 196), float(s))
-        cells.append(f'<rect x="{left + j * CELL:g}" y="{top + i * CELL:g}" width="{CELL}" height="{CELL}" fill="{colour}"/>')
-    return "".join(cells), table.shape[1] * CELL, table.shape[0] * CELL
+        cells.append(f'<rect x="{left + j * cell:g}" y="{top + i * cell:g}" width="{cell}" height="{cell}" fill="{colour}"/>')
+    return "".join(cells), table.shape[1] * cell, table.shape[0] * cell
 
 
 def _mixed(colour: tuple[int, int, int], strength: float) -> str:

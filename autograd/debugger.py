@@ -24,6 +24,7 @@ from autograd.expressions import View, evaluate
 from autograd.graph import Node
 from autograd.localize import check_vjp
 from autograd.player import player
+from autograd.rendering import PICTURES
 from autograd.show import Show, summary
 from autograd.stepper import Stepper
 from autograd.stops import Breakpoint, Watch, parse_breakpoint, parse_watch
@@ -53,7 +54,7 @@ HELP = """
   display EXPR        print at each stop;  undisplay
   set X.grad = 0      what if (undo takes it back);  set X.data = 2 computes forward again
   check X             compare the vjps of X with finite differences
-  draw [FILE]         draw the graph, or a large one around here, with the position lit
+  draw [X] [FILE]     draw the graph, or what is around X, with the position lit; as in draw h.svg, draw h, draw h here.svg
   save FILE           write the whole backward pass as a page that plays it, as in save backprop.html
   commit              write the gradients into the nodes, as backward() does
   h, q, q all         help; leave, with gradients as they were; and do not stop again in this script
@@ -712,15 +713,20 @@ class Debugger(cmd.Cmd):
     # ---- drawing ----
 
     def do_draw(self, text: str) -> None:
-        """draw [FILE]: an SVG of the graph with the position lit; of a large graph, what is around here."""
-        s, here = self.stepper, self._here() or self.stepper.root
-        around = None if len(s.nodes) <= SMALL else here
-        seen = view(s, self.show.names, SMALL, around=around, up=3, down=3)
-        drawing = picture(seen, Show(s, names=self.show.names), s.grad, lit=None if s.at_end and not self.path else here)
-        if not text:
+        """draw [X] [FILE]: an SVG of the graph with the position lit; of what is around X, or around here where the graph is large."""
+        s, names = self.stepper, self.show.names
+        words = shlex.split(text)
+        path = words.pop() if words and os.path.splitext(words[-1])[1].lower() in PICTURES else ""
+        name = " ".join(words)
+        if name and name not in names.by_name:
+            raise ValueError(f"{name!r} is neither a node{self._nearest(name, names.by_name)} nor a file like graph.svg")
+        around = names.by_name[name] if name else None if len(s.nodes) <= SMALL else self._here_or_root()
+        seen = view(s, names, SMALL, around=around, up=3, down=3)
+        drawing = picture(seen, Show(s, names=names), s.grad, lit=self._here())
+        if not path:
             self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")
-        path = text or os.path.join(self.folder, f"step{s.done}.svg")
-        self.say(f"drawn: {drawing.save(path if os.path.splitext(path)[1] else path + '.svg')}" + (f"   ({seen.note})" if seen.note else ""))
+            path = os.path.join(self.folder, f"step{s.done}.svg")
+        self.say(f"drawn: {drawing.save(path)}" + (f"   ({seen.note})" if seen.note else ""))
         notebook = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
         if hasattr(notebook, "kernel"):
             sys.modules["IPython.display"].display(drawing)
@@ -730,8 +736,7 @@ class Debugger(cmd.Cmd):
         if not text:
             raise ValueError("save where? as in save backprop.html")
         s = self.stepper
-        options = {} if len(s.nodes) <= PLAYED else {"around": self._here() or s.root, "up": 3, "down": 3}
-        path = text if os.path.splitext(text)[1] else text + ".html"
+        options: dict[str, Any] = {} if len(s.nodes) <= PLAYED else {"around": self._here_or_root(), "up": 3, "down": 3}
         here = s.position
         try:
             self._travel(len(s.nodes))  # with a bar where that is far, as it is back
@@ -739,7 +744,11 @@ class Debugger(cmd.Cmd):
         finally:
             self._travel(here[0])
             s.move_to(here)
-        self.say(f"saved: {made.save(path)}" + (f"   ({made.note})" if made.note else ""))
+        self.say(f"saved: {made.save(text if os.path.splitext(text)[1] else text + '.html')}" + (f"   ({made.note})" if made.note else ""))
+
+    def _here_or_root(self) -> Node:
+        here = self._here()
+        return self.stepper.root if here is None else here
 
     # ---- leaving ----
 

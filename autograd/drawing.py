@@ -18,7 +18,7 @@ from autograd.primitives import raw
 from autograd.rendering import Drawing
 from autograd.show import Show, number, shape_text
 from autograd.stepper import Stepper
-from autograd.view import Box, Edge, View, view
+from autograd.view import Box, Edge, View, many, view
 from autograd.zoom import zoomed
 
 __all__ = ["LIMIT", "draw_dot", "heat_of", "nodes_of", "numbers", "picture", "size"]
@@ -63,12 +63,13 @@ def draw_dot(
         `record_source()` saw, calls that ran the same code as one, and by operation.
     depth: instead, open every scope down to this level and fold what is deeper.
     open: scopes to open in any case: "attention", "block#2", "block/mlp", or several of them.
-    around, up, down: a node, and how many operations towards the root and towards the leaves to show.
+    around, up, down: a node or its name in a drawing, and how many operations towards the root and towards the leaves to show.
     path: two nodes; show what lies on the paths between them.
     top: show only so many nodes, those that receive the largest gradient contributions.
-    zoom: a Tensor, or a scope such as "softmax"; show its operation as the graph of single Values
-        that it is, with the same numbers. A pair (node, index) chooses an element of the result.
-    derivatives: write each operation and its local derivative on the edges.
+    zoom: a Tensor, a scope such as "softmax", or "op:matmul" for the first of an operation; show it
+        as the graph of single Values that it is, with the same numbers. Of a large result one
+        element is shown, that of the largest gradient; a pair (node, index) chooses another.
+    derivatives: write each operation and its local derivative on the edges, where an edge is one.
     legend: what the colours mean; by default where gradients are shown.
 
     The outline of a box shows the size of its gradient, on a scale of its own for each drawing.
@@ -139,8 +140,13 @@ def picture(
     legend: bool | None = None,
     lit: Node | None = None,
     tooltips: bool = True,
+    widths: dict[int, int] | None = None,
 ) -> Drawing:
-    """A view as DOT. grad: gives the gradient of a node to show, None for none. lit: the node to mark, with its edges."""
+    """A view as DOT.
+
+    grad: gives the gradient of a node to show, None for none. lit: the node to mark, with its edges.
+    widths: per box, characters that a line of it must have room for.
+    """
     dot = Drawing(format=format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
     if seen.note:
         dot.attr(label=_text(seen.note))
@@ -155,6 +161,8 @@ def picture(
         if tooltips and box.nodes:
             # A set minus for the backslash, which dot would read twice here; and -> is for edges alone.
             attributes["tooltip"] = _text("; ".join(map(show.header, box.nodes[:3])).replace("\\", "\N{SET MINUS}").replace("->", "→"))
+        if widths and box.nodes:
+            attributes["width"] = f"{0.083 * widths.get(i, 0) + 0.2:.2f}"  # inches
         graphs[box.cluster].node(f"n{i}", nohtml(r"\n".join(label)), _attributes=attributes)
     for cluster in sorted(seen.clusters, key=len, reverse=True):
         graphs[cluster[:-1]].subgraph(graphs[cluster])
@@ -206,20 +214,20 @@ def _box(box: Box, number_: int, heat: Heat, show: Show, grad: Callable[[Node], 
 
 
 def _title(box: Box, show: Show) -> list[str]:
-    node, many = box.nodes[0], f" × {len(box.nodes):,}"
+    node = box.nodes[0]
     if box.kind == "fold":
         operations, leaves = box.hidden
         return [
             box.name + (f" × {box.calls:,}" if box.calls > 1 else ""),
-            f"{operations:,} operation{'s' * (operations != 1)}" + (f", {leaves:,} lea{'f' if leaves == 1 else 'ves'}" if leaves else ""),
+            many(operations, "operation") + (f", {many(leaves, 'lea', 'f', 'ves')}" if leaves else ""),
         ]
     if box.kind == "leaf":
         if len(box.nodes) == 1:
             return [show.names[node]]
         names = {n.label for n in box.nodes}
         first, last = box.nodes[0].label, box.nodes[-1].label
-        return [f"{first or 'leaves'} … {last}" if len(names) > 1 else first or "leaves", f"{len(box.nodes):,} leaves"]
-    return [f"{show.names[node]} = {node._op}" if len(box.nodes) == 1 else node._op + many]
+        return [f"{first or 'leaves'} … {last}" if len(names) > 1 else first or "leaves", many(len(box.nodes), "lea", "f", "ves")]
+    return [f"{show.names[node]} = {node._op}" if len(box.nodes) == 1 else node._op + f" × {len(box.nodes):,}"]
 
 
 def _edge(edge: Edge, number_: int, seen: View, show: Show, derivatives: bool, lit: Node | None) -> dict[str, str]:
@@ -229,11 +237,11 @@ def _edge(edge: Edge, number_: int, seen: View, show: Show, derivatives: bool, l
         attributes["label"] = nohtml(r"\n".join(map(_text, _derivative(show, edge.node, edge.argument))))
     elif edge.count > 1:
         attributes["label"] = f"{edge.count:,}"
-    if kinds & {"constant", "more"}:
-        attributes |= {"color": FAINT, "style": "dotted" if "more" in kinds else "solid"}
     if edge.again:  # drawn back from one call to the next
         attributes |= {"style": "dashed", "constraint": "false"}
-    if lit is not None and edge.head == seen.box.get(lit.id):
+    if kinds & {"constant", "more"}:
+        attributes |= {"color": FAINT, "style": "dotted" if "more" in kinds else "solid"}
+    elif lit is not None and edge.head == seen.box.get(lit.id):
         attributes |= {"class": f"e{number_} lit", "color": HEAT[3], "penwidth": "2.5"}
     return attributes
 
@@ -285,12 +293,12 @@ def size(grads: Iterable[Any]) -> float | None:
 
 
 class Heat:
-    """Steps from the smallest gradient of a drawing to its largest, evenly in the logarithm, over five decades at most."""
+    """Steps from the smallest gradient of a drawing to its largest, evenly in the logarithm, over one decade at least and five at most."""
 
     def __init__(self, sizes: list[float | None]) -> None:
         real = [x for x in sizes if x is not None and x > 0]
         self.high = max(real, default=0.0)
-        self.low = max(min(real, default=0.0), self.high * 1e-5)
+        self.low = min(max(min(real, default=0.0), self.high * 1e-5), self.high / 10)
 
     def level(self, size: float | None) -> int:
         """0 where there is no gradient or none yet, 1 to 5 by size, -1 for nan and inf."""
@@ -298,8 +306,6 @@ class Heat:
             return 0
         if not math.isfinite(size):
             return -1
-        if self.high == self.low:
-            return len(HEAT) - 1
         return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size / self.low)) / math.log(self.high / self.low))
 
 
@@ -310,12 +316,13 @@ def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:
 
 def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
     """What colours mean, in as many boxes as there are kinds, and one."""
-    title = "legend" if heat.high == 0 else f"outline: |grad|\n{' … '.join(dict.fromkeys((number(heat.low), number(heat.high))))}"
+    title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{number(heat.low)} … {number(heat.high)}, log scale"
     graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr={"fontsize": "9", "margin": "0.06,0.03"})
     if heat.high > 0:
         strip = {"shape": "box", "style": "striped", "color": FAINT, "fillcolor": ":".join(HEAT[1:]), "height": "0.14", "width": "1", "class": "legend"}
         graph.node("heat", "", _attributes=strip)
-    for kind in ("leaf", "operation", "fold"):
-        if any(box.kind == kind for box in seen.boxes):
+    shown = {box.kind for box in seen.boxes} | {"root"}
+    for kind in ("leaf", "operation", "fold", "root"):
+        if kind in shown:
             graph.node(kind, kind, _attributes={"fillcolor": FILL[kind], "color": HEAT[0], "class": f"legend {kind}"})
     return graph

@@ -113,7 +113,8 @@ class _Scopes:
         for f in frames[same:]:
             scope = self.stack[-1][1] if self.stack else ""
             if not f.f_code.co_name.startswith("<"):  # lambdas and comprehensions open no scope
-                scope = f"{scope}/{f.f_code.co_name}".lstrip("/")
+                name = f.f_code.co_qualname.rpartition("<locals>.")[2]  # block, or Layer.__call__
+                scope = f"{scope}/{name}".lstrip("/")
                 again = self.calls[scope]
                 self.calls[scope] += 1
                 scope += f"#{again}" if again else ""

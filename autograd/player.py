@@ -21,7 +21,7 @@ from autograd.drawing import heat_of, nodes_of, numbers, picture, size
 from autograd.graph import Node
 from autograd.show import Show, summary
 from autograd.stepper import Contribution, Position, Stepper
-from autograd.view import View, view
+from autograd.view import View, many, view
 
 __all__ = ["Player", "play", "player"]
 
@@ -32,13 +32,17 @@ LONG = 50_000  # nodes from which the recording shows its progress
 PAGE = Path(__file__).parent / "page"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Player:
-    """A recorded backprop. `.save(path)` writes it as a page, `.html` is that page, `.fragment` its part to put into another."""
+    """A recorded backprop. `.save(path)` writes it as a page, `.html` is that page, `.fragment` its part to put into another.
+
+    count: how many steps it has. note: what it leaves out.
+    """
 
     title: str
     fragment: str
-    note: str = ""  # what it leaves out
+    count: int
+    note: str
 
     @property
     def html(self) -> str:
@@ -52,66 +56,81 @@ class Player:
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the page; gives its path."""
+        if Path(path).suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"play: {os.fspath(path)!r} is no name of a page: it is HTML, as in backprop.html; draw_dot writes pictures")
         Path(path).write_text(self.html, encoding="utf-8")
         return os.fspath(path)
+
+    def __repr__(self) -> str:
+        return f"<Player: {self.title}, {many(self.count, 'step')}; .save('backprop.html') writes it>"
 
     def _repr_html_(self) -> str:
         """For Jupyter: the page in a frame, so that its script and its keys are its own."""
         return f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" style="width: 100%; height: 46rem; border: 0"></iframe>'
 
 
-def play(root: Any, path: str | os.PathLike[str] | None = None, gradient: Any = None, **options: Any) -> Player:
+def play(
+    root: Any,
+    path: str | os.PathLike[str] | None = None,
+    gradient: Any = None,
+    *,
+    rankdir: str = "LR",
+    depth: int | None = None,
+    open: str | tuple[str, ...] = (),
+    around: Any = None,
+    up: int = 2,
+    down: int = 2,
+    between: tuple[Any, Any] | None = None,
+    top: int | None = None,
+    limit: int = LIMIT,
+) -> Player:
     """Record the backward pass from `root` and write it as a page that plays it; gives a `Player`.
 
     path: where to write it, as "backprop.html"; without one nothing is written.
-    gradient: as for `Stepper`. options: what to show, as for `draw_dot`: depth, open, around, up, down, path
-    as `between`, top and limit; only steps among the nodes shown are played. The nodes' own `.grad` is left alone.
-    Raises ValueError for more than 5,000 steps, and what `Stepper` and `draw_dot` raise.
+    gradient: as for `Stepper`. The nodes' own `.grad` is left alone.
+    rankdir, depth, open, around, up, down, top, limit: what to show, as for `draw_dot`, and between
+    as its `path`; only steps among the nodes shown are played.
+    Raises ValueError for more than 5,000 steps and for a path that is not HTML, and what `Stepper` and `draw_dot` raise.
     """
-    stepper = Stepper(root, gradient)
-    show = Show(stepper)
-    made = player(show, **options)
+    if path is not None and not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"play: path is the file to write, as in play(root, 'backprop.html'), got {type(path).__name__}; between=(a, b) shows paths")
+    show = Show(Stepper(root, gradient))
+    chosen = {"depth": depth, "open": open, "around": around, "up": up, "down": down, "path": between, "top": top, "limit": limit}
+    made = player(show, rankdir=rankdir, **chosen)
     if path is not None:
         made.save(path)
     return made
 
 
-def player(show: Show, **options: Any) -> Player:
+def player(show: Show, rankdir: str = "LR", **chosen: Any) -> Player:
     """The backward pass of the stepper that is shown, its what-if edits included; it comes back to its position."""
-    rankdir = options.pop("rankdir", "LR")
-    if "between" in options:
-        options["path"] = options.pop("between")
-    seen = view(show.stepper, show.names, **nodes_of(show, "play", {"limit": LIMIT} | options))
+    seen = view(show.stepper, show.names, **nodes_of(show, "play", {"limit": LIMIT} | chosen))
     stepper = show.stepper
     here = stepper.position
-    title = f"Backprop of {show.names[stepper.root]}"
     try:
         stepper.end()
-        final = {i: stepper.grad(node) for i, node in _shown(seen)}
-        svg = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False).pipe("svg", encoding="utf-8")
-        heat = heat_of(seen, lambda node: final[node.id])
-        page = _Page(show, seen, heat)
+        final = {node.id: stepper.grad(node) for box in seen.boxes for node in box.nodes}
+        page = _Page(show, seen, heat_of(seen, lambda node: final[node.id]))
         steps = "\n".join(page.steps())
+        drawing = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False, widths=page.widths)
     finally:
         stepper.move_to(here)
-    root = seen.box.get(stepper.root.id, "")
+    name = show.names[stepper.root]
+    title = f"Backprop of {name}"
     seed = numbers("grad ", [stepper.seed])
-    start = f"Nothing is done yet. d{show.names[stepper.root]}/d{show.names[stepper.root]} = {summary(stepper.seed)}: the gradient starts here and flows back."
+    start = f"Nothing is done yet. dL/d{name} = {summary(stepper.seed)}: the gradient of the root, from where it flows back."
     fill = {
         "CSS": (PAGE / "player.css").read_text(encoding="utf-8"),
         "JS": (PAGE / "player.js").read_text(encoding="utf-8"),
         "TITLE": escape(title),
-        "ROOT": f'data-root="{root}" data-grad="{escape(seed)}" data-heat="{heat.level(size([stepper.seed]))}" data-start="{escape(start)}"',
-        "SVG": _slim(svg, f"Computation graph of {show.names[stepper.root]}: {len(seen.boxes)} boxes, {len(seen.edges)} edges"),
+        "ROOT": f'data-root="{seen.box.get(stepper.root.id, "")}" data-grad="{escape(seed)}" '
+        f'data-heat="{page.heat.level(size([stepper.seed]))}" data-start="{escape(start)}"',
+        "SVG": _slim(drawing.pipe("svg", encoding="utf-8"), f"Computation graph of {name}: {len(seen.boxes)} boxes, {len(seen.edges)} edges"),
         "STEPS": steps,
-        "COUNT": f"{page.count:,} step{'s' * (page.count != 1)}",
+        "COUNT": many(page.count, "step"),
     }
     text = (PAGE / "player.html").read_text(encoding="utf-8")
-    return Player(title, re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text), seen.note)
-
-
-def _shown(seen: View) -> Iterator[tuple[int, Node]]:
-    return ((node.id, node) for box in seen.boxes for node in box.nodes)
+    return Player(title, re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text), page.count, seen.note)
 
 
 class _Page:
@@ -120,6 +139,7 @@ class _Page:
     def __init__(self, show: Show, seen: View, heat: Any) -> None:
         self.show, self.seen, self.heat = show, seen, heat
         self.count = 0
+        self.widths: dict[int, int] = {}  # per box, its longest gradient as text
         self._in: dict[int, dict[int, Any]] = {i: {} for i, box in enumerate(seen.boxes) if len(box.nodes) > 1}
 
     def steps(self) -> Iterator[str]:
@@ -166,6 +186,7 @@ class _Page:
             )
         box = self.seen.box[node.id]
         text, level = self._receive(node, value)
+        self.widths[box] = max(self.widths.get(box, 0), len(text))
         data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
         attributes = " ".join(f'data-{key}="{escape(str(x))}"' for key, x in data.items())
         return f"<li {attributes}>" + "".join(f'<span class="{kind}">{escape(line)}</span>' for kind, line in lines) + "</li>"

@@ -14,9 +14,10 @@ from typing import Any
 
 import graphviz
 
-__all__ = ["Drawing", "RenderError", "render"]
+__all__ = ["PICTURES", "Drawing", "RenderError", "render"]
 
 SECONDS = 60  # a layout that takes longer is of a graph too large to read
+TEXTS = {"", ".gv", ".dot", ".txt"}
 PICTURES = {".svg", ".png", ".pdf", ".jpg", ".jpeg", ".gif", ".ps", ".eps", ".webp"}
 
 # A process of its own: a layout gone astray can be stopped, and a crash takes nobody along.
@@ -49,8 +50,9 @@ def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
         if done.returncode == 0 and done.stdout:
             return done.stdout
         said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-    hint = "" if dot or format == "svg" else f"; {format} takes Graphviz's `dot` on the PATH, svg does not"
-    raise RenderError(f"cannot make {format} of this drawing{hint} ({said.splitlines()[-1]})")
+    if dot is None and format != "svg":
+        raise RenderError(f"cannot make {format} of this drawing: that takes Graphviz's `dot` on the PATH; svg does not")
+    raise RenderError(f"cannot make {format} of this drawing: {said.splitlines()[-1]}")
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
@@ -58,7 +60,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     It shows itself in Jupyter. `.source` is the DOT text, `.save("x.svg")` writes the picture
     and `.save("x.gv")` the text, `.render("x")` writes both, `.pipe()` gives bytes.
+    Raises ValueError for a name that ends like neither, RenderError where the layout fails.
     """
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {self.source.count(chr(10))} lines of DOT; .save('graph.svg') writes it>"
 
     def pipe(self, format: str | None = None, *_: Any, encoding: str | None = None, **__: Any) -> Any:
         """The picture as bytes, or as text where an encoding is given."""
@@ -68,8 +74,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     def save(self, filename: Any = None, directory: Any = None, **options: Any) -> str:
         """Write a picture where the name ends like one, as x.svg does, and the DOT text elsewhere; gives the path."""
         path = Path(directory or self.directory, os.fspath(filename or self.filename))
-        if path.suffix.lower() not in PICTURES:
+        if path.suffix.lower() in TEXTS:
             return str(super().save(filename, directory=directory, **options))
+        if path.suffix.lower() not in PICTURES:
+            endings = ", ".join(sorted(PICTURES))
+            raise ValueError(f"draw_dot: cannot save {path.name}: a drawing ends in {endings}, its text in .gv; ag.play writes .html")
         picture = self.pipe(path.suffix[1:].lower())
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture)

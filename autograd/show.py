@@ -91,6 +91,10 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return f"({','.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
+def _times(g: str, local: str) -> str:
+    return {"1": g, "-1": f"-{g}"}.get(local, f"{g} * ({local})")
+
+
 # ---- steps -------------------------------------------------------------------------------
 
 
@@ -142,7 +146,7 @@ class Show:
             sum_ = f"{name}.grad: {number(c.before)} + {number(c.upstream)} * {number(c.local)} = {number(c.after)}"
             return [f"  {written}", f"  {self._alarm(sum_, c.after)}"]
         rule = self._filled(c, self._name_of)
-        rule = re.sub(r"(?<![\w])g(?![\w])", f"d{out}", rule) if re.search(r"(?<![\w])g(?![\w])", c.symbol) else f"d{out} * ({rule})"
+        rule = re.sub(r"(?<![\w])g(?![\w])", f"d{out}", rule) if re.search(r"(?<![\w])g(?![\w])", c.symbol) else _times(f"d{out}", rule)
         shapes = ""
         if "@" in c.symbol:
             arguments = self.stepper.arguments(c.node)

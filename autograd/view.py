@@ -111,15 +111,33 @@ def view(
             _more(result, stepper)
     else:
         result = _folded(places, leaves, limit, depth, opened)
-        said.append("what is deeper and calls of the same code are folded, constants not shown; open= opens a fold")
-    shown = sum(len(box.nodes) for box in result.boxes if box.kind in ("operation", "leaf"))
-    if said:
-        count = sum(box.kind not in ("constant", "more") for box in result.boxes)
-        what = f"{shown:,} of {total:,} nodes" if shown == count else f"{len(places):,} operations and {len(leaves):,} leaves in {count:,} boxes"
-        result.note = f"{what}: {'; '.join(said)}"
-        if only is not None and len(places) + len(leaves) < total and shown != count:
-            result.note += f"; {total - len(places) - len(leaves):,} nodes are left out"
+        said += _folding(result, any(node.scope for node in places.values()))
+    boxes = [box for box in result.boxes if box.kind not in ("constant", "more")]
+    shown = sum(len(box.nodes) for box in boxes if box.kind != "fold")
+    if said and shown == len(boxes):
+        result.note = f"{shown:,} of {total:,} nodes: {'; '.join(said)}"
+    elif said:
+        left = total - len(places) - len(leaves)
+        said += [f"{left:,} nodes are left out"] * (left > 0)
+        result.note = f"{many(len(places), 'operation')} and {many(len(leaves), 'lea', 'f', 'ves')} in {many(len(boxes), 'box', '', 'es')}: {'; '.join(said)}"
     return result
+
+
+def many(n: int, word: str, one: str = "", more: str = "s") -> str:
+    """A number and its noun: 1 leaf, 2 leaves."""
+    return f"{n:,} {word}{one if n == 1 else more}"
+
+
+def _folding(result: View, scopes: bool) -> list[str]:
+    """How to read a drawing that is folded."""
+    said = ["calls of the same code are one"] if scopes else ["grouped by operation; built inside record_source() it would be by calls"]
+    if any(box.pattern for box in result.boxes):
+        said.append("open= opens a fold")
+    if any(edge.again for edge in result.edges):
+        said.append("dashed edges lead to the next call")
+    if any(edge.count > 1 for edge in result.edges):
+        said.append("a number on an edge counts what it stands for")
+    return [*said, "constants are not shown"]
 
 
 # ---- whole -------------------------------------------------------------------------------

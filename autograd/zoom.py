@@ -25,7 +25,7 @@ MOST = 100  # operations up to which all elements of a result are shown
 def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
     """A stepper over single Values, the ids of those that are shown, and a note.
 
-    what: a node that an operation on Tensors made, or a scope; or a pair of that and the index
+    what: a node that an operation on Tensors made, its name, "op:matmul" for the first of an operation, or a scope; or a pair of that and the index
     of an element of the result. Raises ValueError where there is nothing to expand or the
     index is outside, TypeError for anything else.
     """
@@ -34,6 +34,11 @@ def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
         what, element = what
     names = Names(stepper.root, stepper.nodes)
     what = names.by_name.get(what, what) if isinstance(what, str) else what
+    if isinstance(what, str) and what.startswith("op:"):
+        op = what.removeprefix("op:")
+        what = next((node for node in stepper.nodes if node.op == op), None)
+        if what is None:
+            raise ValueError(f"draw_dot: zoom='op:{op}': no node was made by it; operations here: {', '.join(sorted({n.op for n in stepper.nodes}))}")
     if isinstance(what, str):
         scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
         parts = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
@@ -59,8 +64,8 @@ def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
         note = f"{title}, as single Values"
         if element is not None:
             places = [_place(element, shape)]
-        elif len(_below(result.flat)) > MOST:
-            places = places[:1]
+        elif len(_below(result.flat)) > MOST:  # one that has something to show
+            places = [places[0] if out._grad is None else places[int(np.abs(np.asarray(raw(out._grad))).argmax())]]
         if places != list(np.ndindex(shape)):
             note = f"{title}, element {list(places[0])} of {shape_text(shape)} as single Values, with what flows back through it alone"
             note += "" if element is not None else "; zoom=(..., index) shows another"

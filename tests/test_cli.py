@@ -187,5 +187,5 @@ def test_draw_and_play(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_picture_that_cannot_be_made_is_an_error_in_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["draw", "--out", "graph.png"]) == 2
-    assert "png takes Graphviz's `dot` on the PATH, svg does not" in capsys.readouterr().err
+    assert "that takes Graphviz's `dot` on the PATH; svg does not" in capsys.readouterr().err
     assert not Path("graph.png").exists()

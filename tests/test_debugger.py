@@ -443,6 +443,8 @@ def test_draw_shows_the_position_and_save_writes_the_page(tmp_path: Path) -> Non
     assert "grad 0.5" in drawing and "grad -<" in drawing.replace("&#45;", "-")
     unnamed = t("draw").strip().removeprefix("drawn: ")
     assert Path(unnamed).is_file() and str(tmp_path) not in unnamed
+    assert t("draw n part.svg").startswith("drawn: part.svg   (10 of 10 nodes: around n, 3 up and 3 down")
+    assert "'derivatives=True' is neither a node nor a file like graph.svg" in t("draw derivatives=True")
     assert "save where? as in save backprop.html" in t("save")
     assert t("save backprop").strip() == "saved: backprop.html"
     page = (tmp_path / "backprop.html").read_text()
@@ -452,6 +454,17 @@ def test_draw_shows_the_position_and_save_writes_the_page(tmp_path: Path) -> Non
     assert t("n").startswith("[1/5]")
     t.leave()
     assert "draw [FILE]" in HELP and "save FILE" in HELP
+
+
+def test_draw_at_every_step_of_a_graph_of_tensors(tmp_path: Path) -> None:
+    w = Tensor(np.ones((2, 2)), "w")
+    debugger = Debugger(np.tanh(w @ np.ones(2)).sum())
+    debugger.stdout = io.StringIO()
+    for k in range(4):
+        debugger.onecmd(f"draw {tmp_path / f'{k}.svg'}")
+        debugger.onecmd("n")
+    assert "***" not in debugger.stdout.getvalue()
+    assert [(tmp_path / f"{k}.svg").read_text().count(" lit") for k in range(4)] == [1, 1, 1, 0]
 
 
 def test_draw_of_a_large_graph_shows_what_is_around(tmp_path: Path) -> None:

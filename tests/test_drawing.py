@@ -116,7 +116,7 @@ def test_heat_goes_with_the_size_of_the_gradient_and_has_a_legend() -> None:
     kinds = {lines[0]: kind for kind, lines in parse(ag.draw_dot(y)) if kind.startswith("node") and lines}
     heat = {name: int(re.search(r"heat(\d)", kind)[1]) for name, kind in kinds.items() if "heat" in kind and name in "ab"}  # type: ignore[index]
     assert heat == {"a": 1, "b": 5}
-    assert any("legend" in kind and "outline: |grad|" in lines for kind, lines in parse(ag.draw_dot(y)))
+    assert any("legend" in kind and "outline: largest |grad|" in lines for kind, lines in parse(ag.draw_dot(y)))
     assert "legend" not in ag.draw_dot(y, legend=False).source
 
 
@@ -237,6 +237,18 @@ def test_calls_of_other_code_are_not_one() -> None:
     assert len(boxes(one)) <= 5
 
 
+def test_methods_are_called_after_their_class() -> None:
+    class Layer:
+        def __call__(self, x: Value) -> Value:
+            return x * 2.0
+
+    layers = [Layer(), Layer()]
+    with ag.record_source():
+        y = layers[1](layers[0](Value(1.0)))
+    assert y.scope == "Layer.__call__#1"
+    assert y.inputs[0].scope == "Layer.__call__"
+
+
 def test_an_unknown_scope_is_an_error_with_the_nearest() -> None:
     root = model()
     with pytest.raises(ValueError, match=r"open='softmx' fits no scope; did you mean softmax\?"):
@@ -354,6 +366,7 @@ def test_zoom_shows_one_element_of_what_is_large() -> None:
     assert "element [0, 0] of (8,8)" in ag.draw_dot(y, zoom=y).source
     chosen = ag.draw_dot(y, zoom=(y, (3, -1)))
     assert "element [3, 7] of (8,8)" in chosen.source
+    assert ag.draw_dot(y, zoom=("op:matmul", (3, -1))).source == chosen.source
     assert "w[5,7]" in [lines[0] for lines in boxes(chosen)]
     assert "w[5,6]" not in [lines[0] for lines in boxes(chosen)]
     with pytest.raises(ValueError, match=r"\(9, 0\) is no index of an element of a result of shape \(8,8\)"):
@@ -429,6 +442,10 @@ def test_bad_arguments_are_named() -> None:
         ag.draw_dot(y, depth=-1)
     with pytest.raises(ValueError, match="top=0; expected a whole number from 1 on"):
         ag.draw_dot(y, top=0)
+    with pytest.raises(ValueError, match=r"a drawing ends in .*, its text in \.gv; ag\.play writes \.html"):
+        ag.draw_dot(y).save("x.html")
+    with pytest.raises(ValueError, match="zoom='op:conv': no node was made by it; operations here: add"):
+        ag.draw_dot(y, zoom="op:conv")
     with pytest.raises(ValueError, match="expected a pair of nodes"):
         ag.draw_dot(y, path=y)  # type: ignore[arg-type]
 
@@ -493,7 +510,7 @@ def test_the_same_drawing_with_and_without_dot(monkeypatch: pytest.MonkeyPatch) 
 def test_without_dot_and_without_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert b"tanh" in ag.draw_dot(neuron()["o"]).pipe()
-    with pytest.raises(RenderError, match="png takes Graphviz's `dot` on the PATH, svg does not"):
+    with pytest.raises(RenderError, match="that takes Graphviz's `dot` on the PATH; svg does not"):
         ag.draw_dot(neuron()["o"]).pipe("png")
 
 

@@ -64,6 +64,7 @@ ALLOWED = {
         "autograd.graph",
         "autograd.localize",
         "autograd.player",
+        "autograd.rendering",
         "autograd.show",
         "autograd.stepper",
         "autograd.stops",

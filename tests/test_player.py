@@ -137,6 +137,11 @@ def test_bad_arguments() -> None:
         ag.play(3.0)
     with pytest.raises(ValueError, match="no single gradient to start from"):
         ag.play(Tensor([1.0, 2.0]))
+    with pytest.raises(TypeError, match="path is the file to write"):
+        ag.play(neuron(), path=("x1", "o"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is no name of a page"):
+        ag.play(neuron(), "backprop.svg")
+    assert repr(ag.play(neuron(), between=("x1", "o"))) == "<Player: Backprop of o, 4 steps; .save('backprop.html') writes it>"
     with pytest.raises(ValueError, match="play: depth=-1"):
         ag.play(neuron(), depth=-1)
     assert "<li data-" in ag.play(Tensor([1.0, 2.0]) * 2.0, gradient=[1.0, 1.0]).fragment
@@ -291,6 +296,24 @@ def test_buttons_and_scrubber(visit: Any) -> None:
     assert page.find_element("css selector", "[aria-current=step]").get_attribute("data-n") is not None
     unnamed = "return [...document.querySelectorAll('button, input, select')].filter((e) => !(e.ariaLabel || e.textContent.trim())).length"
     assert page.execute_script(unnamed) == 0
+
+
+def test_a_large_drawing_opens_at_the_root_and_takes_other_sizes(visit: Any) -> None:
+    page = visit(ag.play(model(), limit=40).html)
+    inside = """
+        const a = document.querySelector('figure').getBoundingClientRect(), b = document.querySelector('svg .node.root:not(.legend)').getBoundingClientRect();
+        return b.left >= a.left && b.right <= a.right && b.top >= a.top && b.bottom <= a.bottom"""
+    assert page.execute_script(inside)
+    width = "return document.querySelector('svg').getBoundingClientRect().width"
+    before = page.execute_script(width)
+    press(page, "+")
+    assert page.execute_script(width) == pytest.approx(1.25 * before, rel=0.01)
+    page.find_element("css selector", ".smaller").click()
+    assert page.execute_script(width) == pytest.approx(before, rel=0.01)
+    fits = "return document.querySelector('figure').scrollWidth <= document.querySelector('figure').clientWidth"
+    page.find_element("css selector", ".fit").click()
+    page.find_element("css selector", ".fit").click()
+    assert page.execute_script(fits)
 
 
 def test_a_click_pins_the_history_of_a_node(visit: Any) -> None:

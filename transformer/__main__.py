@@ -189,20 +189,23 @@ def debug(args: argparse.Namespace) -> int:
 def draw(args: argparse.Namespace) -> int:
     """Draw the graph of the loss on one text, after its backward pass, or write the page that plays it."""
     config, params, tokens = _example(args)
-    if args.zoom and args.play:
-        raise ValueError("--zoom draws one operation, and --play plays the whole graph: choose one")
+    if args.play and (args.zoom or args.derivatives):
+        raise ValueError("--zoom and --derivatives are for drawings; --play writes the page without them")
+    if args.index is not None and not args.zoom:
+        raise ValueError("--index chooses an element of what --zoom shows; give both")
     kind: Any = ag.values if args.scalar else ag.Tensor
     with ag.record_source():
         root = loss({name: kind(p, name) for name, p in params.items()}, tokens, config)
     root = root.item() if isinstance(root, np.ndarray) else root
     root.backward()
-    shown: dict[str, Any] = {"depth": args.depth, "open": tuple(args.open), "top": args.top, "limit": args.limit}
+    shown: dict[str, Any] = {"depth": args.depth, "open": tuple(args.open), "top": args.top, "limit": args.limit, "around": args.around}
     out = args.out or ("backprop.html" if args.play else "graph.svg")
     if args.play:
         made = ag.play(root, **shown)
         print(f"{made.save(out)}: open it in a browser" + (f"\n{made.note}" if made.note else ""))
     else:
-        print(ag.draw_dot(root, zoom=args.zoom, derivatives=args.derivatives, **shown).save(out))
+        zoom = args.zoom if args.index is None else (args.zoom, args.index)
+        print(ag.draw_dot(root, zoom=zoom, derivatives=args.derivatives, **shown).save(out))
     return 0
 
 
@@ -327,7 +330,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--open", action="append", default=[], metavar="SCOPE", help="open this scope, as attention or block#2; may be given again")
     p.add_argument("--top", type=_count, help="only so many nodes: those that receive the largest gradient contributions")
     p.add_argument("--limit", type=_count, default=40, help="fold a graph of more nodes than this (default: %(default)s)")
-    p.add_argument("--zoom", metavar="SCOPE", help="the operations of one scope, as softmax, as single Values")
+    p.add_argument("--around", metavar="NAME", help="only what is near a node, by its name in the drawing, as h0.attn.wq or %%44")
+    p.add_argument("--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values")
+    p.add_argument("--index", type=_index, help="the element of the result to zoom into, as 0,4,1 (default: that of the largest gradient)")
     p.add_argument("--derivatives", action="store_true", help="write local derivatives on the edges")
     _add_example(p)
     _add_config(p, preset="vanilla", n_layer=4, n_head=2, n_embd=4, block_size=8)
@@ -399,6 +404,13 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _index(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no index: whole numbers with commas, as 0,4,1") from None
 
 
 def _rate(text: str) -> float:

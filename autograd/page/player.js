@@ -46,7 +46,7 @@
         boxes.get(li.dataset.p)?.classList.add("lit");
         show(boxes.get(li.dataset.n) ?? boxes.get(li.dataset.p), quiet);
         keep($(".steps"), li, true);
-      }
+      } else show(boxes.get(first.root), quiet);
       $(".now").replaceChildren(...(li ? [...li.children].map((part) => part.cloneNode(true)) : [document.createTextNode(first.start)]));
       $(".scrub").value = at;
       $(".scrub").setAttribute("aria-valuetext", `step ${at} of ${steps.length}`);
@@ -147,12 +147,25 @@
       go(/^\d+$/.test(step ?? "") ? +step : 0, true);
     }
 
+    // ---- the size of the drawing
+    const svg = $("svg"), natural = svg.getBoundingClientRect().width;
+    const room = () => Math.min(1, ($("figure").clientWidth - 2) / natural);
+    let scale = 1;
+    function resize(to) {
+      scale = Math.max(0.1, Math.min(4, to));
+      svg.style.width = `${natural * scale}px`;
+      svg.style.height = "auto";
+      const li = steps[at - 1];
+      show(boxes.get(li ? li.dataset.n || li.dataset.p : first.root), true);
+    }
+
     // ---- hands
+    const sizing = ["fit", "larger", "smaller"];
     const actions = {
       start: () => go(0), "back-node": lastNode, back: () => go(at - 1), play: () => play(!timer),
-      step: () => go(at + 1), node: nextNode, end: () => go(steps.length), fit: () => $("figure").classList.toggle("fit"),
+      step: () => go(at + 1), node: nextNode, end: () => go(steps.length), fit: () => resize(scale === 1 ? room() : 1), larger: () => resize(scale * 1.25), smaller: () => resize(scale / 1.25),
     };
-    for (const [name, act] of Object.entries(actions)) $("." + name).onclick = () => { if (name !== "play" && name !== "fit") play(false); act(); };
+    for (const [name, act] of Object.entries(actions)) $("." + name).onclick = () => { if (name !== "play" && !sizing.includes(name)) play(false); act(); };
     $(".scrub").max = steps.length;
     $(".scrub").oninput = (event) => { play(false); go(+event.target.value); };
     $(".speed").onchange = () => { if (timer) play(true); remember(); };
@@ -171,7 +184,7 @@
 
     const keys = {
       " ": actions.play, ArrowRight: actions.step, ArrowLeft: actions.back, Home: actions.start, End: actions.end,
-      "Shift+ArrowRight": nextNode, "Shift+ArrowLeft": lastNode, "/": () => $(".search").focus(), Escape: $(".unpin").onclick,
+      "Shift+ArrowRight": nextNode, "Shift+ArrowLeft": lastNode, "/": () => $(".search").focus(), "+": actions.larger, "-": actions.smaller, Escape: $(".unpin").onclick,
     };
     document.addEventListener("keydown", (event) => {
       const mine = event.target.closest?.(".stepgrad") ?? document.querySelector(".stepgrad[data-last]") ?? document.querySelector(".stepgrad");
@@ -181,16 +194,15 @@
       const act = keys[(event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key];
       if (!act) return;
       event.preventDefault();
-      if (event.key !== " " && event.key !== "/" && event.key !== "Escape") play(false);
+      if (/^(Arrow|Home|End)/.test(event.key)) play(false);
       act();
     });
     root.addEventListener("pointerdown", () => { for (const other of document.querySelectorAll(".stepgrad")) other.toggleAttribute("data-last", other === root); });
     addEventListener("hashchange", recall);
 
     const history_ = window.history;
-    const svg = $("svg");
-    if (svg.getBoundingClientRect().width < 1.6 * $("figure").clientWidth) $("figure").classList.add("fit");
     for (const part of root.querySelectorAll("[data-script]")) part.hidden = false;
+    resize(Math.max(room(), 0.6)); // whole, if that can still be read
     recall();
   }
 })();
