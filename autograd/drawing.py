@@ -315,14 +315,15 @@ def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:
 
 
 def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
-    """What colours mean, in as many boxes as there are kinds, and one."""
+    """What colours mean: a strip of kinds, and one of heat."""
     title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{number(heat.low)} … {number(heat.high)}, log scale"
-    graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr={"fontsize": "9", "margin": "0.06,0.03"})
+    node = {"shape": "box", "style": "striped", "color": FAINT, "class": "legend", "fontsize": "9", "margin": "0"}
+    graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr=node)
     if heat.high > 0:
-        strip = {"shape": "box", "style": "striped", "color": FAINT, "fillcolor": ":".join(HEAT[1:]), "height": "0.14", "width": "1", "class": "legend"}
-        graph.node("heat", "", _attributes=strip)
+        graph.node("heat", "", fillcolor=":".join(HEAT[1:]), height="0.14", width="1.2")
     shown = {box.kind for box in seen.boxes} | {"root"}
-    for kind in ("leaf", "operation", "fold", "root"):
-        if kind in shown:
-            graph.node(kind, kind, _attributes={"fillcolor": FILL[kind], "color": HEAT[0], "class": f"legend {kind}"})
+    kinds = [kind for kind in ("leaf", "operation", "fold", "root") if kind in shown]
+    room = [len(kind) + 3 for kind in kinds]  # in characters
+    stripes = ":".join(f"{FILL[kind]};{n / sum(room):.3f}" for kind, n in zip(kinds, room))
+    graph.node("kinds", "      ".join(kinds), fillcolor=stripes, height="0.22", width=f"{0.07 * sum(room):.2f}")
     return graph

@@ -453,7 +453,7 @@ def test_draw_shows_the_position_and_save_writes_the_page(tmp_path: Path) -> Non
     assert "*** FileNotFoundError" in t("save nowhere/else/x.html")
     assert t("n").startswith("[1/5]")
     t.leave()
-    assert "draw [FILE]" in HELP and "save FILE" in HELP
+    assert "draw [X] [FILE]" in HELP and "save FILE" in HELP
 
 
 def test_draw_at_every_step_of_a_graph_of_tensors(tmp_path: Path) -> None:
