@@ -102,7 +102,7 @@ def _numbers(x: np.ndarray) -> str:
     fine = x[np.isfinite(x)]
     if x.size == 1 and fine.size:
         return number(fine[0])
-    text = f"{number(fine.min())} … {number(fine.max())}, mean {number(fine.mean())}" if fine.size else ""
+    text = f"{number(fine.min())} … {number(fine.max())}, mean {number(fine.mean(dtype=float))}" if fine.size else ""
     odd = [f"{n:,} {name}" for n, name in ((np.isnan(x).sum(), "nan"), (np.isinf(x).sum(), "inf")) if n]
     return ", ".join(filter(None, [text, *odd])) or "empty"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import graphviz
@@ -33,6 +34,7 @@ HEAT = ("#b6bec8", "#f2c14e", "#ee9b3a", "#e36a22", "#c43c1a", "#8c1515")  # fro
 WIDTH = (1.0, 1.4, 1.8, 2.2, 2.6, 3.0)  # heat is width as well, for those who see no red
 
 GRAPH = {"fontname": "Helvetica", "fontsize": "11", "fontcolor": QUIET, "labelloc": "b", "nodesep": "0.18", "ranksep": "0.35"}
+GRAPH |= {"nslimit": "1", "nslimit1": "1"}  # layouts of long chains take minutes otherwise, and look no better
 CLUSTER = {"labelloc": "t", "style": "rounded", "color": FAINT, "class": "scope"}
 NODE = {"shape": "box", "style": "rounded,filled", "fontname": "Helvetica", "fontsize": "11", "fontcolor": INK, "margin": "0.1,0.05", "height": "0.2"}
 EDGE = {"color": "#8c959f", "arrowsize": "0.6", "fontname": "Helvetica", "fontsize": "9", "fontcolor": QUIET}
@@ -81,10 +83,8 @@ def draw_dot(
     >>> print(draw_dot(x * x).source.count("->"))
     2
     """
-    shape = np.shape(_node(root, "root", "draw_dot")._value)
-    show = Show(Stepper(root, None if shape == () else np.ones(shape)))
-    if rankdir not in ("LR", "TB", "BT", "RL"):
-        raise ValueError(f"draw_dot: rankdir={rankdir!r}; expected LR, TB, BT or RL")
+    seed = None if _node(root, "root", "draw_dot").primitive is None else raw(root._grad)  # of the backward pass, if there was one
+    show = Show(Stepper(root, np.ones(np.shape(root._value)) if seed is None else seed))
     only, note = None, ""
     if zoom is not None:
         stepper, only, note = zoomed(show.stepper, zoom)
@@ -100,10 +100,13 @@ def nodes_of(show: Show, function: str, options: dict[str, Any]) -> dict[str, An
     options = dict(options)
     for name in ("depth", "up", "down", "top", "limit"):
         n, least = options.get(name), int(name in ("top", "limit"))
-        if n is not None and (not isinstance(n, (int, np.integer)) or n < least):
+        if n is not None and (not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < least):
             raise ValueError(f"{function}: {name}={n!r}; expected a whole number from {least} on")
     opened = options.pop("open", ())
-    options["opened"] = (opened,) if isinstance(opened, str) else tuple(opened)
+    opened = (opened,) if isinstance(opened, str) else opened
+    if not isinstance(opened, (tuple, list)) or not all(isinstance(x, str) for x in opened):
+        raise TypeError(f"{function}: open={opened!r}; expected a scope such as 'attention', or several")
+    options["opened"] = tuple(opened)
     if options.get("around") is not None:
         options["around"] = _known(options["around"], "around", function, show)
     if options.get("path") is not None:
@@ -121,7 +124,10 @@ def _node(x: Any, what: str, function: str) -> Node:
 
 
 def _known(x: Any, what: str, function: str, show: Show) -> Node:
-    node = _node(show.names.by_name.get(x, x) if isinstance(x, str) else x, what, function)
+    if isinstance(x, str) and x not in show.names.by_name:
+        near = get_close_matches(x, show.names.by_name, 1)
+        raise ValueError(f"{function}: no node is called {x!r}, as {what} says{f'; did you mean {near[0]}?' if near else ''}")
+    node = _node(show.names.by_name[x] if isinstance(x, str) else x, what, function)
     if node.id not in show.names.by_id:
         raise ValueError(f"{function}: the node given as {what} is not in the graph of root")
     return node
@@ -147,6 +153,8 @@ def picture(
     grad: gives the gradient of a node to show, None for none. lit: the node to mark, with its edges.
     widths: per box, characters that a line of it must have room for.
     """
+    if rankdir not in ("LR", "TB", "BT", "RL"):
+        raise ValueError(f"rankdir={rankdir!r}; expected LR, TB, BT or RL")
     dot = Drawing(format=format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
     if seen.note:
         dot.attr(label=_text(seen.note))
@@ -207,7 +215,7 @@ def _box(box: Box, number_: int, heat: Heat, show: Show, grad: Callable[[Node], 
         "penwidth": str(WIDTH[level]),
     }
     if level < 0 or any(_alarming(node, x) for node, x in zip(nodes, data)):
-        attributes |= {"class": f"{classes} alarm", "color": ALARM, "fontcolor": ALARM, "penwidth": "3"}
+        attributes |= {"class": f"{attributes['class']} {'' if level < 0 else 'bad '}alarm", "color": ALARM, "fontcolor": ALARM, "penwidth": "3"}
     if box.kind == "fold":
         attributes |= {"style": "filled", "peripheries": "2"}
     return [_text(line, WIDEST) for line in lines[:1]] + [_text(line) for line in lines[1:]], attributes
@@ -298,7 +306,9 @@ class Heat:
     def __init__(self, sizes: list[float | None]) -> None:
         real = [x for x in sizes if x is not None and x > 0]
         self.high = max(real, default=0.0)
-        self.low = min(max(min(real, default=0.0), self.high * 1e-5), self.high / 10)
+        least = min(real, default=0.0)
+        self.low = min(max(least, self.high * 1e-5), self.high / 10)
+        self.cut = least < self.low  # some are smaller still
 
     def level(self, size: float | None) -> int:
         """0 where there is no gradient or none yet, 1 to 5 by size, -1 for nan and inf."""
@@ -316,7 +326,7 @@ def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:
 
 def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
     """What colours mean: a strip of kinds, and one of heat."""
-    title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{number(heat.low)} … {number(heat.high)}, log scale"
+    title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{'≤ ' * heat.cut}{number(heat.low)} … {number(heat.high)}, log scale"
     node = {"shape": "box", "style": "striped", "color": FAINT, "class": "legend", "fontsize": "9", "margin": "0"}
     graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr=node)
     if heat.high > 0:

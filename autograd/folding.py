@@ -39,11 +39,12 @@ class Scope:
 
 @dataclass(slots=True)
 class Group:
-    """Calls that are drawn as one. path: the names around it, its own last."""
+    """Calls that are drawn as one. path: the names around it, its own last. mixed: they are of several functions."""
 
     instances: list[Scope]
     path: tuple[str, ...]
     level: int
+    mixed: bool = False
 
     @property
     def name(self) -> str:
@@ -131,6 +132,8 @@ def fold(nodes: dict[int, Node], most: int, depth: int | None = None, opened: tu
 
 def _way(group: Group, nodes: dict[int, Node], room: int, depth: int | None) -> tuple[list[list[int]], list[Group]] | None:
     """The boxes and groups that an open group shows; None where it stays folded."""
+    if group.mixed:
+        return None
     if len({s.alike for s in group.instances}) == 1:
         one_by_one = [list(places) for places in zip(*(s.own for s in group.instances))]
     else:
@@ -146,6 +149,12 @@ def _way(group: Group, nodes: dict[int, Node], room: int, depth: int | None) -> 
     if len(by_operation) + len(children) <= room:
         return by_operation, children
     children = group.children(alike=False)
+    if len(by_operation) + len(children) > room:
+        children.sort(key=lambda child: -child.size)
+        most = max(0, room - len(by_operation) - 1)
+        rest = children[most:]
+        path = (*group.path, f"{len(rest)} other functions")
+        children[most:] = [Group([scope for child in rest for scope in child.instances], path, group.level + 1, mixed=True)]
     return (by_operation, children) if len(by_operation) + len(children) <= room else None
 
 

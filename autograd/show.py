@@ -146,7 +146,7 @@ class Show:
             sum_ = f"{name}.grad: {number(c.before)} + {number(c.upstream)} * {number(c.local)} = {number(c.after)}"
             return [f"  {written}", f"  {self._alarm(sum_, c.after)}"]
         rule = self._filled(c, self._name_of)
-        rule = re.sub(r"(?<![\w])g(?![\w])", f"d{out}", rule) if re.search(r"(?<![\w])g(?![\w])", c.symbol) else _times(f"d{out}", rule)
+        rule = re.sub(r"(?<![\w])g(?![\w])", lambda _: f"d{out}", rule) if re.search(r"(?<![\w])g(?![\w])", c.symbol) else _times(f"d{out}", rule)
         shapes = ""
         if "@" in c.symbol:
             arguments = self.stepper.arguments(c.node)

@@ -20,6 +20,7 @@ from autograd.stepper import Stepper
 __all__ = ["Box", "Edge", "View", "view"]
 
 FOLDED = 16  # boxes of operations in a drawing that is folded
+TOO_MANY = 2000  # boxes that can be laid out
 LEAVES = 12  # and of leaves; with a legend these stay under 40
 
 Cluster = tuple[str, ...]
@@ -112,6 +113,8 @@ def view(
     else:
         result = _folded(places, leaves, limit, depth, opened)
         said += _folding(result, any(node.scope for node in places.values()))
+    if len(result.boxes) > TOO_MANY:
+        raise ValueError(f"draw_dot: this would draw {len(result.boxes):,} boxes, more than {TOO_MANY:,}; fold more of it with another depth=, open= or limit=")
     boxes = [box for box in result.boxes if box.kind not in ("constant", "more")]
     shown = sum(len(box.nodes) for box in boxes if box.kind != "fold")
     if said and shown == len(boxes):
@@ -205,7 +208,8 @@ def _folded(places: dict[int, Node], leaves: dict[int, Node], limit: int, depth:
         if folded is None:
             result.add(Box("operation", nodes, around.path, len(nodes)))
         else:
-            result.add(Box("fold", nodes, around.path, len(folded.instances), folded.name or "everything", (len(nodes), 0), _pattern(folded)))
+            calls, name = 1 if folded.mixed else len(folded.instances), folded.name or "everything"
+            result.add(Box("fold", nodes, around.path, calls, name, (len(nodes), 0), _pattern(folded)))
     _place_leaves(result, places, leaves, min(limit, LEAVES) if depth is None and not opened else limit)
     numbers: dict[tuple[int, int, bool], int] = {}
     place = {node.id: k for k, node in places.items()}
@@ -234,7 +238,7 @@ def _other_call(a: dict[int, int], b: dict[int, int]) -> bool:
 
 def _pattern(group: Group) -> str:
     """What `open` takes to open a fold."""
-    return "/".join(group.path[-2:]) if group.path else ""
+    return "" if group.mixed else "/".join(group.path[-2:])
 
 
 def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node], most: int) -> None:

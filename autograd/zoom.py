@@ -12,14 +12,15 @@ import numpy as np
 
 from autograd.folding import fits, no_scope
 from autograd.graph import Node, ScalarNode, state
-from autograd.primitives import raw
+from autograd.primitives import identity, raw
 from autograd.show import Names, shape_text
 from autograd.stepper import Stepper
 from autograd.value import Value, values
 
 __all__ = ["zoomed"]
 
-MOST = 100  # operations up to which all elements of a result are shown
+MOST = 100  # nodes up to which all elements of a result are shown
+TOO_MANY = 300_000  # operations on single Values
 
 
 def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
@@ -57,30 +58,41 @@ def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
         raise ValueError(f"draw_dot: zoom expands operations on Tensors, and {title} is of single Values already; around= shows its neighbours")
     out = nodes[-1]
     shape = np.shape(out._value)
+    everywhere = list(np.ndindex(shape))
+    if not everywhere:
+        raise ValueError(f"draw_dot: zoom: {title} has no elements, its shape is {shape_text(shape)}")
+    places = everywhere if element is None else [_place(element, shape)]
+    numbers = sum(map(_count, nodes))
+    if numbers > TOO_MANY:
+        raise ValueError(f"draw_dot: zoom: {title} is some {numbers:,} operations on single Values, more than {TOO_MANY:,}; zoom into a smaller one")
+    gradient = raw(out._grad)
     before = state.change(recording=True, source=None, check=None)
     try:
         result = _run(nodes, names)
-        places = list(np.ndindex(shape))
-        note = f"{title}, as single Values"
-        if element is not None:
-            places = [_place(element, shape)]
-        elif len(_below(result.flat)) > MOST:  # one that has something to show
-            places = [places[0] if out._grad is None else places[int(np.abs(np.asarray(raw(out._grad))).argmax())]]
-        if places != list(np.ndindex(shape)):
-            note = f"{title}, element {list(places[0])} of {shape_text(shape)} as single Values, with what flows back through it alone"
-            note += "" if element is not None else "; zoom=(..., index) shows another"
-        shown = [result[i] for i in places]
-        only = {n.id for n in _below(shown)}
-        gradient = raw(out._grad)
-        weights = [1.0 if gradient is None else float(gradient[i]) for i in places]
-        root: Any = shown[0] * weights[0]
-        for v, g in zip(shown[1:], weights[1:]):
-            root = root + v * g
+        if element is None and len(_below(result.flat)) > MOST:  # one that has something to show
+            places = [everywhere[0 if gradient is None else int(np.abs(np.asarray(gradient)).argmax())]]
+        shown = [(i, result[i]) for i in places if isinstance(result[i], Value)]
+        if not shown:
+            raise ValueError(f"draw_dot: zoom: {title}{list(places[0]) if element is not None else ''} is a constant, made from nothing in the graph")
+        root: Any = None
+        for i, v in shown:
+            weighted = v * (1.0 if gradient is None else float(gradient[i]))
+            root = weighted if root is None else root + weighted
         if gradient is not None:
             root.backward()
     finally:
         state.change(**before)
-    return Stepper(root), only, note
+    note = f"{title} as single Values, with the gradients that flow back through it alone"
+    if places != everywhere:
+        note = f"{title}, element {list(places[0])} of {shape_text(shape)}, as single Values, with the gradients that flow back through it alone"
+        note += "" if element is not None else "; zoom=(..., index) shows another"
+    return Stepper(root), {n.id for n in _below(v for _, v in shown)}, note
+
+
+def _count(node: Node) -> int:
+    """About how many operations on single numbers an operation on arrays is."""
+    size = np.size(node._value)
+    return size * 2 * np.shape(node.saved[0])[-1] if node.op == "matmul" else max(size, *(np.size(x) for x in node.saved if isinstance(x, np.ndarray)), 0)
 
 
 def _run(nodes: list[Node], names: Names) -> np.ndarray:
@@ -89,26 +101,47 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
     result: Any = None
     for node in nodes:
         assert node.primitive is not None
-        args = []
+        args: list[Any] = []
         for i, (parent, saved) in enumerate(zip(node.parents, node.saved, strict=True)):
             if parent is None:
-                args.append(saved)
+                args.append(np.asarray(saved) if hasattr(saved, "__array_namespace__") else saved)  # an array of JAX takes no Values
                 continue
             if parent.id not in done:
-                # A name of one line for each input, and never the same for two.
                 done[parent.id] = _values(saved, names[parent] if parent.label or parent.primitive else f"input{i}")
             args.append(done[parent.id])
-        if node.op == "astype":  # Values are float64, all of them
+        came = {id(v) for a in args if isinstance(a, np.ndarray) and a.dtype == object for v in a.flat}
+        if node.op in ("max", "min"):
+            result = _extreme(node, *args)
+        elif node.op == "astype":  # Values are float64, all of them
             result = args[0]
         elif node.primitive.scalar is not None:
             result = np.frompyfunc(node.primitive, len(args), 1)(*args)
         else:
             result = node.primitive.array(*args)
-        result = done[node.id] = np.asarray(result, object)
+        result = np.array(result, object)
         for index, v in np.ndenumerate(result):
-            if isinstance(v, Value) and not v.label and not names[node].startswith("%"):
+            if not isinstance(v, Value):
+                continue
+            if id(v) in came:  # taken as it is, which shall be seen
+                v = result[index] = identity(v)
+            if not v.label and not names[node].startswith("%"):
                 v.label = _named(names[node], index)
+        done[node.id] = result
     return np.asarray(result, object)
+
+
+def _extreme(node: Node, x: np.ndarray, axis: Any, keep: bool) -> np.ndarray:
+    """The largest or smallest elements; of those that tie the mean, for they share the gradient."""
+    gone = sorted({a % x.ndim for a in (range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,))})
+    kept = [a for a in range(x.ndim) if a not in gone]
+    shape = np.shape(node._value)
+    rows = x.transpose(*kept, *gone).reshape(int(np.prod(shape)), -1)
+    result = np.empty(rows.shape[0], object)
+    for i, row in enumerate(rows):
+        best = (max if node.op == "max" else min)(v.data for v in row)
+        tied = [v for v in row if v.data == best]
+        result[i] = tied[0] if len(tied) == 1 else sum(tied[1:], tied[0]) / len(tied)
+    return result.reshape(shape)
 
 
 def _values(array: Any, label: str) -> np.ndarray:

@@ -249,6 +249,14 @@ def test_methods_are_called_after_their_class() -> None:
     assert y.inputs[0].scope == "Layer.__call__"
 
 
+def test_the_seed_is_that_of_the_backward_pass_that_was_run() -> None:
+    x, y = Tensor([1.0], "x"), Tensor([1.0], "y")
+    r = np.stack([(x * 100.0).sum(), (y * 1.0).sum()])
+    r.backward([0.0, 1.0])
+    shown = [lines[0] for lines in boxes(ag.draw_dot(r, top=5))]
+    assert "y" in shown and "x" not in shown
+
+
 def test_an_unknown_scope_is_an_error_with_the_nearest() -> None:
     root = model()
     with pytest.raises(ValueError, match=r"open='softmx' fits no scope; did you mean softmax\?"):
@@ -288,6 +296,31 @@ def test_ten_thousand_fit_in_forty_boxes(recorded: bool) -> None:
 def test_a_scalar_transformer_fits_in_forty_boxes() -> None:
     drawing = ag.draw_dot(model(scalar=True, n_embd=4))
     assert len([k for k, _ in parse(drawing) if k.startswith("node")]) <= 40
+
+
+def test_hundreds_of_functions_fold_too() -> None:
+    space: dict[str, Any] = {}
+    x = Value(1.0, "x")
+    with ag.record_source():
+        for k in range(300):
+            exec(f"def f{k}(x):\n    return (x * 1.01).tanh()", space)
+            x = space[f"f{k}"](x)
+    shown = boxes(ag.draw_dot(x))
+    assert 10 < len(shown) <= 40
+    assert any(lines[0].endswith("other functions") for lines in shown)
+
+
+def test_deep_graphs_are_laid_out_in_time() -> None:
+    rng = np.random.default_rng(0)
+    w, u, h = (Tensor(rng.normal(size=n), name) for n, name in (((2, 2), "w"), ((2, 2), "u"), (2, "h")))
+    for _ in range(60):
+        h = np.tanh(w @ h + u @ np.ones(2))
+    assert len(boxes(ag.draw_dot(h, limit=1000))) > 300
+
+
+def test_more_boxes_than_can_be_laid_out_are_refused() -> None:
+    with pytest.raises(ValueError, match="this would draw 3,002 boxes"):
+        ag.draw_dot(chain(1500), limit=10_000)
 
 
 def test_half_a_million_nodes_never_reach_the_layout() -> None:
@@ -412,6 +445,39 @@ def test_zoom_gives_the_same_numbers(name: str) -> None:
         assert all(isinstance(n, Value) for k in inner.nodes for n in (k, *k.inputs))
 
 
+def test_zoom_shares_among_ties_as_the_rule_does() -> None:
+    a = Tensor([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]], "a")
+    y = a.max(axis=-1)
+    (y * np.array([1.0, 3.0])).sum().backward()
+    shown = {lines[0]: lines[-1] for lines in boxes(ag.draw_dot(y, zoom=y))}
+    assert shown["a[0,0]"] == shown["a[0,1]"] == "grad 0.5"
+    assert shown["a[1,0]"] == shown["a[1,1]"] == shown["a[1,2]"] == "grad 1.0"
+
+
+def test_zoom_into_what_only_moves_elements_shows_where_they_come_from() -> None:
+    a = Tensor([3.0, 5.0], "a")
+    y = np.where([False, True], a, 0.0)
+    drawing = ag.draw_dot(y, zoom=y)
+    assert {lines[0] for lines in boxes(drawing)} == {"a[1]", "%0 = identity"}
+    with pytest.raises(ValueError, match=r"where\[0\] is a constant"):
+        ag.draw_dot(y, zoom=(y, 0))
+    empty = a[:0]
+    with pytest.raises(ValueError, match=r"has no elements, its shape is \(0,\)"):
+        ag.draw_dot(empty, zoom=empty)
+    wide = Tensor(np.ones((200, 200))) @ np.ones((200, 200))
+    with pytest.raises(ValueError, match="is some 16,000,000 operations on single Values"):
+        ag.draw_dot(wide, zoom=wide)
+
+
+def test_jax_arrays_are_drawn_and_zoomed_too() -> None:
+    jax = pytest.importorskip("jax")
+    a = Tensor(jax.numpy.array([3.0, 5.0]), "a")
+    y = np.where(jax.numpy.array([False, True]), a * 2.0, 0.5)
+    y.sum().backward()
+    assert "a[1]" in [lines[0] for lines in boxes(ag.draw_dot(y, zoom=y.inputs[0]))]
+    assert {lines[0] for lines in boxes(ag.draw_dot(y, zoom=y))} == {"%0[1]", "%0 = identity"}
+
+
 def test_zoom_refuses_what_has_nothing_inside() -> None:
     x = Value(1.0, "x")
     y = x * 2.0
@@ -432,8 +498,10 @@ def test_bad_arguments_are_named() -> None:
     y = x + 1.0
     with pytest.raises(TypeError, match="root must be a Value or a Tensor, got float"):
         ag.draw_dot(1.0)
-    with pytest.raises(TypeError, match="around must be a Value or a Tensor, got str"):
-        ag.draw_dot(y, around="nobody")
+    with pytest.raises(ValueError, match="no node is called 'xx', as around says; did you mean x"):
+        ag.draw_dot(y, around="xx")
+    with pytest.raises(TypeError, match="open=3; expected a scope"):
+        ag.draw_dot(y, open=3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="around is not in the graph of root"):
         ag.draw_dot(y, around=Value(3.0))
     with pytest.raises(ValueError, match="rankdir='sideways'"):
@@ -522,7 +590,8 @@ def test_a_broken_dot_is_no_obstacle(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert b"tanh" in ag.draw_dot(neuron()["o"]).pipe()
 
 
-def test_a_layout_that_takes_too_long_is_stopped() -> None:
+def test_a_layout_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
     with pytest.raises(RenderError, match=r"took more than 0\.01 s; draw less at a time"):
         render("digraph { a -> b }", seconds=0.01)
 

@@ -46,6 +46,7 @@ ALLOWED = {
     "autograd.folding": {"autograd.graph"},
     "autograd.view": {"autograd.folding", "autograd.graph", "autograd.show", "autograd.stepper"},
     "autograd.zoom": {"autograd.folding", "autograd.graph", "autograd.primitives", "autograd.show", "autograd.stepper", "autograd.value"},
+    "autograd.wasm_dot": set(),
     "autograd.rendering": set(),
     "autograd.drawing": {
         "autograd.graph",

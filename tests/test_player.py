@@ -129,7 +129,34 @@ def test_too_many_steps_are_refused_with_a_remedy() -> None:
         x = x + 1.0
     with pytest.raises(ValueError, match="more than 5,000 steps"):
         ag.play(x)
-    assert ag.play(x, around=x, down=5).fragment.count("<li data-") == 5
+    assert ag.play(x, around=x, down=5).count == 5
+
+
+def test_a_part_shows_the_gradients_of_the_whole() -> None:
+    """Also those that come from operations left out of the drawing."""
+    x = Value(0.7, "x")
+    a = x * 2.0
+    c = a.exp()
+    f = (c * a.tanh() + a) * x
+    stepper = ag.Stepper(f)
+    stepper.end()
+    show = Show(stepper)
+    text = ag.play(f, top=4).fragment
+    last: dict[str, str] = {}
+    for box, grad in re.findall(r'<li [^>]*?data-p="(\d+)" data-g="([^"]*)"', text):
+        last[box] = grad
+    drawn = dict(re.findall(r'<g class="node n(\d+) [^>]*>\s*<path[^>]*>\s*<text[^>]*>([^<]*)</text>', text))
+    for box, grad in last.items():
+        node = show.names.by_name[drawn[box].split(" = ")[0]]
+        assert grad == numbers("grad ", [stepper.grad(node)])
+    assert len(last) == 3
+
+
+def test_labels_with_backslashes() -> None:
+    t = Tensor(np.ones((2, 2)), r"\lambda") @ np.ones((2, 2))
+    t.label = r"\N \sigma"
+    assert r"\sigma" in ag.play((t * t).sum()).fragment
+    assert "sigma" in ag.draw_dot((t * t).sum(), derivatives=True).source
 
 
 def test_bad_arguments() -> None:
@@ -358,6 +385,22 @@ def test_the_address_holds_the_state(visit: Any) -> None:
     assert again.find_element("css selector", ".pin").is_displayed()
     assert step(visit(html, "#step=99&pin=n77&speed=never")) == 9
     assert step(visit(html, "#step=<b>")) == 0
+
+
+def test_the_rest_of_a_page_keeps_its_keys(visit: Any) -> None:
+    page = visit(f"<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{ag.play(neuron()).fragment}<textarea></textarea>")
+    field = page.find_element("css selector", "textarea")
+    field.send_keys("a b/c")
+    assert field.get_attribute("value") == "a b/c"
+    assert step(page) == 0
+
+
+def test_a_wrong_number_cries_out_at_every_step(visit: Any) -> None:
+    page = visit(ag.play(Value(0.0, "x").log() * 2.0).html)
+    bad = "return [...document.querySelectorAll('svg .node.bad text:first-of-type')].map((t) => t.textContent)"
+    for _ in range(3):
+        assert page.execute_script(bad) == ["%0 = log"]
+        press(page, "ARROW_RIGHT")
 
 
 def test_two_in_one_page(visit: Any) -> None:

@@ -187,9 +187,14 @@
       "Shift+ArrowRight": nextNode, "Shift+ArrowLeft": lastNode, "/": () => $(".search").focus(), "+": actions.larger, "-": actions.smaller, Escape: $(".unpin").onclick,
     };
     document.addEventListener("keydown", (event) => {
-      const mine = event.target.closest?.(".stepgrad") ?? document.querySelector(".stepgrad[data-last]") ?? document.querySelector(".stepgrad");
+      const inside = event.target.closest?.(".stepgrad");
+      if (!inside && event.target !== document.body) return; // the rest of the page has keys of its own
+      const mine = inside ?? document.querySelector(".stepgrad[data-last]") ?? document.querySelector(".stepgrad");
       if (mine !== root || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (event.target.matches("input, select") && event.key !== "Escape") return; // they have keys of their own
+      if (event.target.matches("select, input:not([type=range])")) {
+        if (event.key === "Escape") event.target.blur();
+        return;
+      }
       if (event.target.matches("button, summary") && event.key === " ") return;
       const act = keys[(event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key];
       if (!act) return;
