@@ -440,6 +440,18 @@ def test_light_dark_and_reduced_motion(visit: Any) -> None:
     assert page.execute_script(moving) == "none"
 
 
+def test_without_a_script_nothing_promises_to_play(visit: Any, browser: Any) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page = visit(ag.play(neuron()).html)
+        assert not page.find_element("css selector", ".bar").is_displayed()
+        assert not page.find_element("css selector", ".keys").is_displayed()
+        assert "9 steps, listed below" in page.find_element("css selector", ".now").text
+        assert page.find_element("css selector", ".steps > li").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
 def test_in_a_frame_as_jupyter_shows_it(visit: Any) -> None:
     page = visit(f"<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{ag.play(neuron())._repr_html_()}")
     page.switch_to.frame(page.find_element("css selector", "iframe"))
