@@ -84,7 +84,7 @@ def draw_dot(
     2
     """
     seed = None if _node(root, "root", "draw_dot").primitive is None else raw(root._grad)  # of the backward pass, if there was one
-    show = Show(Stepper(root, np.ones(np.shape(root._value)) if seed is None else seed))
+    show = Show(Stepper(root, np.ones(np.shape(root._value)) if seed is None or not np.any(seed) else seed))
     only, note = None, ""
     if zoom is not None:
         stepper, only, note = zoomed(show.stepper, zoom)
@@ -307,7 +307,7 @@ class Heat:
         real = [x for x in sizes if x is not None and x > 0]
         self.high = max(real, default=0.0)
         least = min(real, default=0.0)
-        self.low = min(max(least, self.high * 1e-5), self.high / 10)
+        self.low = max(min(max(least, self.high * 1e-5), self.high / 10), math.ulp(0.0))
         self.cut = least < self.low  # some are smaller still
 
     def level(self, size: float | None) -> int:
@@ -316,7 +316,8 @@ class Heat:
             return 0
         if not math.isfinite(size):
             return -1
-        return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size / self.low)) / math.log(self.high / self.low))
+        decades = math.log(self.high) - math.log(self.low)
+        return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size) - math.log(self.low)) / decades) if decades else len(HEAT) - 1
 
 
 def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:

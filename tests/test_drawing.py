@@ -120,6 +120,14 @@ def test_heat_goes_with_the_size_of_the_gradient_and_has_a_legend() -> None:
     assert "legend" not in ag.draw_dot(y, legend=False).source
 
 
+def test_heat_of_the_smallest_numbers_there_are() -> None:
+    x = Value(1.0, "x")
+    y = x * 5e-324
+    y.backward()
+    drawing = ag.draw_dot(y, path=(x, x))
+    assert "grad 4.941e-324" in drawing.source and "heat5" in drawing.source
+
+
 def test_nan_and_inf_cry_out_where_they_arise() -> None:
     x = Value(0.0, "x")
     y = x.log() * 0.0
