@@ -225,10 +225,7 @@ def _title(box: Box, show: Show) -> list[str]:
     node = box.nodes[0]
     if box.kind == "fold":
         operations, leaves = box.hidden
-        return [
-            box.name + (f" × {box.calls:,}" if box.calls > 1 else ""),
-            many(operations, "operation") + (f", {many(leaves, 'lea', 'f', 'ves')}" if leaves else ""),
-        ]
+        return [box.name, many(operations, "operation") + (f", {many(leaves, 'lea', 'f', 'ves')}" if leaves else "")]
     if box.kind == "leaf":
         if len(box.nodes) == 1:
             return [show.names[node]]

@@ -56,6 +56,19 @@ class Group:
         """Operations in it."""
         return sum(s.size for s in self.instances)
 
+    @property
+    def alike(self) -> bool:
+        """Whether its calls ran the same code."""
+        return len({s.alike for s in self.instances}) == 1
+
+    @property
+    def title(self) -> str:
+        """As "block × 4", where all four ran the same code."""
+        calls = len(self.instances)
+        if calls == 1 or self.mixed:
+            return self.name or "everything"
+        return f"{self.name} × {calls:,}" if self.alike else f"{self.name}, {calls:,} calls that differ"
+
     def children(self, alike: bool = True) -> list[Group]:
         """The groups of calls made in it: those that ran the same code, or all of one name."""
         found: dict[Any, list[Scope]] = {}
@@ -63,15 +76,16 @@ class Group:
             for child in scope.children:
                 base = child.name.partition("#")[0]
                 found.setdefault((base, child.alike, child.opened) if alike else base, []).append(child)
-        names: dict[str, int] = {}
-        groups = []
+        groups: dict[str, Group] = {}
         for scopes in found.values():
-            base = scopes[0].name.partition("#")[0]
-            names[base] = names.get(base, -1) + 1
-            # A group of a name that others have, too, is called after its first call.
-            name = scopes[0].name if names[base] or len(scopes) == 1 else base
-            groups.append(Group(scopes, (*self.path, name), self.level + 1))
-        return groups
+            base = name = scopes[0].name.partition("#")[0]
+            if len(scopes) == 1 or name in groups:  # one of a name that others have, too, is called after its first call
+                name = scopes[0].name
+            again = 1
+            while name in groups:
+                name, again = f"{base}#{again}", again + 1
+            groups[name] = Group(scopes, (*self.path, name), self.level + 1)
+        return list(groups.values())
 
 
 @dataclass(slots=True)
@@ -134,10 +148,7 @@ def _way(group: Group, nodes: dict[int, Node], room: int, depth: int | None) -> 
     """The boxes and groups that an open group shows; None where it stays folded."""
     if group.mixed:
         return None
-    if len({s.alike for s in group.instances}) == 1:
-        one_by_one = [list(places) for places in zip(*(s.own for s in group.instances))]
-    else:
-        one_by_one = [[k] for s in group.instances for k in s.own]
+    one_by_one = [list(places) for places in zip(*(s.own for s in group.instances))] if group.alike else [[k] for s in group.instances for k in s.own]
     children = group.children()
     if depth is not None or any(s.opened for s in group.instances):
         if depth is not None and group.level > depth and not any(s.opened for s in group.instances):

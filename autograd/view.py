@@ -30,8 +30,8 @@ Cluster = tuple[str, ...]
 class Box:
     """One box. kind: "operation", "leaf", "constant", "fold", or "more" for neighbours left out.
 
-    nodes: what it stands for. cluster: the open scopes around it. calls: as in "x 4".
-    hidden: for a fold, how many operations and leaves it hides. pattern: what opens a fold.
+    nodes: what it stands for. cluster: the open scopes around it. calls: how many of them are one here.
+    name, hidden: of a fold, its title, and how many operations and leaves it hides. pattern: what opens a fold.
     """
 
     kind: str
@@ -201,15 +201,13 @@ def _folded(places: dict[int, Node], leaves: dict[int, Node], limit: int, depth:
     result = View()
     found = fold(places, min(limit, FOLDED), depth, opened)
     for group in found.open:
-        calls = len(group.instances)
-        result.clusters[group.path] = group.name + (f" × {calls:,}" if calls > 1 else "")
+        result.clusters[group.path] = group.title
     for operations, around, folded in found.boxes:
         nodes = [places[k] for k in operations]
         if folded is None:
             result.add(Box("operation", nodes, around.path, len(nodes)))
         else:
-            calls, name = 1 if folded.mixed else len(folded.instances), folded.name or "everything"
-            result.add(Box("fold", nodes, around.path, calls, name, (len(nodes), 0), _pattern(folded)))
+            result.add(Box("fold", nodes, around.path, len(folded.instances), folded.title, (len(nodes), 0), _pattern(folded)))
     _place_leaves(result, places, leaves, min(limit, LEAVES) if depth is None and not opened else limit)
     numbers: dict[tuple[int, int, bool], int] = {}
     place = {node.id: k for k, node in places.items()}

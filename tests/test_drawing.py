@@ -245,6 +245,23 @@ def test_calls_of_other_code_are_not_one() -> None:
     assert len(boxes(one)) <= 5
 
 
+def test_calls_that_differ_are_not_counted_as_the_same_code() -> None:
+    def layer(x: Value, n: int) -> Value:
+        for _ in range(n):
+            x = x * 2.0
+        return x
+
+    def run(x: Value) -> Value:
+        for n in range(1, 30):
+            x = layer(x, n)
+        return x
+
+    with ag.record_source():
+        y = run(Value(1.0, "x"))
+    text = ag.draw_dot(y).source
+    assert "layer, 29 calls that differ" in text and "layer × " not in text
+
+
 def test_methods_are_called_after_their_class() -> None:
     class Layer:
         def __call__(self, x: Value) -> Value:
