@@ -293,7 +293,7 @@ def _alarming(node: Node, data: Any) -> bool:
 
 def size(grads: Iterable[Any]) -> float | None:
     """The largest magnitude among gradients; nan where one is nan or inf, None where there is none."""
-    sizes = [abs(g) if isinstance(g, float) else float(np.max(np.abs(np.asarray(g, float)), initial=0.0)) for g in grads if g is not None]
+    sizes = [float(abs(g)) if isinstance(g, float) else float(np.max(np.abs(np.asarray(g, float)), initial=0.0)) for g in grads if g is not None]
     return None if not sizes else max(sizes) if all(map(math.isfinite, sizes)) else math.nan
 
 
@@ -313,8 +313,10 @@ class Heat:
             return 0
         if not math.isfinite(size):
             return -1
+        if size >= self.high:  # also while a gradient is larger than it will be at the end
+            return len(HEAT) - 1
         decades = math.log(self.high) - math.log(self.low)
-        return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size) - math.log(self.low)) / decades) if decades else len(HEAT) - 1
+        return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size) - math.log(self.low)) / decades)
 
 
 def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:
@@ -324,7 +326,7 @@ def heat_of(seen: View, grad: Callable[[Node], Any]) -> Heat:
 
 def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
     """What colours mean: a strip of kinds, and one of heat."""
-    title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{'≤ ' * heat.cut}{number(heat.low)} … {number(heat.high)}, log scale"
+    title = "legend" if heat.high == 0 else f"outline: largest |grad|\n{'≤ ' if heat.cut else ''}{number(heat.low)} … {number(heat.high)}, log scale"
     node = {"shape": "box", "style": "striped", "color": FAINT, "class": "legend", "fontsize": "9", "margin": "0"}
     graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr=node)
     if heat.high > 0:

@@ -106,7 +106,7 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
     """The shape of x after a reduction over `axis` that keeps the dimensions."""
     if axis is None:
         return (1,) * x.ndim
-    gone = {i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,))}
+    gone = {i % max(1, x.ndim) for i in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape))
 
 
@@ -122,6 +122,8 @@ def _count(x: Any, out: Any) -> int:
 
 def _share(x: Any, out: Any, axis: Any) -> Any:
     """Which element was the extreme one; elements that tie share it equally."""
+    if x.ndim == 0:
+        return filled(raw(x), 1.0)
     x, hit = raw(x), raw(x) == raw(out).reshape(_kept(x, axis))
     return (hit / hit.sum(axis=axis, keepdims=True)).astype(x.dtype)
 

@@ -112,6 +112,9 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
         came = {id(v) for a in args if isinstance(a, np.ndarray) and a.dtype == object for v in a.flat}
         if node.op in ("max", "min"):
             result = _extreme(node, *args)
+        elif node.op == "mean":
+            x, axis, keep = args
+            result = np.asarray(x.sum(axis=axis, keepdims=keep), object) / (x.size // max(1, np.size(node._value)))
         elif node.op == "astype":  # Values are float64, all of them
             result = args[0]
         elif node.primitive.scalar is not None:

@@ -432,6 +432,8 @@ def test_zoom_shows_one_element_of_what_is_large() -> None:
 
 
 ZOOMS: dict[str, Any] = {
+    "mean of all": lambda t: t.mean(),
+    "max of all": lambda t: t.max(),
     "sum": lambda t: t.sum(axis=0),
     "mean": lambda t: t.mean(axis=1, keepdims=True),
     "max": lambda t: t.max(axis=1),
@@ -541,6 +543,14 @@ def test_bad_arguments_are_named() -> None:
         ag.draw_dot(y, zoom="op:conv")
     with pytest.raises(ValueError, match="expected a pair of nodes"):
         ag.draw_dot(y, path=y)  # type: ignore[arg-type]
+
+
+def test_tensors_of_one_number() -> None:
+    x = Tensor(2.0, "x")
+    y = x * x
+    y.backward()
+    assert ["x", "() float64", "data 2.0", "grad 4.0"] in boxes(ag.draw_dot(y))
+    assert ag.play(x * x).count == 2
 
 
 def test_a_leaf_alone_and_a_tensor_of_many_elements() -> None:

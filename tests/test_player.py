@@ -152,6 +152,12 @@ def test_a_part_shows_the_gradients_of_the_whole() -> None:
     assert len(last) == 3
 
 
+def test_a_gradient_that_was_larger_than_it_is_at_the_end() -> None:
+    a = Value(1.0, "a")
+    text = ag.play(a - a, around=a, up=0, down=0).fragment
+    assert re.findall(r'data-g="([^"]*)" data-h="(\d)"', text) == [("grad 1.0", "5"), ("grad 0.0", "0")]
+
+
 def test_labels_with_backslashes() -> None:
     t = Tensor(np.ones((2, 2)), r"\lambda") @ np.ones((2, 2))
     t.label = r"\N \sigma"
@@ -377,6 +383,7 @@ def test_the_address_holds_the_state(visit: Any) -> None:
     for _ in range(3):
         press(page, "ARROW_RIGHT")
     page.find_element("css selector", "svg .node.n0").click()
+    time.sleep(0.4)  # it is written four times a second at most
     state = page.execute_script("return location.hash")
     shown = drawn(page)
     again = visit(html, state)
@@ -385,6 +392,12 @@ def test_the_address_holds_the_state(visit: Any) -> None:
     assert again.find_element("css selector", ".pin").is_displayed()
     assert step(visit(html, "#step=99&pin=n77&speed=never")) == 9
     assert step(visit(html, "#step=<b>")) == 0
+
+
+def test_many_steps_at_once_are_no_trouble(visit: Any) -> None:
+    page = visit(ag.play(model(), limit=40).html)
+    page.execute_script("for (let k = 0; k < 600; k++) document.querySelector(k % 3 ? '.step' : '.back').click()")
+    assert step(page) == 201  # the first of 200 steps back was at the start
 
 
 def test_the_rest_of_a_page_keeps_its_keys(visit: Any) -> None:
@@ -415,6 +428,7 @@ def test_two_in_one_page(visit: Any) -> None:
     page.execute_script("arguments[0].focus()", sections[0])
     press(page, "END")
     assert page.execute_script(at) == [9, 1]
+    time.sleep(0.4)
     assert page.execute_script("return location.hash") == "#step1=1&speed1=1&step=9&speed=1"
     ids = page.execute_script("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))

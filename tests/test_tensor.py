@@ -209,3 +209,10 @@ def test_torch_agrees() -> None:
     assert y.item() == pytest.approx(ty.item(), rel=1e-14)
     np.testing.assert_allclose(x.grad, tx.grad.numpy(), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(w.grad, tw.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_extremes_of_one_number() -> None:
+    for f in (lambda t: t.max(), lambda t: t.min(axis=-1), lambda t: t.max(axis=0, keepdims=True)):
+        x = Tensor(2.0)
+        f(x * 3.0).backward()
+        assert x.grad == 3.0

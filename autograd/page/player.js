@@ -127,14 +127,22 @@
 
     // ---- the state in the address, as #step=3&pin=7&speed=2, with numbers behind the names from the second player on
     const key = (name) => name + (place || "");
-    function remember() {
+    let written = 0, later = 0;
+    function remember() { // four times a second at most: browsers object to more
+      clearTimeout(later);
+      const wait = written + 250 - Date.now();
+      if (wait > 0) later = setTimeout(remember, wait);
+      else write();
+    }
+    function write() {
+      written = Date.now();
       const state = new URLSearchParams(location.hash.slice(1));
       state.set(key("step"), at);
       state.set(key("speed"), $(".speed").value);
       if (pinned === null) state.delete(key("pin"));
       else state.set(key("pin"), pinned);
       try {
-        history_.replaceState(null, "", "#" + state);
+        window.history.replaceState(null, "", "#" + state);
       } catch {
         // a page inside another has no address of its own
       }
@@ -205,7 +213,6 @@
     root.addEventListener("pointerdown", () => { for (const other of document.querySelectorAll(".stepgrad")) other.toggleAttribute("data-last", other === root); });
     addEventListener("hashchange", recall);
 
-    const history_ = window.history;
     for (const part of root.querySelectorAll("[data-script]")) part.hidden = false;
     resize(Math.max(room(), 0.6)); // whole, if that can still be read
     recall();
