@@ -89,7 +89,9 @@ def _tensor(node: Node, data: np.ndarray, grad: np.ndarray | None) -> str:
         parts.append(cells)
         x += max(width + 16, 250.0)
         bottom = max(bottom, height)
-    return _svg(max(x, 400.0), 42 + bottom + 6, parts, title)
+    if bottom:
+        parts.append(f'<text x="6" y="{42 + bottom + 14:g}" font-size="10" fill="#59636e">orange above 0, blue below, red nan and inf</text>')
+    return _svg(max(x, 400.0), 42 + bottom + 20, parts, title)
 
 
 def _sampled(x: np.ndarray) -> tuple[np.ndarray, str]:

@@ -30,7 +30,7 @@ def test_a_value_stands_beside_what_it_was_made_from() -> None:
 def test_a_tensor_is_a_card_with_a_heatmap() -> None:
     t = Tensor(np.arange(12.0).reshape(3, 4), "t")
     (t * t).sum().backward()
-    assert texts(t) == ["t  (3,4) float64", "data 0.0 … 11.0, mean 5.5", "grad 0.0 … 22.0, mean 11.0"]
+    assert texts(t) == ["t  (3,4) float64", "data 0.0 … 11.0, mean 5.5", "grad 0.0 … 22.0, mean 11.0", "orange above 0, blue below, red nan and inf"]
     svg = t._repr_svg_()
     assert svg.count("<rect") == 1 + 12 + 12
     assert "1 nan, 1 inf" in Tensor([1.0, np.nan, np.inf])._repr_svg_()

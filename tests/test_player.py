@@ -364,6 +364,19 @@ def test_a_click_pins_the_history_of_a_node(visit: Any) -> None:
     assert not panel.is_displayed()
 
 
+def test_nodes_are_reached_and_pinned_by_keys(visit: Any) -> None:
+    page = visit(ag.play(neuron()).html)
+    page.execute_script("document.querySelector('figure').focus()")
+    press(page, "TAB")
+    assert page.execute_script("return document.activeElement.getAttribute('role')") == "button"
+    press(page, "ENTER")
+    assert page.find_element("css selector", ".pin h3").text == "x1"
+    press(page, "ARROW_RIGHT")  # stepping goes on from there
+    assert step(page) == 1
+    press(page, "ENTER")
+    assert not page.find_element("css selector", ".pin").is_displayed()
+
+
 def test_search_finds_nodes_by_name(visit: Any) -> None:
     page = visit(ag.play(neuron()).html)
     press(page, "/")

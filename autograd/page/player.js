@@ -187,7 +187,14 @@
       remember();
     };
     $(".unpin").onclick = () => { pin(null); remember(); };
-    for (const [name, g] of boxes) g.onclick = () => { pin(name === pinned ? null : name); remember(); };
+    svg.setAttribute("role", "group"); // not one image any more: its boxes can be chosen
+    for (const [name, g] of boxes) {
+      if (!lines.get(name)) continue; // a constant
+      g.setAttribute("tabindex", "0");
+      g.setAttribute("role", "button");
+      g.onclick = () => { pin(name === pinned ? null : name); remember(); };
+      g.onkeydown = (event) => { if (event.key === "Enter") g.onclick(); };
+    }
     steps.forEach((li, i) => (li.onclick = () => { play(false); go(i + 1); }));
 
     const keys = {
