@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from autograd.drawing import picture
+from autograd.drawing import LIMIT, picture
 from autograd.expressions import View, evaluate
 from autograd.graph import Node
 from autograd.localize import check_vjp
@@ -34,7 +34,6 @@ __all__ = ["Debugger"]
 
 LONG = 50_000  # nodes to go from which a run shows its progress
 MOST = 200  # lines that one command prints
-SMALL = 150  # nodes that are drawn whole
 PLAYED = 2000  # nodes whose steps a page can hold
 
 HELP = """
@@ -720,8 +719,8 @@ class Debugger(cmd.Cmd):
         name = " ".join(words)
         if name and name not in names.by_name:
             raise ValueError(f"{name!r} is neither a node{self._nearest(name, names.by_name)} nor a file like graph.svg")
-        around = names.by_name[name] if name else None if len(s.nodes) <= SMALL else self._here_or_root()
-        seen = view(s, names, SMALL, around=around, up=3, down=3)
+        around = names.by_name[name] if name else None if len(s.nodes) <= LIMIT else self._here_or_root()
+        seen = view(s, names, LIMIT, around=around, up=3, down=3)
         drawing = picture(seen, Show(s, names=names), s.grad, lit=self._here())
         if not path:
             self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")

@@ -95,6 +95,14 @@ def _times(g: str, local: str) -> str:
     return {"1": g, "-1": f"-{g}"}.get(local, f"{g} * ({local})")
 
 
+def rows(x: np.ndarray, axis: Any) -> tuple[list[int], np.ndarray]:
+    """What a reduction joins: the axes it keeps, and x with these first and all that is joined in one last axis."""
+    given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = {a % max(1, x.ndim) for a in given}
+    kept = [a for a in range(x.ndim) if a not in gone]
+    return kept, x.transpose(*kept, *(a for a in range(x.ndim) if a in gone)).reshape(*(x.shape[a] for a in kept), -1)
+
+
 # ---- steps -------------------------------------------------------------------------------
 
 
@@ -243,11 +251,8 @@ class Show:
                 lines.append("  = " + _products(a[index[:-1]], b[:, index[-1]]))
         elif node.primitive is not None and node.op in ("sum", "mean"):
             x, axis, keep = s.arguments(node)
-            x = np.asarray(x)
-            gone = {a % x.ndim for a in (range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,))}
-            kept = [a for a in range(x.ndim) if a not in gone]
-            at_kept = tuple(index[a] for a in kept) if keep else index
-            terms = x.transpose(*kept, *sorted(gone))[at_kept].ravel()
+            kept, table = rows(np.asarray(x), axis)
+            terms = table[tuple(index[a] for a in kept) if keep else index]
             lines.append(f"  = ({_sum(terms)})" + (f" / {terms.size}" if node.op == "mean" else ""))
         for c in s.why(node):
             if c.node.op == "matmul" and c.value is not None:

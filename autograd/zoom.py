@@ -13,7 +13,7 @@ import numpy as np
 from autograd.folding import fits, no_scope
 from autograd.graph import Node, ScalarNode, state
 from autograd.primitives import identity, raw
-from autograd.show import Names, shape_text
+from autograd.show import Names, rows, shape_text
 from autograd.stepper import Stepper
 from autograd.value import Value, values
 
@@ -133,18 +133,16 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
     return np.asarray(result, object)
 
 
-def _extreme(node: Node, x: np.ndarray, axis: Any, keep: bool) -> np.ndarray:
+def _extreme(node: Node, x: np.ndarray, axis: Any, _keep: bool) -> np.ndarray:
     """The largest or smallest elements; of those that tie the mean, for they share the gradient."""
-    gone = sorted({a % x.ndim for a in (range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,))})
-    kept = [a for a in range(x.ndim) if a not in gone]
-    shape = np.shape(node._value)
-    rows = x.transpose(*kept, *gone).reshape(int(np.prod(shape)), -1)
-    result = np.empty(rows.shape[0], object)
-    for i, row in enumerate(rows):
+    _, table = rows(x, axis)
+    result = np.empty(table.shape[:-1], object)
+    for i in np.ndindex(result.shape):
+        row = table[i]
         best = (max if node.op == "max" else min)(v.data for v in row)
         tied = [v for v in row if v.data == best]
         result[i] = tied[0] if len(tied) == 1 else sum(tied[1:], tied[0]) / len(tied)
-    return result.reshape(shape)
+    return result.reshape(np.shape(node._value))
 
 
 def _values(array: Any, label: str) -> np.ndarray:

@@ -551,6 +551,8 @@ def test_tensors_of_one_number() -> None:
     y.backward()
     assert ["x", "() float64", "data 2.0", "grad 4.0"] in boxes(ag.draw_dot(y))
     assert ag.play(x * x).count == 2
+    top = (x * 3.0).max(axis=-1)
+    assert {lines[0] for lines in boxes(ag.draw_dot(top, zoom=top))} == {"%0", "%0#1 = identity"}
 
 
 def test_a_leaf_alone_and_a_tensor_of_many_elements() -> None:

@@ -27,13 +27,12 @@
     function go(step, quiet = false) {
       at = Math.max(0, Math.min(steps.length, step));
       for (const [box, changes] of history) {
-        const [since, text, heat] = changes.findLast(([k]) => k <= at);
+        const [, text, heat] = changes.findLast(([k]) => k <= at);
         const g = boxes.get(box), label = lines.get(box);
         if (!label) continue;
         label.textContent = text;
         for (let k = -1; k < 6; k++) g.classList.toggle(k < 0 ? "alarm" : "heat" + k, k === heat);
         g.classList.toggle("waiting", text === "grad -");
-        g.classList.toggle("fresh", since === at && at > 0);
       }
       for (const g of root.querySelectorAll(".lit, .from")) g.classList.remove("lit", "from");
       steps.forEach((li, i) => li.classList.toggle("done", i < at));
