@@ -8,18 +8,19 @@
 12.0
 """
 
-from autograd.cards import card
-from autograd.drawing import draw_dot
-from autograd.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
-from autograd.gradcheck import gradcheck, taylor_test
-from autograd.modes import AnomalyError, detect_anomaly, no_grad, record_source
-from autograd.player import play
-from autograd.rendering import RenderError
-from autograd.report import GradcheckError, GradcheckReport
-from autograd.sessions import debug, pm, set_trace
-from autograd.stepper import Stepper
-from autograd.tensor import Tensor
-from autograd.value import Value, values
+from autograd.checking.judge import gradcheck, taylor_test
+from autograd.checking.report import GradcheckError, GradcheckReport
+from autograd.debugging.sessions import debug, pm, set_trace
+from autograd.drawing.cards import card
+from autograd.drawing.dot import draw_dot
+from autograd.drawing.player import play
+from autograd.drawing.rendering import RenderError
+from autograd.engine import primitives as primitives
+from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
+from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source
+from autograd.engine.tensor import Tensor
+from autograd.engine.value import Value, values
+from autograd.stepping.stepper import Stepper
 
 __all__ = [
     "AnomalyError",

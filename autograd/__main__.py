@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd.differences import METHODS
-from autograd.gradcheck import gradcheck
-from autograd.sessions import run_script
-from autograd.tree import leaves
+from autograd.checking.differences import METHODS
+from autograd.checking.judge import gradcheck
+from autograd.debugging.sessions import run_script
+from autograd.engine.tree import leaves
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,7 +31,9 @@ def check(args: argparse.Namespace) -> int:
     try:
         f = _function(args.function)
         inputs = _inputs(f, args.at)
-        report = gradcheck(f, *inputs, order=args.order, method=args.method, fast=args.fast or None, localize=args.localize)
+        report = gradcheck(
+            f, *inputs, order=args.order, method=args.method, fast=args.fast or None, localize=args.localize
+        )
     except (ValueError, TypeError, ImportError) as error:
         print(f"python -m autograd check: error: {error}", file=sys.stderr)
         return 2
@@ -54,7 +56,9 @@ def debug(args: argparse.Namespace) -> int:
 def _function(text: str) -> Callable[..., Any]:
     module, colon, name = text.partition(":")
     if not (module and colon and name):
-        raise ValueError(f"{text!r} names no function; write module:function, as in mymodel:loss for the function loss of mymodel.py")
+        raise ValueError(
+            f"{text!r} names no function; write module:function, as in mymodel:loss for the function loss of mymodel.py"
+        )
     sys.path.insert(0, "")
     found = importlib.import_module(module.removesuffix(".py"))
     f = getattr(found, name, None)
@@ -66,11 +70,15 @@ def _function(text: str) -> Callable[..., Any]:
 
 def _inputs(f: Callable[..., Any], at: list[str] | None) -> list[Any]:
     """The inputs given, or else the function's own defaults; lists of numbers become arrays."""
-    parameters = [p for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    parameters = [
+        p for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     given = [_parsed(text) for text in at or []]
     missing = [p.name for p in parameters[len(given) :] if p.default is p.empty]
     if missing:
-        raise ValueError(f"{getattr(f, '__name__', f)} needs {', '.join(missing)}: give --at a value for each, or the function defaults")
+        raise ValueError(
+            f"{getattr(f, '__name__', f)} needs {', '.join(missing)}: give --at a value for each, or the function defaults"
+        )
     return given + [_arrays(p.default) for p in parameters[len(given) :]]
 
 
@@ -78,17 +86,25 @@ def _parsed(text: str) -> Any:
     try:
         return _arrays(ast.literal_eval(text))
     except (ValueError, SyntaxError):
-        raise ValueError(f"--at {text!r} is no Python literal; write numbers and lists, as in 2.0 or '[1.0, 2.0]'") from None
+        raise ValueError(
+            f"--at {text!r} is no Python literal; write numbers and lists, as in 2.0 or '[1.0, 2.0]'"
+        ) from None
 
 
 def _arrays(x: Any) -> Any:
     if isinstance(x, dict):
         return {key: _arrays(v) for key, v in x.items()}
-    return np.array(x, float) if isinstance(x, (list, tuple)) and x and all(isinstance(v, (int, float)) for v in leaves(x)) else x
+    return (
+        np.array(x, float)
+        if isinstance(x, (list, tuple)) and x and all(isinstance(v, (int, float)) for v in leaves(x))
+        else x
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m autograd", description="Tools for functions that autograd differentiates.")
+    parser = argparse.ArgumentParser(
+        prog="python -m autograd", description="Tools for functions that autograd differentiates."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     p = commands.add_parser(
         "check",
@@ -96,12 +112,25 @@ def _parser() -> argparse.ArgumentParser:
         description="Compare the gradient of a function of your own with finite differences. Exit status 0: it holds; 1: it does not.",
     )
     p.set_defaults(run=check)
-    p.add_argument("function", metavar="MODULE:FUNCTION", help="for example mymodel:loss, for the function loss in mymodel.py")
     p.add_argument(
-        "--at", nargs="+", metavar="VALUE", help="the inputs, in order, as Python literals; a list becomes an array (default: the function's defaults)"
+        "function", metavar="MODULE:FUNCTION", help="for example mymodel:loss, for the function loss in mymodel.py"
     )
-    p.add_argument("--order", type=int, choices=(1, 2), default=1, help="2 also checks the gradient of the gradient (default: %(default)s)")
-    p.add_argument("--method", choices=METHODS, default="auto", help="how to differentiate numerically (default: %(default)s)")
+    p.add_argument(
+        "--at",
+        nargs="+",
+        metavar="VALUE",
+        help="the inputs, in order, as Python literals; a list becomes an array (default: the function's defaults)",
+    )
+    p.add_argument(
+        "--order",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2 also checks the gradient of the gradient (default: %(default)s)",
+    )
+    p.add_argument(
+        "--method", choices=METHODS, default="auto", help="how to differentiate numerically (default: %(default)s)"
+    )
     p.add_argument("--fast", action="store_true", help="probe along random directions instead of element by element")
     p.add_argument("--localize", action="store_true", help="name the first operation whose own vjp is wrong")
 

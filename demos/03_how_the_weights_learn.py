@@ -32,5 +32,8 @@ for step in range(300):
         print(f"step {step:>3}: loss {value:.3f}, length of the gradient {size:.3f}")
 
 start = [data.vocabulary.boundary]
-names = [data.vocabulary.decode(generate(params, config, start, config.block_size, rng, temperature=0.7)[1:]) for _ in range(8)]
+names = [
+    data.vocabulary.decode(generate(params, config, start, config.block_size, rng, temperature=0.7)[1:])
+    for _ in range(8)
+]
 print("it writes:", ", ".join(names))

@@ -22,7 +22,9 @@ print(f"{sum(p.size for p in params.values()):,} parameters")
 tokens = rng.integers(config.vocab_size, size=65)
 start = time.perf_counter()
 value = loss(params, tokens, config)
-print(f"forward:              loss {value:.3f} (chance is {np.log(config.vocab_size):.3f})   {time.perf_counter() - start:5.2f} s")
+print(
+    f"forward:              loss {value:.3f} (chance is {np.log(config.vocab_size):.3f})   {time.perf_counter() - start:5.2f} s"
+)
 
 start = time.perf_counter()
 value, grads = ag.value_and_grad(loss)(params, tokens, config)

@@ -50,7 +50,11 @@ if chromium:
     photo, address = folder.resolve() / "player.png", f"{(folder / 'backprop.html').resolve().as_uri()}#step=5&pin=0"
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync --hide-scrollbars --window-size=1100,860"
     with tempfile.TemporaryDirectory() as profile:
-        subprocess.run([chromium, *flags.split(), f"--user-data-dir={profile}", f"--screenshot={photo}", address], check=True, capture_output=True)
+        subprocess.run(
+            [chromium, *flags.split(), f"--user-data-dir={profile}", f"--screenshot={photo}", address],
+            check=True,
+            capture_output=True,
+        )
     print("what it looks like:", folder / "player.png")
 
 # A transformer of four blocks. A fold says how much it hides, and what `open` shows it.

@@ -23,16 +23,27 @@ SAYS = {
 
 @pytest.mark.parametrize("path", sorted((ROOT / "demos").glob("*.py")), ids=lambda path: path.stem)
 def test_demo(path: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-W", "error", str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert SAYS[path.stem] in done.stdout
     if path.stem == "02_four_magnifications":
         assert len({line.split(" loss ")[1][:13] for line in done.stdout.splitlines() if " loss " in line}) == 1
     if path.stem == "06_see_the_graph":
         for picture in (ROOT / "demos/pictures").glob("*.svg"):
-            assert said(picture) == said(tmp_path / "pictures" / picture.name), f"{picture.name} is not what the demo draws any more"
+            assert said(picture) == said(tmp_path / "pictures" / picture.name), (
+                f"{picture.name} is not what the demo draws any more"
+            )
 
 
 def said(picture: Path) -> list[str]:
     """The words of a drawing; numbers may differ in the last digit from one machine to another, and places by the renderer."""
-    return sorted(re.sub(r"\d[\d.e-]*", "#", text) for text in re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text().replace("&#45;", "-")))
+    return sorted(
+        re.sub(r"\d[\d.e-]*", "#", text)
+        for text in re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text().replace("&#45;", "-"))
+    )

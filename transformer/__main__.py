@@ -53,7 +53,9 @@ def train(args: argparse.Namespace) -> int:
     data = Text(text, config.block_size, rng) if args.text else Documents(text, config.block_size, rng)
     n_vocab = data.vocabulary.size
     if args.vocab_size is not None and args.vocab_size < n_vocab:
-        raise ValueError(f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary")
+        raise ValueError(
+            f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary"
+        )
     config = dataclasses.replace(config, vocab_size=args.vocab_size or n_vocab)
     folder = _free_folder(args.out)
     _fits_in_memory(config)
@@ -62,9 +64,13 @@ def train(args: argparse.Namespace) -> int:
 
     n_params = sum(p.size for p in params.values())
     kind = "windows of a text" if args.text else "documents"
-    print(f"{len(data.train):,} {kind} to train on, {len(data.held_out):,} held out; {n_vocab} tokens; {n_params:,} parameters")
+    print(
+        f"{len(data.train):,} {kind} to train on, {len(data.held_out):,} held out; {n_vocab} tokens; {n_params:,} parameters"
+    )
     if data.cut:
-        print(f"{data.cut:,} documents are longer than block_size={config.block_size} and are cut; --block-size sets it")
+        print(
+            f"{data.cut:,} documents are longer than block_size={config.block_size} and are cut; --block-size sets it"
+        )
     before = validate(params, data, config)
     levels = baselines(data)
     rows: list[tuple[int, float, float | None]] = []
@@ -88,7 +94,10 @@ def train(args: argparse.Namespace) -> int:
             params, status = error.params, 1
             val = validate(params, data, config)
             print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
-        except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy makes a SystemError of it within arrays of Values
+        except (
+            KeyboardInterrupt,
+            SystemError,
+        ):  # pressed twice; NumPy makes a SystemError of it within arrays of Values
             if not interrupt.asked:
                 raise
         interrupt.hold()
@@ -106,9 +115,22 @@ def train(args: argparse.Namespace) -> int:
     return status
 
 
-def _show_samples(params: dict[str, np.ndarray], config: Config, data: Documents | Text, rng: np.random.Generator) -> None:
+def _show_samples(
+    params: dict[str, np.ndarray], config: Config, data: Documents | Text, rng: np.random.Generator
+) -> None:
     if isinstance(data, Text):
-        print(_write(params, config, data.vocabulary, "\n" if "\n" in data.vocabulary.chars else data.vocabulary.chars[0], 300, 0.8, None, rng))
+        print(
+            _write(
+                params,
+                config,
+                data.vocabulary,
+                "\n" if "\n" in data.vocabulary.chars else data.vocabulary.chars[0],
+                300,
+                0.8,
+                None,
+                rng,
+            )
+        )
         return
     names = [_write(params, config, data.vocabulary, "", config.block_size, 0.8, None, rng) for _ in range(20)]
     width = max(map(len, names)) + 8
@@ -120,7 +142,9 @@ def _free_folder(out: str | None) -> Path:
     """The folder asked for, or the next free one; ValueError where something is there already."""
     if out is not None:
         if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
-            raise ValueError(f"--out {out} is there already and would be overwritten; remove it, or name another folder")
+            raise ValueError(
+                f"--out {out} is there already and would be overwritten; remove it, or name another folder"
+            )
         return Path(out)
     n = 1
     while (folder := Path("runs") / f"{n:03d}").exists():
@@ -131,7 +155,9 @@ def _free_folder(out: str | None) -> Path:
 def _fits_in_memory(config: Config) -> None:
     """ValueError for a model whose training is sure to exceed this machine's memory."""
     n_params = sum(map(math.prod, shapes(config).values()))
-    need = 6 * n_params * np.dtype(config.dtype).itemsize  # parameters, gradients, two moments, and the next ones of each while they are made
+    need = (
+        6 * n_params * np.dtype(config.dtype).itemsize
+    )  # parameters, gradients, two moments, and the next ones of each while they are made
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
     if need > have:
         raise ValueError(
@@ -158,7 +184,9 @@ def check(args: argparse.Namespace) -> int:
             done.append(checked)
     width = max(len(c.name) for c in done)
     for kind in dict.fromkeys(c.kind for c in done):
-        print(f"{kind}\n  {'tensor':<{width}}  {'shape':>12}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict")
+        print(
+            f"{kind}\n  {'tensor':<{width}}  {'shape':>12}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict"
+        )
         for c in (c for c in done if c.kind == kind):
             rows, probes = c.report.rows, c.report.rows[0].probe
             ratio = max(row.ratio for row in rows)
@@ -170,7 +198,9 @@ def check(args: argparse.Namespace) -> int:
     for c in failed[:3]:
         print(f"\n{c.kind}: {c.name}\n{c.report}")
     elements = sum(c.report.elements for c in done)
-    print(f"\n{len(done) - len(failed)} of {len(done)} parameter tensors hold ({elements:,} elements, {sum(c.report.evaluations for c in done):,} evaluations)")
+    print(
+        f"\n{len(done) - len(failed)} of {len(done)} parameter tensors hold ({elements:,} elements, {sum(c.report.evaluations for c in done):,} evaluations)"
+    )
     return 1 if failed else 0
 
 
@@ -198,7 +228,13 @@ def draw(args: argparse.Namespace) -> int:
         root = loss({name: kind(p, name) for name, p in params.items()}, tokens, config)
     root = root.item() if isinstance(root, np.ndarray) else root
     root.backward()
-    shown: dict[str, Any] = {"depth": args.depth, "open": tuple(args.open), "top": args.top, "limit": args.limit, "around": args.around}
+    shown: dict[str, Any] = {
+        "depth": args.depth,
+        "open": tuple(args.open),
+        "top": args.top,
+        "limit": args.limit,
+        "around": args.around,
+    }
     out = args.out or ("backprop.html" if args.play else "graph.svg")
     if args.play:
         made = ag.play(root, **shown)
@@ -214,7 +250,9 @@ def _example(args: argparse.Namespace) -> tuple[Config, dict[str, Any], np.ndarr
     config = _config(args)
     vocabulary = Vocabulary("".join(sorted(set(args.text))) if args.text else "abcdefghijklmnopqrstuvwxyz")
     config = dataclasses.replace(config, vocab_size=args.vocab_size or vocabulary.size)
-    tokens = np.array([vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary])[: config.block_size + 1]
+    tokens = np.array([vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary])[
+        : config.block_size + 1
+    ]
     return config, init(config, np.random.default_rng(args.seed)), tokens
 
 
@@ -226,11 +264,31 @@ def sample(args: argparse.Namespace) -> int:
     params, config, vocabulary = checkpoint.load(args.folder)
     rng = np.random.default_rng(args.seed)
     for _ in range(args.n):
-        print(_write(params, config, vocabulary, args.prompt, args.length or config.block_size, args.temperature, args.top_k, rng))
+        print(
+            _write(
+                params,
+                config,
+                vocabulary,
+                args.prompt,
+                args.length or config.block_size,
+                args.temperature,
+                args.top_k,
+                rng,
+            )
+        )
     return 0
 
 
-def _write(params: Any, config: Config, vocabulary: Any, prompt: str, length: int, temperature: float, top_k: int | None, rng: Any) -> str:
+def _write(
+    params: Any,
+    config: Config,
+    vocabulary: Any,
+    prompt: str,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    rng: Any,
+) -> str:
     """A text that begins with the prompt and goes on for `length` characters or to its end."""
     tokens = [vocabulary.boundary, *vocabulary.encode(prompt)]
     for _ in range(length):
@@ -266,7 +324,9 @@ def _config(args: argparse.Namespace, vocab_size: int | None = None) -> Config:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m transformer", description="A tiny transformer to train, and to look into.")
+    parser = argparse.ArgumentParser(
+        prog="python -m transformer", description="A tiny transformer to train, and to look into."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     p = commands.add_parser(
@@ -278,21 +338,39 @@ def _parser() -> argparse.ArgumentParser:
     p.set_defaults(run=train)
     p.add_argument("--data", metavar="FILE", help="your own UTF-8 text, one document a line (default: first names)")
     p.add_argument("--text", action="store_true", help="FILE is one long text rather than one document a line")
-    p.add_argument("--scalar", action="store_true", help="compute with single Values instead of Tensors: slower, same losses; try --batch-size 1")
+    p.add_argument(
+        "--scalar",
+        action="store_true",
+        help="compute with single Values instead of Tensors: slower, same losses; try --batch-size 1",
+    )
     p.add_argument("--steps", type=_count, default=1500, help="updates to make (default: %(default)s)")
     p.add_argument("--batch-size", type=_count, default=32, help="documents, or windows, a step (default: %(default)s)")
-    p.add_argument("--lr", type=_rate, default=0.01, help="learning rate of Adam at the start; it falls to zero (default: %(default)s)")
-    p.add_argument("--seed", type=_seed, default=0, help="seed of split, parameters, batches and samples (default: %(default)s)")
+    p.add_argument(
+        "--lr",
+        type=_rate,
+        default=0.01,
+        help="learning rate of Adam at the start; it falls to zero (default: %(default)s)",
+    )
+    p.add_argument(
+        "--seed", type=_seed, default=0, help="seed of split, parameters, batches and samples (default: %(default)s)"
+    )
     p.add_argument("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
     _add_config(p)
 
-    p = commands.add_parser("sample", help="write texts with a trained model", description="Write texts with a trained model.")
+    p = commands.add_parser(
+        "sample", help="write texts with a trained model", description="Write texts with a trained model."
+    )
     p.set_defaults(run=sample)
     p.add_argument("folder", metavar="RUN", help="a run folder that train made")
     p.add_argument("--prompt", default="", help="how every text begins")
     p.add_argument("-n", type=_count, default=10, help="how many texts (default: %(default)s)")
     p.add_argument("--length", type=_count, help="characters to add at most (default: the model's block_size)")
-    p.add_argument("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest (default: %(default)s)")
+    p.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="below 1 plays safe, 0 takes the likeliest (default: %(default)s)",
+    )
     p.add_argument("--top-k", type=_count, help="draw among the k likeliest characters only")
     p.add_argument("--seed", type=_seed, default=0, help="seed of the draws (default: %(default)s)")
 
@@ -304,7 +382,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.set_defaults(run=check)
     p.add_argument("--data", metavar="FILE", help="UTF-8 text, one document a line (default: first names)")
-    p.add_argument("--batch-size", type=_count, default=2, help="documents to compute the loss on (default: %(default)s)")
+    p.add_argument(
+        "--batch-size", type=_count, default=2, help="documents to compute the loss on (default: %(default)s)"
+    )
     p.add_argument("--seed", type=_seed, default=0, help="seed of parameters and batch (default: %(default)s)")
     _add_config(p)
 
@@ -324,20 +404,46 @@ def _parser() -> argparse.ArgumentParser:
         "folded so that it fits a screen; or, with --play, write one HTML page that plays the backward pass over the drawing.",
     )
     p.set_defaults(run=draw)
-    p.add_argument("--out", metavar="FILE", help="what to write: .svg, .gv or, with Graphviz installed, .png and .pdf (default: graph.svg, or backprop.html)")
+    p.add_argument(
+        "--out",
+        metavar="FILE",
+        help="what to write: .svg, .gv or, with Graphviz installed, .png and .pdf (default: graph.svg, or backprop.html)",
+    )
     p.add_argument("--play", action="store_true", help="write the page that plays backprop")
     p.add_argument("--depth", type=_seed, help="open every scope down to this level and fold what is deeper")
-    p.add_argument("--open", action="append", default=[], metavar="SCOPE", help="open this scope, as attention or block#2; may be given again")
-    p.add_argument("--top", type=_count, help="only so many nodes: those that receive the largest gradient contributions")
-    p.add_argument("--limit", type=_count, default=40, help="fold a graph of more nodes than this (default: %(default)s)")
-    p.add_argument("--around", metavar="NAME", help="only what is near a node, by its name in the drawing, as h0.attn.wq or %%44")
-    p.add_argument("--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values")
-    p.add_argument("--index", type=_index, help="the element of the result to zoom into, as 0,4,1 (default: that of the largest gradient)")
+    p.add_argument(
+        "--open",
+        action="append",
+        default=[],
+        metavar="SCOPE",
+        help="open this scope, as attention or block#2; may be given again",
+    )
+    p.add_argument(
+        "--top", type=_count, help="only so many nodes: those that receive the largest gradient contributions"
+    )
+    p.add_argument(
+        "--limit", type=_count, default=40, help="fold a graph of more nodes than this (default: %(default)s)"
+    )
+    p.add_argument(
+        "--around", metavar="NAME", help="only what is near a node, by its name in the drawing, as h0.attn.wq or %%44"
+    )
+    p.add_argument(
+        "--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values"
+    )
+    p.add_argument(
+        "--index",
+        type=_index,
+        help="the element of the result to zoom into, as 0,4,1 (default: that of the largest gradient)",
+    )
     p.add_argument("--derivatives", action="store_true", help="write local derivatives on the edges")
     _add_example(p)
     _add_config(p, preset="vanilla", n_layer=4, n_head=2, n_embd=4, block_size=8)
 
-    p = commands.add_parser("params", help="print the table of parameters", description="Print every parameter tensor of a model, its shape and its size.")
+    p = commands.add_parser(
+        "params",
+        help="print the table of parameters",
+        description="Print every parameter tensor of a model, its shape and its size.",
+    )
     p.set_defaults(run=params)
     _add_config(p)
     return parser
@@ -351,12 +457,22 @@ def _add_example(p: argparse.ArgumentParser) -> None:
 
 def _add_config(p: argparse.ArgumentParser, preset: str = "microgpt", **defaults: Any) -> None:
     group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
-    group.add_argument("--preset", choices=PRESETS, default=preset, help="where to start from: %(choices)s (default: %(default)s)", metavar="NAME")
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default=preset,
+        help="where to start from: %(choices)s (default: %(default)s)",
+        metavar="NAME",
+    )
     for field in dataclasses.fields(Config):
         choices = [_spelled(c) for c in CHOICES.get(field.name, ("true", "false") if field.type == "bool" else ())]
         convert = _choice(choices) if choices else _count
         group.add_argument(
-            f"--{field.name.replace('_', '-')}", type=convert, metavar="|".join(choices) or "N", default=defaults.get(field.name), help=_HELP[field.name]
+            f"--{field.name.replace('_', '-')}",
+            type=convert,
+            metavar="|".join(choices) or "N",
+            default=defaults.get(field.name),
+            help=_HELP[field.name],
         )
 
 

@@ -41,7 +41,13 @@ def check(params: Params, tokens: np.ndarray, config: Config) -> Iterator[Checke
         cast = {name: p.astype(dtype) for name, p in params.items()}
         for name, p in cast.items():
 
-            def loss_of(w: Any, name: str = name, cast: Params = cast, own: Config = own, rows: np.ndarray = tokens[:1] if scalar else tokens) -> Any:
+            def loss_of(
+                w: Any,
+                name: str = name,
+                cast: Params = cast,
+                own: Config = own,
+                rows: np.ndarray = tokens[:1] if scalar else tokens,
+            ) -> Any:
                 return loss({**cast, name: w}, rows, own)
 
             report = ag.gradcheck(loss_of, p.astype(object) if scalar else p, fast=True if scalar else None)

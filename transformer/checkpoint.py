@@ -21,11 +21,16 @@ from transformer.config import Config, shapes
 from transformer.data import Vocabulary
 
 
-def save(folder: Path, params: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary, options: dict[str, Any]) -> None:
+def save(
+    folder: Path, params: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary, options: dict[str, Any]
+) -> None:
     """Write config.json and params.npz, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     record = {"config": dataclasses.asdict(config), "vocabulary": vocabulary.chars, "options": options}
-    _replace(folder / "config.json", lambda path: path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"))
+    _replace(
+        folder / "config.json",
+        lambda path: path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"),
+    )
 
     def write(path: Path) -> None:
         with open(path, "wb") as file:
@@ -53,13 +58,19 @@ def load(folder: str | Path) -> tuple[dict[str, np.ndarray], Config, Vocabulary]
     expected, found = shapes(config), {name: p.shape for name, p in params.items()}
     if expected != found:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise ValueError(f"{folder / 'params.npz'} does not fit config.json: {', '.join(odd[:4])} differ; were the files of two runs mixed?")
+        raise ValueError(
+            f"{folder / 'params.npz'} does not fit config.json: {', '.join(odd[:4])} differ; were the files of two runs mixed?"
+        )
     return params, config, vocabulary
 
 
-def save_losses(folder: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float) -> None:
+def save_losses(
+    folder: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float
+) -> None:
     """Write loss.csv and loss.png. rows: step, training loss, validation loss or None; before: validation loss at step 0."""
-    lines = ["step,train_loss,val_loss"] + [f"{step},{loss:.6f},{'' if val is None else f'{val:.6f}'}" for step, loss, val in rows]
+    lines = ["step,train_loss,val_loss"] + [
+        f"{step},{loss:.6f},{'' if val is None else f'{val:.6f}'}" for step, loss, val in rows
+    ]
     _replace(folder / "loss.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
     if rows:
         _replace(folder / "loss.png", lambda path: _draw(path, rows, baselines, before))
@@ -73,7 +84,14 @@ def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: di
     steps, losses = [r[0] for r in rows], [r[1] for r in rows]
     axes.plot(steps, losses, color="#9db8d9", linewidth=0.7, label="training, each batch")
     evaluated = [(0, before)] + [(step, val) for step, _, val in rows if val is not None]
-    axes.plot([e[0] for e in evaluated], [e[1] for e in evaluated], color="#c0392b", marker="o", markersize=3, label="validation")
+    axes.plot(
+        [e[0] for e in evaluated],
+        [e[1] for e in evaluated],
+        color="#c0392b",
+        marker="o",
+        markersize=3,
+        label="validation",
+    )
     for name, value in baselines.items():
         axes.axhline(value, color="#888888", linewidth=0.8, linestyle=":")
         axes.annotate(f"{name} {value:.2f}", (1, value), xycoords=("axes fraction", "data"), xytext=(-4, 2),

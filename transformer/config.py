@@ -55,14 +55,18 @@ class Config:
             value = getattr(self, field.name)
             if field.name in CHOICES:
                 if not any(value is c or (value == c and isinstance(value, str)) for c in CHOICES[field.name]):
-                    raise ValueError(f"Config: {field.name}={value!r}; choose from {', '.join(map(repr, CHOICES[field.name]))}")
+                    raise ValueError(
+                        f"Config: {field.name}={value!r}; choose from {', '.join(map(repr, CHOICES[field.name]))}"
+                    )
             elif field.type == "bool":
                 if not isinstance(value, bool):
                     raise ValueError(f"Config: {field.name}={value!r}; expected True or False")
             elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"Config: {field.name}={value!r}; expected a whole number from 1 on")
         if self.n_embd % self.n_head:
-            raise ValueError(f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; every head takes an equal share of the width")
+            raise ValueError(
+                f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; every head takes an equal share of the width"
+            )
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Config:
@@ -86,11 +90,27 @@ _PLAIN = {"final_norm": False, "norm_gain": False, "activation": "relu", "tied":
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The decoder of Vaswani et al. 2017, with a width that one can look at.
-    "vanilla": {**_PLAIN, "n_layer": 2, "n_embd": 32, "norm_position": "post", "positions": "sinusoidal", "bias": "mlp"},
+    "vanilla": {
+        **_PLAIN,
+        "n_layer": 2,
+        "n_embd": 32,
+        "norm_position": "post",
+        "positions": "sinusoidal",
+        "bias": "mlp",
+    },
     # Karpathy's scalar GPT of 2026: 4,192 parameters.
     "microgpt": {**_PLAIN, "norm": "rms", "embed_norm": True, "bias": False},
     # Enough for a play of Shakespeare's, letter by letter.
-    "nano": {"vocab_size": 65, "n_layer": 4, "n_embd": 64, "block_size": 64, "norm": "rms", "norm_gain": False, "bias": False, "dtype": "float32"},
+    "nano": {
+        "vocab_size": 65,
+        "n_layer": 4,
+        "n_embd": 64,
+        "block_size": 64,
+        "norm": "rms",
+        "norm_gain": False,
+        "bias": False,
+        "dtype": "float32",
+    },
     "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
     "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
     "gpt3": {**_GPT2, "n_layer": 96, "n_head": 96, "n_embd": 12288, "block_size": 2048},

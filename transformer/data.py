@@ -55,7 +55,9 @@ def read(path: str | Path) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}); convert it first") from None
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}); convert it first"
+        ) from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     if not text.strip():
@@ -105,7 +107,9 @@ class Text:
         tokens = np.array(self.vocabulary.encode(text))
         split = len(tokens) - max(block_size + 1, round(HELD_OUT * len(tokens)))
         if split < block_size + 1:
-            raise ValueError(f"the text has {len(text)} characters, too few for windows of block_size={block_size}; give more text or a smaller block_size")
+            raise ValueError(
+                f"the text has {len(text)} characters, too few for windows of block_size={block_size}; give more text or a smaller block_size"
+            )
         windows = np.lib.stride_tricks.sliding_window_view
         self.train = windows(tokens[:split], block_size + 1)
         self.held_out = _some(windows(tokens[split:], block_size + 1)[::block_size])

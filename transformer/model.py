@@ -24,10 +24,14 @@ def logits(params: Params, tokens: Any, config: Config) -> Any:
     tokens = _checked(tokens, config, "logits")
     n_time = tokens.shape[-1]
     if n_time > config.block_size:
-        raise ValueError(f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size")
+        raise ValueError(
+            f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size"
+        )
     params = nested(params)
     x = params["wte"][tokens]  # (..., T, C)
-    x = x + (params["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
+    x = x + (
+        params["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype)
+    )
     if config.embed_norm:
         x = norm(x, params.get("embed_norm", {}), config)
     for i in range(config.n_layer):
@@ -61,7 +65,9 @@ def loss(params: Params, tokens: Any, config: Config) -> Any:
     """
     tokens = _checked(tokens, config, "loss", padding=-1)
     if tokens.shape[-1] < 2:
-        raise ValueError(f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor")
+        raise ValueError(
+            f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor"
+        )
     inputs = tokens[..., :-1]
     return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
 
@@ -91,7 +97,9 @@ def _checked(tokens: Any, config: Config, where: str, padding: int = 0) -> Any:
         raise ValueError(f"{where}: tokens of shape {tokens.shape}; expected (..., T) with T from 1 on")
     low, high = tokens.min(), tokens.max()
     if low < padding or high >= config.vocab_size:
-        raise ValueError(f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model")
+        raise ValueError(
+            f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model"
+        )
     if low < 0:
         padded = tokens == padding
         if (padded[..., :-1] & ~padded[..., 1:]).any():

@@ -57,7 +57,9 @@ def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
     return Optimizer(init, update)
 
 
-def adam(lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_root: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
+def adam(
+    lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_root: float = 0.0, weight_decay: float = 0.0
+) -> Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 
     lr: a number, or a function of the step, counted from 0. eps is added to the root of the
@@ -105,7 +107,10 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
     """
     names = list(inputs[0])
     arrays = [d[k] for d in inputs for k in names]
-    if all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
+    if (
+        all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays)
+        and sum([a.size for a in arrays]) <= len(inputs) * BLOCK
+    ):
         n = len(names)
         shapes = [a.shape for a in arrays]
         if shapes != shapes[:n] * len(inputs):
@@ -124,7 +129,9 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
 
 def _shape_error(inputs: Sequence[Params]) -> ValueError:
     name, given = next((k, d[k]) for d in inputs for k, p in inputs[0].items() if np.shape(d[k]) != np.shape(p))
-    return ValueError(f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, but its gradient or state has shape {np.shape(given)}")
+    return ValueError(
+        f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, but its gradient or state has shape {np.shape(given)}"
+    )
 
 
 def _blockwise(rule: Callable[..., tuple[Any, ...]], name: str, *arrays: Any) -> tuple[Any, ...]:
@@ -172,7 +179,9 @@ class _Shell:
 
     def __init__(self, parameters: Iterable[Any], optimizer: Optimizer) -> None:
         if hasattr(parameters, "backward"):
-            raise TypeError(f"optimizer: parameters must be a list of Values or Tensors, got one {type(parameters).__name__}; write [p]")
+            raise TypeError(
+                f"optimizer: parameters must be a list of Values or Tensors, got one {type(parameters).__name__}; write [p]"
+            )
         self.parameters = list(parameters)
         if len({id(p) for p in self.parameters}) < len(self.parameters):
             raise ValueError("optimizer: a parameter is given twice, and would be moved twice; give each once")
@@ -180,14 +189,18 @@ class _Shell:
             raise ValueError("optimizer: no parameters given")
         for p in self.parameters:
             if not (hasattr(p, "data") and hasattr(p, "grad") and hasattr(p, "zero_grad")):
-                raise TypeError(f"optimizer: parameters must be Values or Tensors, got {type(p).__name__}; for dicts of arrays use sgd or adam")
+                raise TypeError(
+                    f"optimizer: parameters must be Values or Tensors, got {type(p).__name__}; for dicts of arrays use sgd or adam"
+                )
         self.optimizer = optimizer
         self.state = optimizer.init({str(i): p.data for i, p in enumerate(self.parameters)})
 
     def step(self) -> None:
         """Move every parameter by its gradient."""
         named = {str(i): p for i, p in enumerate(self.parameters)}
-        new, self.state = self.optimizer.update({k: p.data for k, p in named.items()}, {k: p.grad for k, p in named.items()}, self.state)
+        new, self.state = self.optimizer.update(
+            {k: p.data for k, p in named.items()}, {k: p.grad for k, p in named.items()}, self.state
+        )
         for k, p in named.items():
             p.data = new[k]
 

@@ -13,7 +13,13 @@ from transformer.model import logits
 
 
 def generate(
-    params: dict[str, Any], config: Config, prompt: Any, n: int, rng: np.random.Generator, temperature: float = 1.0, top_k: int | None = None
+    params: dict[str, Any],
+    config: Config,
+    prompt: Any,
+    n: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
 ) -> np.ndarray:
     """The prompt (..., T) of token ids, followed by n more: (..., T + n) ints.
 
@@ -22,10 +28,14 @@ def generate(
     not seen. Raises ValueError for an empty prompt and for options out of range.
     """
     if isinstance(prompt, str):
-        raise TypeError(f"generate: the prompt {prompt!r} is text; give token ids, such as vocabulary.encode({prompt!r})")
+        raise TypeError(
+            f"generate: the prompt {prompt!r} is text; give token ids, such as vocabulary.encode({prompt!r})"
+        )
     tokens = np.asarray(prompt)
     if tokens.ndim == 0 or tokens.shape[-1] == 0:
-        raise ValueError("generate: the prompt is empty; begin with at least one token, such as the vocabulary's boundary token")
+        raise ValueError(
+            "generate: the prompt is empty; begin with at least one token, such as the vocabulary's boundary token"
+        )
     if not 0 <= temperature < math.inf:
         raise ValueError(f"generate: temperature={temperature}; expected a finite number from 0 on")
     if n < 0 or (top_k is not None and (top_k < 1 or top_k != int(top_k))):

@@ -73,7 +73,9 @@ def fit(
     for step in range(steps):
         batch = data.batch(batch_size, rng)
         with np.errstate(all="ignore"):
-            value, grads = value_and_grad({k: p.astype(object) for k, p in params.items()} if scalar else params, batch, config)
+            value, grads = value_and_grad(
+                {k: p.astype(object) for k, p in params.items()} if scalar else params, batch, config
+            )
         if not np.isfinite(value):
             raise DivergedError(f"the loss became {value} at step {step}; {_origin(params, batch, config)}", good)
         with np.errstate(all="ignore"):
@@ -84,7 +86,10 @@ def fit(
         val_loss = validate(params, data, config) if done % every == 0 or done == steps else None
         if val_loss is not None:
             if not np.isfinite(val_loss):
-                raise DivergedError(f"the validation loss became {val_loss} at step {step}; {_origin(params, data.held_out, config)}", good)
+                raise DivergedError(
+                    f"the validation loss became {val_loss} at step {step}; {_origin(params, data.held_out, config)}",
+                    good,
+                )
             good = params
         yield Step(done, float(value), val_loss, int((batch[:, 1:] >= 0).sum()), params)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import autograd as ag
 from autograd import Value
-from autograd.rendering import render
+from autograd.drawing.rendering import render
 
 FLAT = 1000  # nodes from which draw_dot refuses to draw all of them
 
@@ -28,7 +28,9 @@ def network(n: int) -> Value:
 
 
 def run() -> None:
-    print("drawing: nodes, seconds to fold and write DOT, to lay it out; seconds for all of it flat, times slower, bytes of SVG folded and flat")
+    print(
+        "drawing: nodes, seconds to fold and write DOT, to lay it out; seconds for all of it flat, times slower, bytes of SVG folded and flat"
+    )
     for n in (100, 1000, 10_000, 100_000, 500_000):
         root = network(n)
         start = time.perf_counter()

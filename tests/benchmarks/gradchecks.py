@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Primitive
+from autograd.engine.graph import Primitive
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(8, 6))
@@ -89,4 +89,6 @@ def run() -> None:
                 return bool(check(g, torch.tensor(y, requires_grad=True), raise_exception=False, **options))
 
         says, peer_seconds = timed(peer)
-        print(f"           {name:<24}{expected:<18}{report.verdict:<18}{1e3 * seconds:>7.1f}  {'passes' if says else 'fails':<9}{1e3 * peer_seconds:>7.1f}")
+        print(
+            f"           {name:<24}{expected:<18}{report.verdict:<18}{1e3 * seconds:>7.1f}  {'passes' if says else 'fails':<9}{1e3 * peer_seconds:>7.1f}"
+        )

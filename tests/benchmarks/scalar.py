@@ -10,19 +10,30 @@ import numpy as np
 import autograd as ag
 from tests.benchmarks import python_gpt
 from tests.benchmarks.timing import race
-from tests.microgpt import setup
+from tests.helpers import microgpt
 from transformer import Config, loss
 from transformer.optim import adam
 
-NAMES = {"h0.attn.wq": "wq", "h0.attn.wk": "wk", "h0.attn.wv": "wv", "h0.attn.wo": "wo", "h0.mlp.w1": "fc1", "h0.mlp.w2": "fc2", "lm_head": "lm_head"}
+NAMES = {
+    "h0.attn.wq": "wq",
+    "h0.attn.wk": "wk",
+    "h0.attn.wv": "wv",
+    "h0.attn.wo": "wo",
+    "h0.mlp.w1": "fc1",
+    "h0.mlp.w2": "fc2",
+    "lm_head": "lm_head",
+}
 
 
 def run() -> None:
-    documents, params = setup()
+    documents, params = microgpt()
     config, tokens = Config.preset("microgpt"), documents[0]
     optimizer = adam(0.01, betas=(0.85, 0.99))
     state = optimizer.init(params)
-    peer = {NAMES.get(k, k): [[python_gpt.Number(float(x)) for x in row] for row in (p.T if k in NAMES else p)] for k, p in params.items()}
+    peer = {
+        NAMES.get(k, k): [[python_gpt.Number(float(x)) for x in row] for row in (p.T if k in NAMES else p)]
+        for k, p in params.items()
+    }
     peer_optimizer = python_gpt.Adam([x for m in peer.values() for row in m for x in row], 0.01, 0.85, 0.99)
 
     def ours() -> tuple[Any, Any]:

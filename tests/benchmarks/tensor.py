@@ -8,7 +8,7 @@ import numpy as np
 
 import autograd as ag
 from tests.benchmarks.timing import race
-from tests.microgpt import setup
+from tests.helpers import microgpt
 from transformer import Config, loss
 from transformer.optim import adam
 
@@ -22,7 +22,7 @@ def run() -> None:
     from torch.nn import functional as F
 
     torch.set_num_threads(1)  # faster than two at this size
-    documents, params = setup()
+    documents, params = microgpt()
     config, tokens = Config.preset("microgpt"), documents[0]
     optimizer = adam(0.01, betas=(0.85, 0.99))
     state = optimizer.init(params)

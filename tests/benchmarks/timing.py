@@ -17,10 +17,20 @@ def timed(f: Callable[[], Any], repeat: int) -> float:
     return (time.perf_counter() - start) / repeat
 
 
-def race(name: str, ours: Callable[[], Any], peer_name: str, peer: Callable[[], Any], floor: float, rounds: int, repeat: int = 1) -> None:
+def race(
+    name: str,
+    ours: Callable[[], Any],
+    peer_name: str,
+    peer: Callable[[], Any],
+    floor: float,
+    rounds: int,
+    repeat: int = 1,
+) -> None:
     """Print the medians of both and how many times faster ours is, with the quartiles of the ratio."""
     timed(ours, repeat), timed(peer, repeat)
     times = np.array([(timed(ours, repeat), timed(peer, repeat)) for _ in range(rounds)])
     a, b = np.median(times, axis=0) * 1e3
     low, ratio, high = np.quantile(times[:, 1] / times[:, 0], [0.25, 0.5, 0.75])
-    print(f"{name}: {a:.3f} ms; {peer_name}: {b:.3f} ms; {ratio:.2f} times faster (quartiles {low:.2f} to {high:.2f}, floor {floor})")
+    print(
+        f"{name}: {a:.3f} ms; {peer_name}: {b:.3f} ms; {ratio:.2f} times faster (quartiles {low:.2f} to {high:.2f}, floor {floor})"
+    )

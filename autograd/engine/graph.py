@@ -1,0 +1,396 @@
+"""The graph and the chain rule.
+
+A `Node` is one number or one array together with how it was made; a `Primitive` is
+one differentiable operation. This module records nodes, orders them, and pulls a
+gradient back through them. It knows no operation (`primitives` does), and neither
+what a node holds (`value` and `tensor` do).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "ArrayNode",
+    "Node",
+    "Primitive",
+    "ScalarNode",
+    "backpropagate",
+    "contribution",
+    "enter",
+    "is_leaf",
+    "operations",
+    "state",
+    "tape",
+]
+
+Rule = Callable[..., Any]
+NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
+
+
+class State:
+    """What recording does besides building the graph. One per process, not per thread."""
+
+    __slots__ = ("assigned", "check", "depth", "made", "ordinary", "recording", "source")
+
+    def __init__(self) -> None:
+        self.recording = True  # False inside no_grad()
+        self.source: Callable[[], Any] | None = None  # who made this node?  (record_source)
+        self.check: Callable[..., None] | None = None  # inf or nan?  (detect_anomaly)
+        self.ordinary = True  # recording, and none of the above: all that a hot path looks at
+        self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
+        self.depth = 0  # how many calls of grad and its kin are under way
+        self.assigned: dict[int, Any] = {}  # the line that last assigned a node's data, while source lines are recorded
+
+    def assign(self, node: Node) -> None:
+        """Note which line assigns the data of a node."""
+        if self.source is not None:
+            self.assigned[node.id] = self.source()
+
+    def change(self, **settings: Any) -> dict[str, Any]:
+        """Set `recording`, `source` or `check`; gives what they were, to set them back."""
+        before = {name: getattr(self, name) for name in settings}
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self.ordinary = self.recording and self.source is None and self.check is None
+        return before
+
+
+state = State()
+next_id = itertools.count().__next__
+
+
+class Primitive:
+    """One differentiable operation: a row of the table in `primitives`.
+
+    name: what `node.op` says. symbol: how micrograd spells it, and how people write it.
+    scalar: the forward on Python floats; None where the operation needs an array.
+    array: the forward on arrays of NumPy or any other library of the array API.
+    vjps: per argument, `rule(g, out, *args)` gives the gradient of that argument from
+        the gradient g of the result; None for an argument that has no gradient. Rules
+        are written in plain operators, methods and other primitives, so that they run on
+        numbers, arrays and nodes alike. Undoing broadcasting is not their business.
+    local: per argument, the local derivative as text, in `a`, `b` and `out`; with a `g` in it,
+        the whole rule.
+    analytic: whether the forward on complex arrays is the same function there.
+    """
+
+    __slots__ = ("analytic", "array", "binary", "local", "name", "scalar", "symbol", "vjps")
+
+    def __init__(
+        self,
+        name: str,
+        scalar: Callable[..., float] | None,
+        array: Callable[..., Any],
+        vjps: Any,
+        local: tuple[str, ...] = (),
+        symbol: str = "",
+        analytic: bool = True,
+    ) -> None:
+        self.name = name
+        self.scalar = scalar
+        self.array = array
+        self.vjps = vjps
+        self.binary = scalar is not None and len(vjps) == 2
+        self.local = local
+        self.analytic = analytic
+        self.symbol = symbol or name
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *args: Any) -> Any:
+        """Apply to numbers, arrays or nodes; with a node among them the result is a node."""
+        numbers = self.scalar is not None
+        for a in args:
+            if isinstance(a, Node):
+                return a._apply(self, args)
+            numbers = numbers and isinstance(a, NUMBER)
+        if not numbers:
+            return self.array(*args)
+        try:
+            return self.scalar(*args)  # type: ignore[misc]
+        except (ArithmeticError, ValueError):
+            return self.ieee(*args)
+
+    def ieee(self, *args: float) -> float:
+        """The result that IEEE arithmetic gives where Python's floats raise: inf or nan."""
+        with np.errstate(all="ignore"):
+            return float(self.array(*map(np.float64, args)))
+
+
+class Node:
+    """A number or an array, and how it was made.
+
+    id: increases with every node, so that ascending ids are a topological order.
+    primitive: the operation that made it; None for a leaf.
+    parents: per argument of the operation, the node it came from, or None for a constant.
+    saved: per argument, its number or array as it was when this node was recorded.
+    source: the line of code and the scope that made it, inside `record_source()`.
+    """
+
+    __slots__ = ("_grad", "id", "label", "primitive", "raw", "source")
+    raw: Any
+    _grad: Any
+    id: int
+    label: str
+    primitive: Primitive | None
+    source: Any
+    debug: Callable[..., None]  # the debugger's way in, set by `sessions`
+    _repr_svg_: Callable[..., str | None]  # what a notebook shows, set by `cards`
+    _repr_html_: Callable[..., str | None]
+    _repr_mimebundle_: Callable[..., dict[str, str]]
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        raise NotImplementedError
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    @classmethod
+    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
+        raise NotImplementedError
+
+    def _fit(self, g: Any) -> Any:
+        """A contribution to this node's gradient, in its own shape: arrays sum over what was broadcast."""
+        return g
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that made this node; "" for a leaf."""
+        return self.primitive.name if self.primitive else ""
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one was made from, in the order of the arguments; constants are left out."""
+        return tuple(p for p in self.parents if p is not None)
+
+    @property
+    def scope(self) -> str:
+        """The functions this node was made in, as "loss/block#1"; "" unless recorded."""
+        return self.source.scope if self.source else ""
+
+    @property
+    def _prev(self) -> set[Node]:
+        return set(self.inputs)
+
+    @property
+    def _op(self) -> str:
+        if self.primitive is None:
+            return ""
+        if self.primitive.name == "pow" and self.parents[1] is None:
+            return f"**{self.saved[1]:g}" if np.ndim(self.saved[1]) == 0 else "**"
+        return self.primitive.symbol
+
+
+class ArrayNode(Node):
+    """A node of an operation with any number of arguments, kept in tuples."""
+
+    __slots__ = ("parents", "saved")
+    parents: tuple[Node | None, ...]
+    saved: tuple[Any, ...]
+
+
+class ScalarNode(Node):
+    """A node of an operation with one or two arguments, kept in slots of its own.
+
+    A scalar graph is all overhead. Without tuples a node takes two thirds of the memory, and
+    the garbage collector has a third of the objects to trace.
+    """
+
+    __slots__ = ("_a", "_b", "_from_a", "_from_b")
+    _a: float
+    _b: float
+    _from_a: Node | None
+    _from_b: Node | None
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        if self.primitive is None:
+            return ()
+        return (self._from_a, self._from_b) if self.primitive.binary else (self._from_a,)
+
+    @property
+    def saved(self) -> tuple[float, ...]:
+        if self.primitive is None:
+            return ()
+        return (self._a, self._b) if self.primitive.binary else (self._a,)
+
+
+def enter(node: Node) -> None:
+    """What happens to a new result besides being recorded, where that is out of the ordinary or inside `grad`."""
+    if state.made is not None:
+        state.made.append(node)
+    if state.source is not None:
+        node.source = state.source()
+    if state.check is not None:
+        state.check(node, node.saved, node.raw)
+
+
+def is_leaf(node: Node) -> bool:
+    """True for a node that no operation made: a parameter, an input, a detached result."""
+    return node.primitive is None
+
+
+_SEEN = object()
+
+
+def operations(root: Node) -> list[Node]:
+    """The same as `tape`, for those who only look: no gradient is touched."""
+    seen, todo = {root.id: root}, [root]
+    while todo:
+        for p in todo.pop().parents:
+            if p is not None and p.id not in seen and p.primitive is not None:
+                seen[p.id] = p
+                todo.append(p)
+    return [] if root.primitive is None else [seen[i] for i in sorted(seen)]
+
+
+def tape(root: Node, floor: int = 0) -> list[Node]:
+    """The nodes below `root`, itself included, that operations made, in the order of their making.
+
+    Nodes with an id under `floor` are left out. The walk is a loop, so depth is no limit,
+    and the order depends on ids alone. Gradients of these nodes are cleared.
+    """
+    if root.primitive is None:
+        return []
+    # Marking in the slot that backpropagation is about to use anyway is several times
+    # faster than a set of ids.
+    root._grad = _SEEN
+    found, todo = [root], [root]
+    push, pop, add = todo.append, todo.pop, found.append
+    while todo:
+        node: Any = pop()
+        for p in (node._from_a, node._from_b) if isinstance(node, ScalarNode) else node.parents:
+            if p is not None and p.primitive is not None and p._grad is not _SEEN and p.id >= floor:
+                p._grad = _SEEN
+                push(p)
+                add(p)
+    for node in found:
+        node._grad = None
+    found.sort(key=attrgetter("id"))
+    return found
+
+
+def backpropagate(
+    root: Node,
+    seed: Any,
+    floor: int = 0,
+    differentiable: bool = False,
+    drop: int = sys.maxsize,
+    nodes: list[Node] | None = None,
+) -> None:
+    """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
+
+    Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
+    the rules run on nodes and so record a graph of their own: that is how derivatives of
+    derivatives come about. Arrays with ids from `drop` on need no gradient of their own:
+    results let it go once it is passed on, and leaves, such as a detached one, get none.
+    `nodes` may give the tape, if no gradient has passed over it yet; what does not lead to
+    the root may stand in it.
+    """
+    state.made = None  # gradients now pass over these nodes, so they are no fresh tape any more
+    if root.primitive is None:
+        if root.id >= floor:
+            root._grad = seed if root._grad is None else root._grad + seed
+        return
+    scalars = isinstance(root, ScalarNode)
+    if nodes is None:
+        nodes = tape(root, floor)
+        scalars = scalars and all(isinstance(node, ScalarNode) for node in nodes)
+    root._grad = seed
+    if scalars and state.check is None and not differentiable:
+        _pull_scalars(nodes, floor)
+    else:
+        _pull(nodes, floor, differentiable, drop)
+
+
+def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> None:
+    """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
+    check = state.check
+    for node in reversed(nodes):
+        g, out, args = node._grad, node.raw, node.saved
+        if g is None:
+            continue
+        if differentiable:
+            args, out = _as_nodes(node), node
+        for parent, rule in zip(node.parents, node.primitive.vjps):  # type: ignore[union-attr]
+            if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= drop):
+                continue
+            c = contribution(rule, parent, g, out, args)
+            if check is not None:
+                check(node, (g, *args), c, parent)
+            total = parent._grad
+            parent._grad = c if total is None else total + c
+        if node.id >= drop:
+            node._grad = None
+
+
+def contribution(rule: Rule, parent: Node, g: Any, out: Any, args: tuple[Any, ...]) -> Any:
+    """What one argument of an operation receives of the gradient g of its result."""
+    try:
+        return parent._fit(rule(g, out, *args))
+    except (ArithmeticError, ValueError) as error:
+        return _ieee(rule, error, g, out, *args)
+
+
+def _pull_scalars(nodes: list[Any], floor: int) -> None:
+    """The same for scalars, written out: for most of them looping costs more than the rules."""
+    for node in reversed(nodes):
+        g = node._grad
+        if g is None:
+            continue
+        out, a, p, primitive = node.raw, node._a, node._from_a, node.primitive
+        if primitive.binary:
+            b, q = node._b, node._from_b
+            rule_a, rule_b = primitive.vjps
+            if p is not None and p.id >= floor:
+                try:
+                    c = rule_a(g, out, a, b)
+                except (ArithmeticError, ValueError) as error:
+                    c = _ieee(rule_a, error, g, out, a, b)
+                total = p._grad
+                p._grad = c if total is None else total + c
+            if q is not None and q.id >= floor:
+                try:
+                    c = rule_b(g, out, a, b)
+                except (ArithmeticError, ValueError) as error:
+                    c = _ieee(rule_b, error, g, out, a, b)
+                total = q._grad
+                q._grad = c if total is None else total + c
+        elif p.id >= floor:
+            (rule,) = primitive.vjps
+            try:
+                c = rule(g, out, a)
+            except (ArithmeticError, ValueError) as error:
+                c = _ieee(rule, error, g, out, a)
+            total = p._grad
+            p._grad = c if total is None else total + c
+
+
+def _as_nodes(node: Node) -> tuple[Any, ...]:
+    """The arguments of a node as nodes, to differentiate its rule; refuses what has changed since."""
+    for i, (p, s) in enumerate(zip(node.parents, node.saved, strict=True)):
+        if p is not None and p.raw is not s and not np.array_equal(p.raw, s, equal_nan=True):
+            raise RuntimeError(
+                f"{node.op}: the data of its argument {i} ({p.label or 'unlabelled'}, id {p.id}) was assigned after "
+                "the operation was recorded, so the operation cannot be differentiated twice; "
+                "run the forward pass again after changing data"
+            )
+    return tuple(s if p is None else p for p, s in zip(node.parents, node.saved, strict=True))
+
+
+def _ieee(rule: Rule, error: Exception, g: Any, *numbers: Any) -> Any:
+    """Where Python's floats raise in a rule, what IEEE arithmetic gives: inf or nan."""
+    if not isinstance(g, float):
+        raise error
+    with np.errstate(all="ignore"):
+        return float(rule(np.float64(g), *map(np.float64, numbers)))

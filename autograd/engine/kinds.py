@@ -1,0 +1,80 @@
+"""What kind of array is this? NumPy's, JAX's, an array of Values, a node: asked and answered here.
+
+Everybody else asks by these names, so that another array library is one more answer here
+(einops keeps its `_backends.py` for the same reason).
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from autograd.engine.graph import Node
+
+__all__ = [
+    "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "raw", "received", "single",
+]  # fmt: skip
+
+_NUMPY = (np.ndarray, np.generic)
+
+
+def raw(x: Any) -> Any:
+    """The number or array in a node; anything else as it is."""
+    return x.raw if isinstance(x, Node) else x
+
+
+def received(node: Node) -> Any:
+    """The gradient that has reached a node, as a number or an array; None where none has."""
+    return raw(node._grad)
+
+
+def is_values(x: Any) -> TypeGuard[np.ndarray]:
+    """An array of Python objects: of Values, or of numbers that go with them."""
+    return isinstance(x, np.ndarray) and x.dtype == object
+
+
+def is_foreign(x: Any) -> bool:
+    """An array, or a tracer, of another library than NumPy: of JAX."""
+    return not isinstance(x, _NUMPY) and hasattr(x, "__array_namespace__")
+
+
+def is_array(x: Any) -> bool:
+    """An array of numbers, of any library; neither a node nor an array of objects."""
+    return x.dtype != object if isinstance(x, np.ndarray) else is_foreign(x)
+
+
+def is_number(x: Any) -> bool:
+    """A real number of Python or NumPy."""
+    return isinstance(x, numbers.Real)
+
+
+def is_float(x: Any) -> bool:
+    """A float, or an array of floats, of Python or NumPy: what can be nan or inf."""
+    return isinstance(x, float) or (isinstance(x, _NUMPY) and x.dtype.kind == "f")
+
+
+def namespace(arrays: Iterable[Any]) -> Any:
+    """The library to compute with: JAX where one of the arrays is of JAX, otherwise NumPy."""
+    return next((x.__array_namespace__() for x in arrays if is_foreign(x)), np)
+
+
+def filled(like: Any, x: float) -> Any:
+    """An array of the shape, dtype and library of another, all x."""
+    return namespace([like]).full(like.shape, x, like.dtype)
+
+
+def single(x: Any) -> Any:
+    """What an array of objects without axes holds; anything else as it is."""
+    return x.item() if is_values(x) and x.shape == () else x
+
+
+def each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+    """An array of objects of the same shape, with f applied to every element."""
+    out = np.empty(array.shape, dtype=object)
+    flat = out.reshape(-1)
+    for i, x in enumerate(array.flat):
+        flat[i] = f(x)
+    return out

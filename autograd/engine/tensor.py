@@ -1,0 +1,536 @@
+"""`Tensor`: an array in the graph. Its operators lead to rows of the table.
+
+This module holds what an array needs beyond a number: dtypes, who owns which memory, and
+the doors through which NumPy comes in. What `np.*` means on a Tensor is in `numpy_api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd.engine import numpy_api
+from autograd.engine import primitives as p
+from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, enter, next_id, state
+from autograd.engine.kinds import filled, raw
+from autograd.engine.value import scalar_of
+
+__all__ = ["Tensor"]
+
+_new = object.__new__
+
+
+def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return self._alone(primitive)
+
+    return method
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[[Tensor, Any], Tensor], Callable[[Tensor, Any], Tensor]]:
+    """The operator and its reflection."""
+
+    def operator(self: Tensor, other: Any) -> Tensor:
+        data = self.raw
+        if self._lent is not data:  # nothing to copy: the common cases, written out
+            if other.__class__ is Tensor and other._lent is not other.raw:
+                return _result(primitive, (self, other), (data, other.raw))
+            if other.__class__ in NUMBER:
+                return _result(primitive, (self, None), (data, other))
+        other = _operand(other)
+        return other if other is NotImplemented else Tensor._apply(primitive, (self, other))
+
+    def reflected(self: Tensor, other: Any) -> Tensor:
+        other = _operand(other)
+        return other if other is NotImplemented else Tensor._apply(primitive, (other, self))
+
+    return operator, reflected
+
+
+def _operand(x: Any) -> Any:
+    """What an operator takes besides a Tensor: numbers, arrays, nested lists of numbers."""
+    if isinstance(x, (list, tuple)):
+        return np.array(x)
+    if isinstance(x, (float, int, np.ndarray, np.generic, Node)) or hasattr(x, "__array_namespace__"):
+        return x
+    return NotImplemented
+
+
+class Tensor(ArrayNode):
+    """An array that remembers how it was computed.
+
+    >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], label="x")
+    >>> y = np.exp(x).sum()
+    >>> y.backward()
+    >>> x.grad.shape
+    (2, 2)
+
+    data: anything NumPy makes an array of real numbers from, copied; floats keep their
+    dtype, ints and bools become float64. An array or tracer of JAX is kept as it is.
+    label: what to call it in pictures and messages.
+    Operators, methods and `np.*` functions follow NumPy; comparisons give plain arrays of
+    bools; `==` and hashing go by identity.
+    Raises TypeError for data that is no array of real numbers.
+
+    Memory: no array that a graph relies on can be changed from outside. The constructor
+    and assignment copy; the `.data` of a leaf is yours to change in place, and operations
+    then keep a copy of their own; the `.data` of a result is read-only.
+    """
+
+    __slots__ = ("_lent", "_owned")
+    _lent: Any  # the array last handed out as .data; while it still is `raw`, operations copy it
+    _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
+
+    def __init__(self, data: Any, label: str = "") -> None:
+        self.raw = _array(data, "Tensor")
+        self._grad = self._lent = self._owned = None
+        self.label = label
+        self.primitive = None
+        self.parents = self.saved = ()
+        self.id = next_id()
+        self.source = state.source() if state.source is not None else None
+
+    __add__, __radd__ = _binary(p.add)
+    __sub__, __rsub__ = _binary(p.sub)
+    __mul__, __rmul__ = _binary(p.mul)
+    __truediv__, __rtruediv__ = _binary(p.div)
+    __pow__, __rpow__ = _binary(p.power)
+    __matmul__, __rmatmul__ = _binary(p.matmul)
+    __neg__ = _unary(p.neg)
+    __abs__ = _unary(p.absolute)
+
+    def maximum(self, other: Any) -> Tensor:
+        """The larger of the two, element by element; at a tie each gets half the gradient."""
+        return self._apply(p.maximum, (self, other))
+
+    def minimum(self, other: Any) -> Tensor:
+        """The smaller of the two, element by element; at a tie each gets half the gradient."""
+        return self._apply(p.minimum, (self, other))
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """No less than `min` and no more than `max`."""
+        clipped = self if min is None else self.maximum(min)
+        return clipped if max is None else clipped.minimum(max)
+
+    # ---- what it holds ----
+
+    @property
+    def data(self) -> Any:
+        """The array. That of a leaf may be assigned or changed in place; graphs recorded earlier keep the old."""
+        data = self.raw
+        if not isinstance(data, (np.ndarray, np.generic)):
+            return data
+        if self.primitive is not None:
+            view = np.asarray(data).view()
+            view.flags.writeable = False
+            return view
+        if self._lent is not data:
+            self.raw = self._lent = np.array(data)
+        return self.raw
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        if self.primitive is not None:
+            raise AttributeError(
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
+            )
+        new = _array(data, "Tensor.data")
+        if new.shape != self.shape:
+            raise ValueError(
+                f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape"
+            )
+        state.assign(self)
+        self.raw = new.astype(self.dtype)  # a leaf keeps its dtype, as it keeps its shape
+
+    @property
+    def grad(self) -> Any:
+        """d root / d self after `root.backward()`, in this Tensor's shape and dtype; zeros until then."""
+        grad = self._grad
+        if grad is None:
+            grad = filled(self.raw, 0)
+            if self.primitive is None:
+                self._grad = self._owned = grad
+        elif self._owned is not grad and isinstance(grad, (np.ndarray, np.generic)):
+            self._grad = self._owned = grad = np.array(grad)  # a rule may have handed one array to two nodes
+        return grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if grad is None or np.ndim(grad) == 0:  # None is PyTorch's way to clear it
+            self._grad = None if grad is None else np.full(self.shape, grad, self.dtype)
+        else:
+            self._grad = self._like(grad, "Tensor.grad")
+
+    def _like(self, array: Any, where: str) -> Any:
+        """A copy of `array` in the dtype of this Tensor, or a ValueError about its shape."""
+        array = _array(array, where)
+        if array.shape != self.shape:
+            raise ValueError(f"{where}: expected the shape {self.shape} of the data, got {array.shape}")
+        return array.astype(self.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its length along each axis."""
+        return tuple(self.raw.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return int(self.raw.ndim)
+
+    @property
+    def dtype(self) -> Any:
+        """The type of its elements, as in NumPy."""
+        return self.raw.dtype
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.raw.size)
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return self.transpose()
+
+    def item(self) -> float:
+        """The number of a Tensor that has exactly one element; ValueError otherwise."""
+        if self.size != 1:
+            raise ValueError(f"item: a Tensor of shape {self.shape} has {self.size} elements, not one; use .data")
+        return float(self.raw.reshape(()).item())
+
+    # ---- gradients ----
+
+    def backward(self, gradient: Any = None) -> None:
+        """Fill `.grad` of everything this was computed from: leaves add up, others start afresh.
+
+        gradient: the gradient of the final result with respect to this Tensor, in its
+        shape; may be left out where there is one element, and then is 1.
+        """
+        if gradient is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward: a Tensor of shape {self.shape} has no single gradient to start from; "
+                    "reduce it to one number first, as in y.sum().backward(), or pass backward(gradient) of its shape"
+                )
+            gradient = filled(self.raw, 1)
+        else:
+            gradient = self._like(gradient.raw if isinstance(gradient, Tensor) else gradient, "backward: gradient")
+        backpropagate(self, gradient)
+
+    def zero_grad(self) -> None:
+        """Set `.grad` back to zeros."""
+        self._grad = None
+
+    def detach(self) -> Tensor:
+        """A new leaf with the same data and no history."""
+        leaf = _new(Tensor)
+        leaf.raw = self.raw.copy() if self._lent is self.raw else self.raw  # shared: nobody can change it in place
+        leaf._grad = leaf._lent = leaf._owned = leaf.primitive = None
+        leaf.parents = leaf.saved = ()
+        leaf.label = self.label
+        leaf.id = next_id()
+        leaf.source = state.source() if state.source is not None else None
+        return leaf
+
+    # ---- shape and reductions ----
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The sum over `axis`: an int, a tuple of ints, or None for all."""
+        return self._alone(p.total, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The mean over `axis`."""
+        return self._alone(p.mean, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The maximum over `axis`; elements that tie share the gradient equally."""
+        return self._alone(p.amax, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The minimum over `axis`; elements that tie share the gradient equally."""
+        return self._alone(p.amin, axis, keepdims)
+
+    def var(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+        """The variance over `axis`, divided by the count less `ddof`."""
+        centred = self - self.mean(axis, keepdims=True)
+        squares = (centred * centred).sum(axis, keepdims=keepdims)
+        return squares / np.float64(max(0.0, self.size / max(1, squares.size) - ddof)).astype(self.dtype)
+
+    def std(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+        """The standard deviation over `axis`."""
+        return p.sqrt(self.var(axis, keepdims, ddof))
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape, given as ints or as one tuple; one -1 is worked out."""
+        return self._alone(p.reshape, _flat(shape))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in the order given, reversed by default."""
+        order = tuple(range(self.ndim)[::-1]) if axes in ((), (None,)) else _flat(axes)
+        if sorted(i % max(1, self.ndim) for i in order) != list(range(self.ndim)) or any(
+            not -self.ndim <= i < self.ndim for i in order
+        ):
+            raise ValueError(
+                f"transpose: axes {order} are not a permutation of the {self.ndim} axes of shape {self.shape}"
+            )
+        return self._alone(p.transpose, tuple(i % self.ndim for i in order))
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Two axes exchanged."""
+        return self._alone(p.swapaxes, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """Without the axes of length one, or without those given."""
+        drop = (
+            {i for i, n in enumerate(self.shape) if n == 1} if axis is None else {i % self.ndim for i in _flat((axis,))}
+        )
+        if any(self.shape[i] != 1 for i in drop) or (
+            axis is not None and not all(-self.ndim <= i < self.ndim for i in _flat((axis,)))
+        ):
+            raise ValueError(f"squeeze: axis {axis} of shape {self.shape} is not of length one")
+        return self.reshape(tuple(n for i, n in enumerate(self.shape) if i not in drop))
+
+    def ravel(self) -> Tensor:
+        """All elements in one axis."""
+        return self.reshape(-1)
+
+    flatten = ravel
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The same numbers in another float dtype."""
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(
+                f"astype: a Tensor holds floats, not {dtype}; use .data.astype({dtype.name!r}) for an array without a graph"
+            )
+        return self._alone(p.astype, dtype)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self._alone(p.getitem, _index(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "an item of a Tensor cannot be assigned, which a graph cannot record; use np.where for a choice per element, or assign to x.data[...] of a leaf"
+        )
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a Tensor without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    # ---- the doors of NumPy ----
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return numpy_api.call_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
+        return numpy_api.call_function(function, args, options)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "a Tensor does not turn into an array by itself, because its graph would be lost; use .data, or ag.detach(x)"
+        )
+
+    def __float__(self) -> float:
+        raise TypeError("a Tensor does not turn into a float by itself, because its graph would be lost; use .item()")
+
+    __int__ = __float__
+    __index__ = __float__
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"a Tensor of shape {self.shape} is neither true nor false; compare and reduce its data, "
+                "as in (x > 0).all(), or use np.where for a choice per element"
+            )
+        return bool(self.raw.reshape(()))
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    if TYPE_CHECKING:  # the methods set below
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (int, float, list, tuple, np.ndarray, np.generic)):
+            raise TypeError(
+                "== on a Tensor asks whether two Tensors are the same object; use np.equal(x, y) to compare elements"
+            )
+        return self is other
+
+    def __lt__(self, other: Any) -> Any:
+        return self.raw < raw(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.raw <= raw(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.raw > raw(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.raw >= raw(other)
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        data = self.raw
+        if isinstance(data, (np.ndarray, np.generic)):
+            text = np.array2string(np.asarray(data), precision=6, separator=", ", prefix="Tensor(", threshold=100)
+            return f"Tensor({text}, shape={self.shape}, dtype={self.dtype}{name})"
+        return f"Tensor({data!r}{name})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # ---- how an operation is applied, and a gradient received ----
+
+    def _fit(self, g: Any) -> Any:
+        like = self.raw
+        return g if g.dtype is like.dtype and g.shape == like.shape else p.fit(g, like)
+
+    def _alone(self, primitive: Primitive, *constants: Any) -> Tensor:
+        """An operation on this Tensor and constants that nobody else can change."""
+        data = self.raw
+        if self._lent is data:
+            data = data.copy()
+        return _result(primitive, (self, *(None for _ in constants)), (data, *constants))
+
+    @classmethod
+    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
+        parents: list[Node | None] = []
+        saved: list[Any] = []
+        for i, a in enumerate(args):
+            if a.__class__ is Tensor:
+                parents.append(a)
+                data = a.raw
+                saved.append(data.copy() if a._lent is data else data)
+                continue
+            if isinstance(a, Node):  # a Value: in the dtype of the Tensors, as a Python number would be
+                a = _lifted(a, next(t.dtype for t in args if isinstance(t, Tensor)))
+                parents.append(a)
+                saved.append(a.raw)
+                continue
+            if isinstance(a, (np.ndarray, np.generic)):
+                if a.dtype.kind not in "fiub":
+                    hint = "; use Tensors or Values in a graph, not both" if a.dtype == object else ""
+                    raise TypeError(
+                        f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers{hint}"
+                    )
+                if isinstance(a, (np.ma.MaskedArray, np.matrix)):
+                    raise TypeError(
+                        f"{primitive.name}: argument {i} is a {type(a).__name__}, which means something else than an array; use np.asarray(x)"
+                    )
+                if state.recording:
+                    a = np.array(a) if a.ndim else a
+            elif primitive.scalar is not None and not isinstance(a, NUMBER) and not hasattr(a, "__array_namespace__"):
+                raise TypeError(
+                    f"{primitive.name}: argument {i} is {a!r}; expected a Tensor, an array or a real number"
+                )
+            parents.append(None)
+            saved.append(a)
+        return _result(primitive, tuple(parents), tuple(saved))
+
+
+def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple[Any, ...]) -> Tensor:
+    """The operation on raw data, and its result as a node; a leaf where recording is off."""
+    try:
+        data = primitive.array(*saved)
+    except (ValueError, IndexError) as error:
+        raise type(error)(f"{primitive.name}{_describe(saved)}: {error}") from None
+    node = _new(Tensor)
+    node.raw = data
+    node._grad = node._lent = node._owned = node.source = None
+    node.label = ""
+    node.id = next_id()
+    if not state.recording:
+        node.primitive = None
+        node.parents = node.saved = ()
+        return node
+    node.primitive = primitive
+    node.parents = parents
+    node.saved = saved
+    if not state.ordinary:
+        enter(node)
+    elif state.made is not None:
+        state.made.append(node)
+    return node
+
+
+def _lifted(value: Node, dtype: Any) -> Tensor:
+    """A Value as a Tensor without axes, connected to it: so a number may stand among arrays."""
+    return _result(_LIFT, (value, None), (value.raw, dtype))
+
+
+def _lowered(x: Any) -> Any:
+    """What has no axes as a number again: a Value of a Tensor, a float of an array."""
+    return scalar_of(_LOWER, x, float(x.raw)) if isinstance(x, Tensor) else float(x)
+
+
+# Each is the other's rule. They stand here and not in the table, since they make nodes of one kind from the other.
+_LIFT = Primitive("lift", None, lambda a, dtype: np.array(a, dtype), (lambda g, out, a, dtype: _lowered(g),), ("1",))
+_LOWER = Primitive(
+    "lower", None, float, (lambda g, out, a: _lifted(g, np.float64) if isinstance(g, Node) else np.array(g),), ("1",)
+)
+
+
+def _describe(args: tuple[Any, ...]) -> str:
+    return "(" + ", ".join(f"array of shape {tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in args) + ")"
+
+
+def _array(data: Any, where: str) -> Any:
+    """A private array of floats from what a user gave."""
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(f"{where}: got a masked array, whose mask would be lost; use np.ma.filled(x, 0.0)")
+    if isinstance(data, Node):
+        raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
+    if not isinstance(data, np.ndarray) and hasattr(data, "__array_namespace__"):
+        xp = data.__array_namespace__()
+        return data if xp.isdtype(data.dtype, "real floating") else data.astype(float)
+    try:
+        array = np.array(data)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{where}: no array of real numbers can be made of {_short(data)}: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: expected real numbers, got {_short(data)} (dtype {array.dtype})")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """Ints given one by one, or as one tuple or list."""
+    if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)):
+        (numbers,) = numbers
+    return tuple(map(int, numbers))
+
+
+def _index(index: Any) -> Any:
+    """An index as NumPy takes it, with its arrays copied so that nothing can change them later."""
+    if isinstance(index, tuple):
+        return tuple(_index(i) for i in index)
+    if isinstance(index, Node):
+        raise TypeError(
+            "getitem: an index must be ints, slices or arrays of ints or bools, not a node; use x.data.astype(int)"
+        )
+    if isinstance(index, list):
+        index = np.array(index, dtype=None if index else int)
+    elif isinstance(index, np.ndarray):
+        index = index.copy() if index.flags.writeable or index.base is not None else index
+    return index
+
+
+# The functions of one number in the table, as methods.
+for _row in p.TABLE.values():
+    if _row.scalar is not None and len(_row.local) == 1:
+        setattr(Tensor, _row.name, _unary(_row))

@@ -1,0 +1,53 @@
+"""Nested dicts, lists and tuples: taken apart into a list of leaves, and put together again.
+
+A small part of what JAX calls pytrees. It knows nothing of nodes or gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Everything in a nested structure that is not a dict, list or tuple, in order."""
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, (list, tuple)):
+        yield tree
+        return
+    for branch in tree:
+        yield from leaves(branch)
+
+
+def zip_leaves(a: Any, b: Any) -> Iterator[tuple[Any, Any]]:
+    """The leaves of two structures in pairs, dicts by key; ValueError where the structures differ."""
+    if isinstance(a, dict):
+        if not isinstance(b, dict) or a.keys() != b.keys():
+            raise ValueError(
+                f"expected a dict with the keys {list(a)}, got {list(b) if isinstance(b, dict) else type(b).__name__}"
+            )
+        pairs = [(a[key], b[key]) for key in a]
+    elif isinstance(a, (list, tuple)):
+        if not isinstance(b, (list, tuple)) or len(a) != len(b):
+            raise ValueError(
+                f"expected {len(a)} items, got {len(b) if isinstance(b, (list, tuple)) else type(b).__name__}"
+            )
+        pairs = list(zip(a, b))
+    else:
+        yield a, b
+        return
+    for x, y in pairs:
+        yield from zip_leaves(x, y)
+
+
+def map_tree(f: Callable[[Any], Any], tree: Any) -> Any:
+    """The same structure with `f` applied to each leaf, in order."""
+    if isinstance(tree, dict):
+        return {key: map_tree(f, branch) for key, branch in tree.items()}
+    if isinstance(tree, list):
+        return [map_tree(f, branch) for branch in tree]
+    if isinstance(tree, tuple):
+        branches = (map_tree(f, branch) for branch in tree)
+        return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
+    return f(tree)

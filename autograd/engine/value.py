@@ -1,0 +1,282 @@
+"""`Value`: a single number in the graph. Its operators lead to rows of the table."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd.engine import primitives as p
+from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, enter, next_id, state
+
+__all__ = ["Value", "values"]
+
+_new = object.__new__
+
+
+def _record(
+    primitive: Primitive, data: float, a: float, from_a: Node | None, b: float = 0.0, from_b: Value | None = None
+) -> Value:
+    """The result of an operation as a node; a leaf where recording is off."""
+    node = _new(Value)
+    node.raw = data
+    node._grad = None
+    node._a = a
+    node._b = b
+    node._from_a = from_a
+    node._from_b = from_b
+    node.label = ""
+    node.source = None
+    node.id = next_id()
+    if state.recording:
+        node.primitive = primitive
+        enter(node)
+    else:
+        node.primitive = node._from_a = node._from_b = None
+    return node
+
+
+def scalar_of(primitive: Primitive, parent: Node, data: float) -> Value:
+    """A Value made from a node of another kind."""
+    state.made = None  # the tape that `grad` keeps for free holds one kind of node only
+    return _record(primitive, data, parent.raw, parent)
+
+
+def _unary(primitive: Primitive) -> Callable[[Value], Value]:
+    scalar, ieee = primitive.scalar, primitive.ieee
+    assert scalar is not None
+
+    def method(self: Value) -> Value:
+        a = self.raw
+        try:
+            data = scalar(a)
+        except (ArithmeticError, ValueError):
+            data = ieee(a)
+        return _record(primitive, data, a, self)
+
+    return method
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
+    """The operator and its reflection, written out for speed: a scalar step runs little else."""
+    scalar, ieee, new_id = primitive.scalar, primitive.ieee, next_id
+    assert scalar is not None
+
+    def operator(self: Value, other: Any) -> Value:
+        a = self.raw
+        if other.__class__ is Value:
+            b, from_b = other.raw, other
+        elif isinstance(other, NUMBER):
+            b, from_b = float(other), None
+        elif isinstance(other, np.ndarray) and other.ndim:
+            return NotImplemented  # NumPy takes over and comes back element by element
+        elif isinstance(other, (numbers.Real, np.ndarray)):
+            return Value._apply(primitive, (self, other))
+        else:
+            return NotImplemented
+        try:
+            data = scalar(a, b)
+        except (ArithmeticError, ValueError):
+            data = ieee(a, b)
+        if not state.ordinary:
+            return _record(primitive, data, a, self, b, from_b)
+        node = _new(Value)  # `_record`, written out
+        node.raw = data
+        node._grad = None
+        node._a = a
+        node._b = b
+        node._from_a = self
+        node._from_b = from_b
+        node.label = ""
+        node.source = None
+        node.id = new_id()
+        node.primitive = primitive
+        if state.made is not None:
+            state.made.append(node)
+        return node
+
+    def reflected(self: Value, other: Any) -> Value:
+        if isinstance(other, numbers.Real) or (isinstance(other, np.ndarray) and not other.ndim):
+            return Value._apply(primitive, (other, self))
+        return NotImplemented
+
+    return operator, reflected
+
+
+class Value(ScalarNode):
+    """One float64 number that remembers how it was computed.
+
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x + 2 * x
+    >>> y.backward()
+    >>> y.data, x.grad
+    (15.0, 8.0)
+
+    data: an int, float or NumPy number. label: what to call it in pictures and messages.
+    Arithmetic follows IEEE 754 as NumPy does: 1 / Value(0.0) is inf and log of a negative
+    number is nan. Comparisons compare data; `==` and hashing go by identity.
+    Raises TypeError for data that is not a real number.
+    """
+
+    __add__, __radd__ = _binary(p.add)
+    __sub__, __rsub__ = _binary(p.sub)
+    __mul__, __rmul__ = _binary(p.mul)
+    __truediv__, __rtruediv__ = _binary(p.div)
+    __pow__, __rpow__ = _binary(p.power)
+    __neg__ = _unary(p.neg)
+    __abs__ = _unary(p.absolute)
+
+    def maximum(self, other: Any) -> Any:
+        """The larger of the two; at a tie each gets half the gradient."""
+        return p.maximum(self, other)
+
+    def minimum(self, other: Any) -> Any:
+        """The smaller of the two; at a tie each gets half the gradient."""
+        return p.minimum(self, other)
+
+    def conjugate(self) -> Value:
+        """Itself, being real; np.var of an array of Values asks for it."""
+        return self
+
+    # No __len__, __getitem__, __array__ or __float__: with any of these NumPy would turn
+    # a Value into a bare number and lose the graph without a word.
+    __slots__ = ()
+
+    def __init__(self, data: float, label: str = "") -> None:
+        self.raw = _number(data, "Value")
+        self._grad = None
+        self.label = label
+        self.primitive = None
+        self.id = next_id()
+        self.source = state.source() if state.source is not None else None
+
+    @property
+    def data(self) -> float:
+        """The number. May be assigned on a leaf; graphs recorded earlier keep the old one."""
+        return self.raw
+
+    @data.setter
+    def data(self, data: float) -> None:
+        if self.primitive is not None:
+            raise AttributeError(
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
+            )
+        self.raw = _number(data, "Value.data")
+        state.assign(self)
+
+    @property
+    def grad(self) -> float:
+        """d root / d self after `root.backward()`; 0.0 until then. May be assigned."""
+        return 0.0 if self._grad is None else self._grad
+
+    @grad.setter
+    def grad(self, grad: float | None) -> None:
+        self._grad = None if grad is None else _number(grad, "Value.grad")
+
+    def backward(self) -> None:
+        """Fill `.grad` of everything this value was computed from: leaves add up, others start afresh."""
+        backpropagate(self, 1.0)
+
+    def zero_grad(self) -> None:
+        """Set `.grad` back to 0.0."""
+        self._grad = None
+
+    def detach(self) -> Value:
+        """A new leaf with the same number and no history."""
+        return Value(self.raw, self.label)
+
+    def item(self) -> float:
+        """The number."""
+        return self.raw
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self.raw}, grad={self.grad}{name})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.raw, spec) if spec else repr(self)
+
+    @classmethod
+    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Value:
+        for x in args:
+            if isinstance(x, Node) and not isinstance(x, Value):
+                return x._apply(primitive, args)  # a Tensor takes Values in
+        pairs: list[Any] = []  # a, from_a, b, from_b
+        for x in args:
+            if isinstance(x, Value):
+                pairs += x.raw, x
+            else:
+                pairs += _number(x, primitive.name), None
+        if primitive.scalar is None:
+            raise TypeError(f"{primitive.name} needs arrays; use a Tensor, or an array of Values, instead of a Value")
+        try:
+            data = primitive.scalar(*pairs[::2])
+        except (ArithmeticError, ValueError):
+            data = primitive.ieee(*pairs[::2])
+        return _record(primitive, data, *pairs)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __lt__(self, other: Any) -> bool:
+        return self.raw < (other.raw if isinstance(other, Value) else other)
+
+    def __le__(self, other: Any) -> bool:
+        return self.raw <= (other.raw if isinstance(other, Value) else other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.raw > (other.raw if isinstance(other, Value) else other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.raw >= (other.raw if isinstance(other, Value) else other)
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+    def __pos__(self) -> Value:
+        return self
+
+    if TYPE_CHECKING:  # the methods set below
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def _number(x: Any, where: str) -> float:
+    if isinstance(x, numbers.Real) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
+        return float(x)
+    hint = " (a Value already: use .detach() for a new leaf)" if isinstance(x, Value) else ""
+    raise TypeError(f"{where}: expected a real number, got {x!r} of type {type(x).__name__}{hint}")
+
+
+# The functions of one number in the table, as methods.
+for _row in p.TABLE.values():
+    if _row.scalar is not None and len(_row.local) == 1:
+        setattr(Value, _row.name, _unary(_row))
+
+
+def values(array: Any, label: str = "") -> np.ndarray:
+    """An object array of Values, one per number of `array`, labelled as `label[i,j]`.
+
+    Raises TypeError where an element is not a real number.
+    """
+    numbers_ = np.asarray(array)
+    if numbers_.dtype.kind not in "fiub":
+        raise TypeError(
+            f"values: expected an array of real numbers, got dtype {numbers_.dtype} from {type(array).__name__}"
+        )
+    out = np.empty(numbers_.shape, dtype=object)
+    if not numbers_.shape:
+        out[()] = Value(numbers_.item(), label)
+        return out
+    flat, numbers_ = out.reshape(-1), numbers_.astype(np.float64)
+    if label:
+        for k, (index, x) in enumerate(np.ndenumerate(numbers_)):
+            flat[k] = Value(float(x), f"{label}[{','.join(map(str, index))}]")
+    else:
+        for k, x in enumerate(numbers_.reshape(-1).tolist()):
+            flat[k] = Value(x)
+    return out

@@ -1,0 +1,542 @@
+"""The debugger, through a real terminal: the scenarios that it must show, and its manners."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor, Value
+from autograd.debugging.debugger import HELP, Debugger
+from tests.helpers import ROOT
+
+pexpect = pytest.importorskip("pexpect", reason="pexpect needs a POSIX terminal")
+
+NEURON = """
+from autograd import Value
+x1, x2 = Value(2.0, label="x1"), Value(0.0, label="x2")
+w1, w2 = Value(-3.0, label="w1"), Value(1.0, label="w2")
+b = Value(6.8813735870195432, label="b")
+n = x1 * w1 + x2 * w2 + b
+o = n.tanh()
+o.backward()
+print("after:", [v.grad for v in (x1, w1, x2, w2)])
+"""
+
+
+class Terminal:
+    """A program on a terminal of 200 columns, and what it prints after each command."""
+
+    def __init__(
+        self, folder: Path, *command: str, prompt: str = r"\(grad\) ", environment: dict[str, str] | None = None
+    ) -> None:
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "NO_COLOR": "1",
+            "TERM": "xterm",
+            "INPUTRC": "/dev/null",
+            **(environment or {}),
+        }
+        self.prompt = prompt
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # JAX, if another test has imported it, warns of any fork
+            self.child = pexpect.spawn(
+                sys.executable,
+                list(command),
+                cwd=str(folder),
+                env=env,
+                encoding="utf-8",
+                timeout=60,
+                dimensions=(50, 200),
+                echo=False,
+            )
+        self.first = self._read()
+
+    def _read(self) -> str:
+        self.child.expect(self.prompt)
+        return re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", self.child.before).replace("\r", "")
+
+    def __call__(self, line: str) -> str:
+        self.child.sendline(line)
+        return self._read()
+
+    def leave(self, line: str = "q") -> str:
+        self.child.sendline(line)
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return self.child.before.replace("\r", "")
+
+
+def script(folder: Path, text: str, name: str = "neuron.py") -> Terminal:
+    (folder / name).write_text(text)
+    return Terminal(folder, "-m", "autograd", "debug", name)
+
+
+def test_1_the_well_known_neuron(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    assert "5 operations from o" in t.first and "Named like commands: b, n; reach them with p" in t.first
+    stop = t("n").splitlines()
+    assert stop[0].startswith("[4/5] tanh -> o      neuron.py:7   o = n.tanh()")
+    assert re.fullmatch(r"  dL/do = 1\.0 +\(1 of 1 consumers in\)", stop[1])
+    assert stop[2:4] == ["  do/dn = 1 - o² = 1 - 0.7071² = 0.5", "  n.grad: 0 + 1.0 * 0.5 = 0.5"]
+    end = t("c")
+    assert all(line in end for line in ("x1.grad = -1.5", "w1.grad = 1.0", "x2.grad = 0.5", "w2.grad = 0.0"))
+    assert "n = 0.8814, grad 0.5" in t("p n") and "0.7071" in t("p o")
+    assert "after: [-1.4999999999999993, 0.9999999999999996, 0.4999999999999998, 0.0]" in t.leave()
+
+
+def test_2_forth_and_back(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    before = t("pp [float(v.grad) for v in (o, n, x1, w1)]")
+    t("n 5")
+    assert "at the end: nothing is left to do" in t("n") and "at the end" in t("c")
+    back = t("rn 5")
+    assert "tanh -> o" in back and "comes next" in back
+    assert t("pp [float(v.grad) for v in (o, n, x1, w1)]") == before and "[1.0, 0.0, 0.0, 0.0]" in before
+    assert "at the start: nothing is done" in t("rn") and "at the start" in t("rs") and "at the start" in t("rc")
+    t.leave()
+
+
+def test_3_two_edges_from_one_node(tmp_path: Path) -> None:
+    t = script(tmp_path, "from autograd import Value\na = Value(1.0, label='a')\nb = a + a\nc = b + b\nc.backward()\n")
+    assert "b.grad: 0 + 1.0 * 1.0 = 1.0" in t("s") and "b.grad: 1.0 + 1.0 * 1.0 = 2.0" in t("")
+    assert "a.grad: 0 + 2.0 * 1.0 = 2.0" in t("s") and "a.grad: 2.0 + 2.0 * 1.0 = 4.0" in t("s")
+    why = t("why a")
+    assert "a.grad = 4.0, the sum of 2:" in why and why.count("2.0 = dL/db * db/da = 2.0 * 1.0") == 2
+    assert "a.grad = 2.0" in t("rs") + t("why a")
+    t.leave()
+
+
+def test_4_softmax_cross_entropy(tmp_path: Path) -> None:
+    t = script(
+        tmp_path,
+        "import numpy as np, autograd as ag\n"
+        "from transformer.layers import cross_entropy\n"
+        "logits = ag.Tensor([[1.0, 2.0, 3.0]], label='logits')\n"
+        "cross_entropy(logits, np.array([2])).backward()\n"
+        "values = ag.values([1.0, 2.0, 3.0], label='z')\n"
+        "loss = (np.exp(values).sum()).log() - values[2]\n"
+        "loss.backward()\n",
+    )
+    t("end")
+    why = t("why logits")
+    assert "0.09" in why and "0.2447" in why and "-0.3348" in why
+    assert "0.6652" in why and "-1." in why, "what it is the sum of: p and minus one-hot"
+    assert "operations from loss" in t("q")
+    t("end")
+    why = t("why z[2]")
+    assert "z[2].grad = -0.3348, the sum of 2:" in why and "0.6652" in why and "-1.0" in why
+    t.leave()
+
+
+def test_5_a_nan_behind_a_where(tmp_path: Path) -> None:
+    t = script(
+        tmp_path,
+        "import numpy as np\nfrom autograd import Tensor\nx = Tensor([0.0, 1.0], label='x')\nwith np.errstate(all='ignore'):\n"
+        "    y = np.log(x)\n    z = np.where(x.data > 0, y, 0.0)\nz.sum().backward()\n",
+    )
+    assert "watch g:nan" in t("watch g:nan")
+    stop = t("c")
+    assert "log -> y" in stop and "neuron.py:5   y = np.log(x)" in stop and "nan" in stop
+    assert "0 * inf = nan" in stop and "np.where(ok, np.log(np.where(ok, x, 1.0)), 0.0)" in stop
+    assert "stopped at 1: watch g:nan" in t("rc") + t("c")
+    t.leave()
+
+
+def test_6_what_if(tmp_path: Path) -> None:
+    t = script(
+        tmp_path,
+        NEURON.replace("n.tanh()", "(n * 1.0).tanh()").replace("n = x1", "h = x1").replace(" + b", "\nn = h + b"),
+    )
+    t("until h")
+    before = t("pp [v.grad for v in (o, n, h, x1, w1, b)]")
+    assert "(set; undo takes it back)" in t("set h.grad = 0")
+    t("c")
+    assert "[0.0, 0.0]" in t("pp [abs(v.grad) for v in (x1, w1)]")
+    assert "took back: c" in t("undo") and "took back: set h.grad = 0" in t("undo")
+    assert t("pp [v.grad for v in (o, n, h, x1, w1, b)]") == before
+    assert "o = " in t("set x1.data = 1") and "took back: set x1.data = 1" in t("undo")
+    assert t("pp [v.grad for v in (o, n, h, x1, w1, b)]") == before
+    assert "x1.grad = -1.5" in t("c")
+    t.leave()
+
+
+def test_7_a_transformer(tmp_path: Path) -> None:
+    t = Terminal(tmp_path, "-m", "transformer", "debug")
+    assert "loss/cross_entropy" in t("n 5")
+    assert "nodes match" in t("b scope:attention*")
+    stop = t("c")
+    assert (
+        "loss/logits/block/attention/linear" in stop
+        and "@ h0.attn.woᵀ   (5,4) @ (4,4)ᵀ" in stop
+        and "stopped at 1" in stop
+    )
+    softmax = ""
+    t("cl")
+    t("b scope:softmax")
+    softmax = t("c") + t("n") + t("n") + t("n")
+    assert "attention/softmax" in softmax and "div ->" in softmax and "exp -> e" in softmax
+    why = t("start") + t("end") + t("why x#4")
+    assert "exp" in why and "the sum of 2" in why, "dL/dlogits is P - onehot"
+    t.leave()
+
+
+def test_8_the_same_as_values(tmp_path: Path) -> None:
+    t = Terminal(tmp_path, "-m", "transformer", "debug", "--scalar")
+    assert "operations from" in t.first
+    t("end")
+    why = t("why h0.mlp.w1[0,0]")
+    assert "h0.mlp.w1[0,0].grad = " in why and "dL/d" in why
+    paths = t("paths h0.attn.wv[0,0] 3")
+    assert (
+        re.search(r"is a sum over [\d,]+ paths to .*, the 3 largest of which are:", paths)
+        and "smaller paths left out; these 3 make" in paths
+    )
+    t.leave()
+
+
+def test_9_half_a_million_nodes(tmp_path: Path) -> None:
+    t = script(
+        tmp_path,
+        "from autograd import Value\nx = Value(1.0, label='x')\ny = x\nfor i in range(250_000):\n    y = y * 0.999999 + 1e-6\ny.backward()\n",
+    )
+    assert "500,000 operations" in t.first
+    for line, slow in (
+        ("n", False),
+        ("s", False),
+        ("l", False),
+        ("ll", False),
+        ("w", False),
+        ("p x", False),
+        ("c", True),
+        ("why x", False),
+        ("x x", False),
+        ("rn 3", False),
+        ("start", True),
+    ):
+        begin = time.perf_counter()
+        said = t(line)
+        took = time.perf_counter() - begin
+        assert took < (20 if slow else 3) and "***" not in said, (
+            line,
+            took,
+            said[-300:],
+        )  # generous, for a machine under load
+        assert not slow or "node/s" in said or took < 1.5, "what takes longer shows its progress"
+    t.leave()
+
+
+# ---- manners -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prompt() -> Any:
+    with ag.record_source():
+        x, w = Value(2.0, label="x"), Value(-3.0, label="weight")
+        h = x * w
+        y = h.relu() + x
+    debugger = Debugger(y)
+
+    def say(line: str) -> str:
+        debugger.stdout = io.StringIO()
+        debugger.onecmd(line)
+        return debugger.stdout.getvalue()
+
+    say.debugger = debugger  # type: ignore[attr-defined]
+    return say
+
+
+def test_unknown_names_suggest_the_nearest(prompt: Any) -> None:
+    assert "no node is called 'wieght'; did you mean weight?" in prompt("why wieght")
+    assert "did you mean weight?" in prompt("p weigth") and "did you mean weight?" in prompt("b wight")
+    assert "no command 'frobnicate'" in prompt("frobnicate now!") and "Traceback" not in prompt("p 1/0")
+    assert (
+        "watch what?" in prompt("watch g:purple")
+        and "no breakpoint 7" in prompt("cl 7")
+        and "where?" in prompt("tbreak")
+    )
+
+
+def test_breakpoints(prompt: Any) -> None:
+    assert "1: break op:relu: 1 node matches" in prompt("b op:relu")
+    assert "2: break test_debugger.py:" in prompt(
+        f"b test_debugger.py:{prompt.debugger.stepper.nodes[0].source.line}, g == 0"
+    )
+    assert "relu" in prompt("c") and "hit 1 times" in prompt("b")
+    assert "mul -> h" in prompt("c")
+    prompt("start")
+    assert "disabled" in prompt("disable 1") and "mul -> h" in prompt("c")
+    prompt("start")
+    prompt("enable 1")
+    prompt("ignore 1 1")
+    assert "mul -> h" in prompt("c")
+    assert "then p x; n" in prompt("commands 1 p x; n")
+    prompt("start")
+    said = prompt("c")
+    assert "x = 2.0, grad" in said and said.count("relu") >= 2
+    prompt("cl")
+    assert prompt("b") == "no breakpoints\n" and "tbreak h" in prompt("tbreak h")
+    prompt("start")
+    assert "mul -> h" in prompt("c") and prompt("b") == "no breakpoints\n"
+    assert "relu" in prompt("b op:relu") + prompt("rc"), "backwards, too"
+
+
+def test_watches_in_both_directions(prompt: Any) -> None:
+    prompt("watch g:changed on x")
+    assert "x.grad: 0 + 1.0 * 1.0 = 1.0" in prompt("c")
+    assert "at the end" in prompt("c"), "a contribution of zero changes nothing"
+    prompt("end")
+    assert "stopped at 1: watch g:changed on x" in prompt("rc")
+    prompt("cl")
+    prompt("start")
+    prompt("watch g:zero")
+    assert "relu" in prompt("c")
+    prompt("cl")
+    prompt("start")
+    prompt("watch v:<1e-7")
+    assert "relu" in prompt("c")
+
+
+def test_looking_around(prompt: Any) -> None:
+    prompt("n")
+    assert "-> [1/3] relu" in prompt("l") and " * [2/3] add -> y" in prompt("ll")
+    assert "h = x * w" in prompt("src h") and "called from" not in prompt("src h").split("\n")[0]
+    assert (
+        "> [1/3] relu" in prompt("w")
+        and "add -> y" in prompt("u")
+        and "this is the root" in prompt("u")
+        and "relu" in prompt("d")
+    )
+    assert "relu by h: holds" in prompt("check .")
+    assert "used as argument 0 of [0/3] mul -> h" in prompt("x x")
+    assert (
+        "h.data = -6" in prompt("display h.data")
+        and "h.data = -6" in prompt("n")
+        and "h.data" not in prompt("undisplay h.data") + prompt("rn")
+    )
+    assert prompt("p x * 2 + weight") == "1.0\n" and prompt("x") != "" and prompt("weight") == "weight = -3.0, grad 0\n"
+    assert HELP in prompt("h") and "finish k nodes" in prompt("h n") and "Named" not in prompt("?")
+
+
+def test_changed_data_is_reported_with_both_lines(prompt: Any) -> None:
+    with ag.record_source():
+        prompt.debugger.stepper.nodes[0].parents[0].data = 7.0
+    prompt("goto 2")
+    said = prompt("n")
+    assert "note: x was 2.0 when this was recorded at test_debugger.py:" in said and "h = x * w" in said
+    assert "and is 7.0 now, by test_debugger.py:" in said and ".data = 7.0" in said
+
+
+def test_elements_of_products_and_sums(capsys: pytest.CaptureFixture[str]) -> None:
+    x, w = Tensor([[1.0, 2.0], [3.0, 4.0]], label="x"), Tensor([[0.5, -1.0], [2.0, 1.0]], label="W")
+    with ag.record_source():
+        y = x @ w
+        total = y.sum(axis=0)
+        out = (total * total).sum()
+    debugger = Debugger(out)
+    debugger.onecmd("end")
+    capsys.readouterr()
+    debugger.onecmd("x y[0,1]")
+    assert "= 1.0*-1.0 + 2.0*1.0" in capsys.readouterr().out
+    debugger.onecmd("x W[1,0]")
+    said = capsys.readouterr().out
+    assert "dW[1,0] += 2.0*28.0 + 4.0*28.0 = 168.0" in said and "W[1,0].grad = 168.0" in said
+    debugger.onecmd("x total[1]")
+    assert "= (1.0 + 1.0)" in capsys.readouterr().out
+    debugger.onecmd("x W[1]")
+    assert "W has 2 axes, not 1" in capsys.readouterr().out
+
+
+def test_breakpoint_and_pm(tmp_path: Path) -> None:
+    (tmp_path / "stop.py").write_text(
+        "import autograd as ag\nfrom autograd import Value\n\ndef f():\n    x = Value(3.0, label='x')\n    y = x * x\n    breakpoint()\n    return y\n\nf()\n"
+        "try:\n    with ag.detect_anomaly():\n        (Value(0.0, label='z') * 2).log()\nexcept ag.AnomalyError as error:\n    ag.pm(error)\n"
+    )
+    t = Terminal(tmp_path, "stop.py", environment={"PYTHONBREAKPOINT": "autograd.set_trace"})
+    assert "x.grad: 3.0 + 1.0 * 3.0 = 6.0" in t("n") and "No source lines were recorded" in t.first
+    t.child.sendline("q")
+    assert "gave inf in the forward pass" in t._read()
+    assert "log" in t("n") and "z.grad = inf" in t("c")
+    t.leave()
+
+
+def test_commit_takes_the_place_of_backward(tmp_path: Path) -> None:
+    text = "import autograd as ag\nx = ag.Value(3.0, label='x')\nL = x * x\nL.backward()\nprint('G', x.grad)\n"
+    t = script(tmp_path, text)
+    t("end")
+    assert "written" in t("commit") and "written already" in t("commit")
+    assert "G 6.0" in t.leave()
+    t = script(tmp_path, text)
+    assert "comes next already" in t("until L")
+    t("set L.grad = 2")
+    t("end")
+    t("commit")
+    assert "G 12.0" in t.leave(), "what was set is what was committed"
+    t = script(
+        tmp_path,
+        "import autograd as ag\nt = ag.Tensor([1.0, 2.0])\nfor _ in range(3):\n    (t * 2).backward(gradient=[1.0, 2.0])\nprint('G', t.grad)\n",
+    )
+    t("n")
+    assert "G [ 6. 12.]" in t.leave("q all")
+    (tmp_path / "none.py").write_text("print('hello')\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd", "debug", "none.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "called no .backward()" in done.stderr
+
+
+def test_ctrl_c_at_the_prompt_is_no_end(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    t.child.sendintr()
+    assert "interrupted; q leaves" in t._read()
+    assert "tanh" in t("n")
+    t.leave()
+
+
+def test_commands_do_not_recur() -> None:
+    y = Value(1.0, label="x")
+    for _ in range(1500):
+        y = y * 1.001
+    debugger = Debugger(y)
+    debugger.stdout = io.StringIO()
+    for line in ("b op:mul", "commands 1 c", "c", ""):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.count("stopped at 1") == 1499 and "***" not in said and "at the end" in said
+
+
+def test_names_with_commas_and_blanks(prompt: Any) -> None:
+    w = ag.values([[1.0, 2.0]], label="w")
+    h = w[0, 0] * w[0, 1]
+    h.label = "my h"
+    debugger = Debugger((h * h).tanh())
+    debugger.stdout = io.StringIO()
+    for line in (
+        "b my h, g > 0",
+        "c",
+        "watch g:changed on w[0,1]",
+        "c",
+        "p abs(np.float64(-2)) + float(3)",
+        "p max(k for k in range(3))",
+        "set w[0,0].data = nan",
+        "undo",
+        "p w[0,1].grad",
+    ):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert (
+        "***" not in said
+        and "1 node matches" in said
+        and "stopped at 1: break my h, if g > 0" in said
+        and "stopped at 2: watch" in said
+    )
+    leaf = Debugger(Value(2.0, label="v"))
+    leaf.stdout = io.StringIO()
+    leaf.onecmd("p v")
+    assert leaf.stdout.getvalue() == "v = 2.0, grad 1.0\n"
+
+
+def test_a_watch_does_not_hide_a_breakpoint() -> None:
+    x, y = Value(3.0, label="x"), Value(-2.0, label="y")
+    z = x * y
+    z.label = "z"
+    c = z + x
+    debugger = Debugger(c * c)
+    debugger.stdout = io.StringIO()
+    for line in ("watch g:changed on x", "b z", "c"):
+        debugger.onecmd(line)
+    assert "and before the next node, at 2: break z" in debugger.stdout.getvalue()
+
+
+def test_undo_takes_back_all_steps_of_a_command(prompt: Any) -> None:
+    prompt("s 3")
+    assert "took back: s 3" in prompt("undo") and prompt.debugger.stepper.at_start
+
+
+def test_debug_of_a_function_records_its_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["n", "p w", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt="": next(lines))
+
+    def f(params: Any, k: float, tokens: Any) -> Any:
+        return (params["w"][tokens] * k).sum()
+
+    ag.debug(f, {"w": np.array([1.0, 2.0])}, 3.0, np.array([0, 1]))
+    said = capsys.readouterr().out
+    assert "sum ->" in said and 'return (params["w"][tokens] * k).sum()' in said and "w = [1., 2.] (2,), grad 0" in said
+    with pytest.raises(TypeError, match="depends on no float"):
+        ag.debug(lambda: 1.0)
+    lines = iter(["c", "q"])
+    (Value(2.0, label="v") * 3).debug()
+    assert "v.grad = 3.0" in capsys.readouterr().out
+
+
+def test_completion(prompt: Any) -> None:
+    assert "weight" in prompt.debugger.completedefault("wei") and {"watch", "w", "why", "weight"} <= set(
+        prompt.debugger.completenames("w")
+    )
+
+
+def test_draw_shows_the_position_and_save_writes_the_page(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    t("n 2")
+    assert t("draw here.svg").strip() == "drawn: here.svg"
+    drawing = (tmp_path / "here.svg").read_text()
+    lit = re.findall(r'<g id="[^"]*" class="edge [^"]*\blit\b', drawing)
+    assert len(lit) == 2  # of the addition that comes next
+    assert "grad 0.5" in drawing and "grad -<" in drawing.replace("&#45;", "-")
+    unnamed = t("draw").strip().removeprefix("drawn: ")
+    assert Path(unnamed).is_file() and str(tmp_path) not in unnamed
+    assert t("draw n part.svg").startswith("drawn: part.svg   (10 of 10 nodes: around n, 3 up and 3 down")
+    assert "'derivatives=True' is neither a node nor a file like graph.svg" in t("draw derivatives=True")
+    assert "save where? as in save backprop.html" in t("save")
+    assert t("save backprop").strip() == "saved: backprop.html"
+    page = (tmp_path / "backprop.html").read_text()
+    assert page.count("<li data-") == 9 and "o = n.tanh()" in page and "\x1b" not in page
+    assert t("n").startswith("[2/5]")  # it is where it was
+    assert "*** FileNotFoundError" in t("save nowhere/else/x.html")
+    assert t("n").startswith("[1/5]")
+    t.leave()
+    assert "draw [X] [FILE]" in HELP and "save FILE" in HELP
+
+
+def test_draw_at_every_step_of_a_graph_of_tensors(tmp_path: Path) -> None:
+    w = Tensor(np.ones((2, 2)), "w")
+    debugger = Debugger(np.tanh(w @ np.ones(2)).sum())
+    debugger.stdout = io.StringIO()
+    for k in range(4):
+        debugger.onecmd(f"draw {tmp_path / f'{k}.svg'}")
+        debugger.onecmd("n")
+    assert "***" not in debugger.stdout.getvalue()
+    assert [(tmp_path / f"{k}.svg").read_text().count(" lit") for k in range(4)] == [1, 1, 1, 0]
+
+
+def test_draw_of_a_large_graph_shows_what_is_around(tmp_path: Path) -> None:
+    x = Value(1.0, label="x")
+    for _ in range(3000):
+        x = x * 1.001
+    debugger = Debugger(x)
+    debugger.stdout = io.StringIO()
+    for line in ("n 5", "undo", "n 7", f"draw {tmp_path / 'a.svg'}", f"save {tmp_path / 'b.html'}"):
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.count("7 of 3,001 nodes: around %2992, 3 up and 3 down") == 2, said
+    assert debugger.stepper.position == (7, 0)
+    assert (tmp_path / "b.html").read_text().count("<li data-") == 7  # one of them from above

@@ -1,0 +1,130 @@
+"""What tests of several rooms share: arguments for every row of the table, a check of both orders, microgpt's numbers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.engine import primitives as p
+
+ROOT = Path(__file__).parents[1]
+NAMES = ROOT.parent / "shared" / "data" / "names.txt"
+
+
+def microgpt() -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """microgpt's documents and initial weights, to reproduce its losses: (documents as token ids, of 17 at most; parameters in this project's names and (in, out) layout)."""
+    rng = random.Random(42)
+    names = [line.strip() for line in NAMES.read_text().splitlines() if line.strip()]
+    rng.shuffle(names)
+
+    def matrix(n_out: int, n_in: int) -> np.ndarray:
+        return np.array([[rng.gauss(0, 0.08) for _ in range(n_in)] for _ in range(n_out)])
+
+    params = {"wte": matrix(27, 16), "wpe": matrix(16, 16), "lm_head": matrix(27, 16).T.copy()}
+    for name in ("attn.wq", "attn.wk", "attn.wv", "attn.wo"):
+        params[f"h0.{name}"] = matrix(16, 16).T.copy()
+    params["h0.mlp.w1"] = matrix(64, 16).T.copy()
+    params["h0.mlp.w2"] = matrix(16, 64).T.copy()
+    documents = [np.array([26, *(ord(c) - ord("a") for c in name), 26])[:17] for name in names]
+    return documents, params
+
+
+# ---- rows of the table ----
+
+A = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
+B = np.array([[1.3, 0.2, -0.7], [0.5, 2.4, -1.6]])
+POSITIVE = {"log", "sqrt", "log1p", "pow"}
+
+# Rows of numbers come from the table itself, so that a new row is tested without a line here.
+NUMERIC = [row for row in p.TABLE.values() if row.scalar is not None]
+
+# Rows of arrays need arguments that fit.
+ROWS = np.array([1, 0, 1])
+ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
+    "sum": [
+        (lambda x: p.total(x, None, False), [A]),
+        (lambda x: p.total(x, -1, True), [A]),
+        (lambda x: p.total(x, (0, 2), False), [A[:, None]]),
+    ],
+    "mean": [(lambda x: p.mean(x, None, False), [A]), (lambda x: p.mean(x, 0, False), [A])],
+    "max": [(lambda x: p.amax(x, None, False), [A]), (lambda x: p.amax(x, 1, True), [A])],
+    "min": [(lambda x: p.amin(x, None, False), [A]), (lambda x: p.amin(x, 0, False), [A])],
+    "matmul": [
+        (p.matmul, [A, B.T]),
+        (p.matmul, [A, B[0]]),
+        (p.matmul, [A[0], B.T]),
+        (p.matmul, [A[0], B[0]]),
+        (p.matmul, [np.stack([A, B]), B.T]),
+        (p.matmul, [A, np.stack([A.T, B.T])]),
+        (p.matmul, [A[0], np.stack([A.T, B.T])]),
+        (p.matmul, [np.stack([A, B]), B[0]]),
+    ],
+    "einsum": [
+        (lambda a, b: p.einsum("ij,kj->ik", a, b), [A, B]),
+        (lambda a, b: p.einsum("ij,kl->il", a, b), [A, B]),
+        (lambda a: p.einsum("ij->ji", a), [A]),
+        (lambda a, b, c: p.einsum("ij,ij,j->i", a, b, c), [A, B, A[0]]),
+    ],
+    "reshape": [(lambda x: p.reshape(x, (3, 2)), [A])],
+    "transpose": [(lambda x: p.transpose(x, (2, 0, 1)), [np.stack([A, B, A])])],
+    "swapaxes": [(lambda x: p.swapaxes(x, 0, 1), [A])],
+    "broadcast_to": [(lambda x: p.broadcast_to(x, (4, 2, 3)), [A]), (lambda x: p.broadcast_to(x, (2, 3)), [A[:, :1]])],
+    "getitem": [
+        (lambda x: p.getitem(x, ROWS), [A]),
+        (lambda x: p.getitem(x, (slice(None), 1)), [A]),
+        (lambda x: p.getitem(x, A > 0), [A]),
+        (lambda x: p.getitem(x, (ROWS, ROWS)), [A]),
+    ],
+    "scatter_add": [
+        (lambda x: p.scatter_add(x, ROWS, (2, 2)), [A.T]),
+        (lambda x: p.scatter_add(x, slice(1, 3), (4, 3)), [A]),
+    ],
+    "concatenate": [
+        (lambda a, b: p.concatenate(0, a, b), [A, B]),
+        (lambda a, b: p.concatenate(-1, a, b), [A, B[:, :1]]),
+    ],
+    "where": [(lambda a, b: p.where(A > 0, a, b), [A, B]), (lambda a, b: p.where(A > 0, a, b), [A[0], B[:, :1]])],
+    "astype": [(lambda x: p.astype(x, np.dtype("float64")), [A])],
+}
+
+
+def numeric_gradient(f: Callable[..., float], args: list[np.ndarray], i: int, h: float = 1e-5) -> np.ndarray:
+    """Central differences of a scalar function by its argument i."""
+    out = np.empty_like(args[i])
+    for k in np.ndindex(out.shape):
+        x = [a.copy() for a in args]
+        x[i][k] += h
+        up = f(*x)
+        x[i][k] -= 2 * h
+        out[k] = (up - f(*x)) / (2 * h)
+    return out
+
+
+def check(op: Callable[..., Any], args: list[np.ndarray]) -> None:
+    """First and second order of sum(weights * op(...)²), whose Hessian reaches every rule."""
+    weights = np.cos(np.arange(np.size(op(*args)))).reshape(np.shape(op(*args))) + 1.5
+
+    def f(*xs: Any) -> Any:
+        y = op(*xs)
+        return (weights * (y * y)).sum()
+
+    n = len(args)
+    grads = ag.grad(f, tuple(range(n)))
+    for i, g in enumerate(grads(*args)):
+        assert g.shape == args[i].shape
+        np.testing.assert_allclose(g, numeric_gradient(f, args, i), rtol=1e-7, atol=1e-7)
+
+    def slope(*xs: Any) -> Any:
+        return sum(((np.sin(np.arange(g.size)).reshape(g.shape) + 2) * g).sum() for g in grads(*xs))
+
+    for i, g in enumerate(ag.grad(slope, tuple(range(n)))(*args)):
+        np.testing.assert_allclose(g, numeric_gradient(lambda *xs: float(slope(*xs)), args, i), rtol=1e-6, atol=1e-6)
+
+
+def safe(row: Any, x: np.ndarray) -> np.ndarray:
+    return np.abs(x) + 0.1 if row.name in POSITIVE else x

@@ -1,0 +1,154 @@
+"""Who may import whom: the arrows that keep the architecture visible.
+
+A package may import those named beside it, and what is in it; inside the engine, where all the
+others stand, a module may import what stands before it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+
+PACKAGES = {
+    "autograd.engine": set(),
+    "autograd.checking": {"autograd.engine"},
+    "autograd.stepping": {"autograd.engine"},
+    "autograd.drawing": {"autograd.engine", "autograd.stepping"},
+    "autograd.debugging": {"autograd.engine", "autograd.checking", "autograd.stepping", "autograd.drawing"},
+    "transformer": {"autograd"},
+}  # fmt: skip
+FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
+# Left of an arrow what is simpler: tree, words, graph <- kinds <- primitives <- value <- tensor <- functional.
+ENGINE = [
+    {"tree", "words", "graph"}, {"kinds"}, {"primitives"}, {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
+]  # fmt: skip
+TRANSFORMER = [
+    {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},
+    {"options"}, {"__main__", "__init__"},
+]  # fmt: skip
+
+
+def files(root: Path) -> list[Path]:
+    """Every module, however deep: a check that globs one level would pass without looking."""
+    return sorted(path for room in ("autograd", "transformer") for path in (root / room).rglob("*.py"))
+
+
+def name_of(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts)
+
+
+def imported(path: Path, root: Path) -> Iterator[str]:
+    """The modules of this project that a file names, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] in ("autograd", "transformer"))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = str(node.module)
+            if module.split(".")[0] in ("autograd", "transformer"):
+                inside = root / module.replace(".", "/")
+                found = [a.name for a in node.names if (inside / f"{a.name}.py").exists() or (inside / a.name).is_dir()]
+                yield from ([f"{module}.{a}" for a in found] or [module])
+
+
+def package_of(name: str) -> str:
+    """The room of a module: autograd.engine for autograd.engine.graph; transformer has one room."""
+    parts = name.split(".")
+    return parts[0] if parts[0] == "transformer" or len(parts) < 2 else ".".join(parts[:2])
+
+
+def wrong_arrows(root: Path) -> list[str]:
+    """Every import that points at something less simple."""
+    found = []
+    for path in files(root):
+        name = name_of(path, root)
+        if name in FACES:
+            found += [f"{name} -> {m}" for m in imported(path, root) if m.startswith("transformer")]
+            continue
+        room = package_of(name)
+        for module in imported(path, root):
+            there = package_of(module)
+            if there == room:
+                order = {"autograd.engine": ENGINE, "transformer": TRANSFORMER}.get(room, [])
+                here, target = (_floor(m, order) for m in (name, module))
+                fine = not order or target < here or module == room
+            else:
+                # The transformer enters by the face only: autograd, and nothing behind it.
+                fine = there in PACKAGES.get(room, set()) and (room != "transformer" or module == "autograd")
+            if not fine:
+                found.append(f"{name} -> {module}")
+    return found
+
+
+def _floor(name: str, order: list[set[str]]) -> int:
+    last = name.rpartition(".")[2]
+    return next((i for i, names in enumerate(order) if last in names), -1 if last == "__init__" else len(order))
+
+
+def test_imports_point_at_something_simpler() -> None:
+    assert wrong_arrows(ROOT) == []
+
+
+def test_every_room_and_every_module_of_the_engine_has_its_place() -> None:
+    names = {name_of(path, ROOT) for path in files(ROOT)}
+    assert {package_of(n) for n in names if n.count(".") == 2} == {r for r in PACKAGES if r != "transformer"}
+    assert {n.rpartition(".")[2] for n in names if n.startswith("autograd.engine.")} - {"__init__"} == set().union(
+        *ENGINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("autograd/engine/graph.py", "from autograd.engine import value"),
+        ("autograd/engine/value.py", "from autograd.stepping.stepper import Stepper"),
+        ("autograd/engine/words.py", "def late():\n    import autograd.drawing.dot"),
+        ("autograd/stepping/names.py", "from autograd.debugging import sessions"),
+        ("autograd/checking/point.py", "from autograd import Stepper"),
+        ("autograd/drawing/page/helper.py", "from autograd.debugging.debugger import Debugger"),
+        ("autograd/engine/tree.py", "import transformer"),
+        ("transformer/layers.py", "from autograd.engine.functional import detach"),
+        ("transformer/config.py", "from transformer.model import loss"),
+    ],
+)
+def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: Path) -> None:
+    for path in files(ROOT):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    target = tmp_path / where
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text((target.read_text() if target.exists() else "") + f"\n{line}\n")
+    assert [a.split(" -> ")[0] for a in wrong_arrows(tmp_path)] == [where.removesuffix(".py").replace("/", ".")]
+
+
+@pytest.mark.parametrize("name", ["layers", "model", "optim", "config", "sample", "data", "checkpoint"])
+def test_the_transformer_borrows_only_detach(name: str) -> None:
+    for node in ast.walk(ast.parse((ROOT / f"transformer/{name}.py").read_text())):
+        if isinstance(node, ast.Import):
+            assert not any(a.name.startswith("autograd") for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("autograd"):
+            assert [a.name for a in node.names] == ["detach"]
+
+
+def test_no_module_has_a_public_function_s_name() -> None:
+    import autograd
+
+    stems = {
+        part
+        for path in files(ROOT)
+        if path.is_relative_to(ROOT / "autograd")
+        for part in path.relative_to(ROOT / "autograd").with_suffix("").parts
+    }
+    assert not stems & set(autograd.__all__)
+
+
+def test_the_core_knows_no_operation() -> None:
+    tree = ast.parse((ROOT / "autograd/engine/graph.py").read_text())
+    operations = {"exp", "log", "tanh", "matmul", "sum"}
+    assert not any(isinstance(n, ast.Attribute) and n.attr in operations for n in ast.walk(tree))

@@ -1,0 +1,149 @@
+"""SGD and Adam on numbers, arrays, Values and Tensors; and derivatives through their updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor, Value
+from transformer import optim
+from transformer.optim import SGD, Adam, adam, sgd
+
+RNG = np.random.default_rng(0)
+W = RNG.normal(size=(3, 2))
+GRADS = [RNG.normal(size=(3, 2)) for _ in range(4)]
+
+
+def run(optimizer: Any, w: Any, grads: list[Any]) -> Any:
+    params, state = {"w": w}, optimizer.init({"w": w})
+    for g in grads:
+        params, state = optimizer.update(params, {"w": g}, state)
+    assert state["step"] == len(grads)
+    return params["w"]
+
+
+CASES = [
+    (sgd(0.1), lambda torch, p: torch.optim.SGD(p, lr=0.1)),
+    (sgd(0.1, momentum=0.9), lambda torch, p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    (adam(0.1), lambda torch, p: torch.optim.Adam(p, lr=0.1)),
+    (adam(0.1, betas=(0.5, 0.7), eps=1e-3), lambda torch, p: torch.optim.Adam(p, lr=0.1, betas=(0.5, 0.7), eps=1e-3)),
+    (adam(0.1, weight_decay=0.2), lambda torch, p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.2)),
+]
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_pytorch_agrees(case: int) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    ours, theirs = CASES[case]
+    t = torch.tensor(W, requires_grad=True)
+    optimizer = theirs(torch, [t])
+    for g in GRADS:
+        t.grad = torch.tensor(g)
+        optimizer.step()
+    np.testing.assert_allclose(run(ours, W, GRADS), t.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", [c[0] for c in CASES], ids=range(len(CASES)))
+def test_every_kind_of_number(optimizer: Any) -> None:
+    want = run(optimizer, W, GRADS)
+    tensors = run(optimizer, Tensor(W), [Tensor(g) for g in GRADS])
+    scalars = run(optimizer, ag.values(W), [ag.values(g) for g in GRADS])
+    np.testing.assert_allclose(tensors.data, want, rtol=1e-14)
+    np.testing.assert_allclose([v.data for v in scalars.flat], want.ravel(), rtol=1e-14)
+    assert run(optimizer, float(W[0, 0]), [float(g[0, 0]) for g in GRADS]) == pytest.approx(want[0, 0], rel=1e-14)
+
+
+def test_large_arrays_go_block_by_block_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    w, grads = RNG.normal(size=(70, 50)), [RNG.normal(size=(70, 50)) for _ in range(3)]
+    for optimizer in (sgd(0.1, 0.9), adam(0.1, weight_decay=0.1)):
+        whole = run(optimizer, w, grads)
+        monkeypatch.setattr(optim, "BLOCK", 999)
+        np.testing.assert_array_equal(run(optimizer, w, grads), whole)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("wrap", "lr"), [(np.asarray, 0.1), (np.asarray, np.array(0.1)), (ag.values, 0.1)])
+def test_differentiate_through_three_steps_of_adam(wrap: Any, lr: Any) -> None:
+    x = np.array([1.0, -2.0, 0.0])  # the last gradient is zero: hence eps_root
+
+    def after_three_steps(lr: Any) -> Any:
+        optimizer = adam(lr, eps_root=1e-8)
+        params = {"x": wrap(x)}
+        state = optimizer.init(params)
+        for _ in range(3):
+            grads = ag.grad(lambda p: (p["x"] ** 4).sum())(params)
+            params, state = optimizer.update(params, grads, state)
+        return (params["x"] ** 2).sum()
+
+    h = 1e-6
+    high, low = (ag.detach(after_three_steps(float(lr) + d)) for d in (h, -h))
+    high, low = (v.item() for v in (high, low))
+    assert ag.grad(after_three_steps)(lr) == pytest.approx((high - low) / (2 * h), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shell", [lambda ps: SGD(ps, lr=0.05), lambda ps: SGD(ps, lr=0.02, momentum=0.8), lambda ps: Adam(ps, lr=0.2)]
+)
+@pytest.mark.parametrize("kind", [Value, Tensor])
+def test_shells(shell: Any, kind: type) -> None:
+    a, b = kind(2.0), kind(-1.0)
+    optimizer = shell([a, b])
+    for _ in range(60):
+        y = (a - 1) ** 2 + (a * b - 3) ** 2
+        optimizer.zero_grad()
+        y.backward()
+        optimizer.step()
+    assert ((a - 1) ** 2 + (a * b - 3) ** 2).item() < 0.1
+    optimizer.zero_grad()
+    assert a.grad == 0.0
+
+
+def test_the_articles_updates() -> None:
+    """lr 0.0001 and gradient 0.023 move a weight by 0.0000023; Adam steps further where gradients agree."""
+    moved = run(sgd(0.0001), 0.5, [0.023])
+    assert 0.5 - moved == pytest.approx(0.0000023)
+    consistent, noisy = (
+        run(adam(0.001, betas=(0.9, 0.99)), 0.0, [0.1 * s for s in signs]) for signs in ([1] * 20, [1, -1] * 10)
+    )
+    assert consistent == pytest.approx(-0.02, rel=1e-6) and abs(noisy) < abs(consistent) / 10
+
+
+@pytest.mark.parametrize("lr", [np.float64(0.1), np.array(0.1), lambda step: np.float64(0.1)])
+def test_float32_stays_float32(lr: Any) -> None:
+    for optimizer in (sgd(lr), adam(lr)):
+        assert run(optimizer, np.float32(W), [np.float32(g) for g in GRADS]).dtype == np.float32
+
+
+def test_schedules_count_steps_from_zero() -> None:
+    seen: list[int] = []
+    run(sgd(lambda step: seen.append(step) or 0.1), 1.0, [1.0, 1.0, 1.0])
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("lr", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "make", [sgd, adam, lambda lr: run(sgd(lambda step: lr), 1.0, [1.0]), lambda lr: Adam([Value(1.0)], lr=lr)]
+)
+def test_bad_learning_rates(make: Any, lr: float) -> None:
+    with pytest.raises(ValueError, match="a learning rate is a finite number from 0 on"):
+        make(lr)
+
+
+def test_other_bad_input() -> None:
+    with pytest.raises(TypeError, match="lr='fast'"):
+        adam("fast")
+    with pytest.raises(ValueError, match=r"betas\[1\]=1.0"):
+        adam(0.1, betas=(0.9, 1.0))
+    with pytest.raises(ValueError, match=r"'w' has shape \(3, 2\), but its gradient or state has shape \(2, 3\)"):
+        run(adam(0.1), W, [GRADS[0].T])
+    with pytest.raises(TypeError, match="one Tensor"):
+        SGD(Tensor(W), lr=0.1)
+    with pytest.raises(ValueError, match="given twice"):
+        SGD([w := Value(1.0), w], lr=0.1)
+    with pytest.raises(ValueError, match="no parameters"):
+        SGD([], lr=0.1)
+    with pytest.raises(TypeError, match="must be Values or Tensors, got ndarray"):
+        Adam([W])

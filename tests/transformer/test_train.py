@@ -1,0 +1,172 @@
+"""Data, training, checkpoints and sampling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor
+from transformer import Config, checkpoint, generate, init, logits
+from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
+from transformer.layers import softmax
+from transformer.train import DivergedError, fit, validate
+
+WORDS = "\n".join(["ab", "ba", "abba", "baab", "a", "b", "aa", "bb", "abab", "baba", "aab", "bba"])
+TINY = Config.preset("microgpt", vocab_size=3, n_embd=4, n_head=2, block_size=6)
+
+
+def setup(seed: int = 0) -> tuple[dict[str, np.ndarray], Documents, np.random.Generator]:
+    rng = np.random.default_rng(seed)
+    return init(TINY, rng), Documents(WORDS, 6, rng), rng
+
+
+def test_vocabulary() -> None:
+    v = Vocabulary("abc")
+    assert v.decode([*v.encode("cab"), v.boundary, 0]) == "cab" and (v.size, v.boundary) == (4, 3)
+    with pytest.raises(ValueError, match="the vocabulary has no 'x', 'y'; it knows 'abc'"):
+        v.encode("xay")
+
+
+def test_documents_are_split_once_and_for_all() -> None:
+    _, data, rng = setup()
+    _, again, _ = setup()
+    assert data.seen == again.seen and len(data.train) + len(data.held_out) == 12
+    held = {data.vocabulary.decode(row[1:]) for row in data.held_out}
+    assert not held & data.seen and len(held | data.seen) == 12
+    batch = data.batch(4, rng)
+    assert (batch[:, 0] == 2).all() and ((batch >= -1) & (batch < 3)).all() and (batch != -1).any(axis=0).all()
+    once = np.sort(
+        [data.vocabulary.decode(row[1:]) for row in data.batch(len(data.train) - 4, rng)]
+        + [data.vocabulary.decode(r[1:]) for r in batch]
+    )
+    assert once.tolist() == sorted(data.seen)  # a round shows every document once
+    assert Documents(WORDS, 3, rng).cut == 6
+
+
+def test_long_text() -> None:
+    rng = np.random.default_rng(0)
+    data = Text("hello world, " * 30, 8, rng)
+    batch = data.batch(5, rng)
+    assert batch.shape == (5, 9) and (batch >= 0).all() and data.held_out.shape[1] == 9
+    assert data.vocabulary.decode(batch[0]) in "hello world, " * 30
+    with pytest.raises(ValueError, match="too few for windows of block_size=8"):
+        Text("hello", 8, rng)
+
+
+def test_baselines() -> None:
+    data = Documents(read(NAMES), 16, np.random.default_rng(0))
+    levels = baselines(data)
+    assert levels["uniform"] == pytest.approx(np.log(27)) and levels["bigram"] == pytest.approx(2.37, abs=0.03)
+    assert levels["bigram"] < levels["unigram"] < levels["uniform"]
+
+
+def test_a_byte_order_mark_and_line_separators_are_no_lines(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes("\ufeffab\u2028c\r\nba\n".encode())
+    data = Documents(read(tmp_path / "text"), 8, np.random.default_rng(0))
+    assert data.vocabulary.chars == "abc\u2028" and len(data.train) + len(data.held_out) == 2
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "latin").write_bytes("Zoë".encode("latin-1"))
+    for name, message in (("empty", "is empty"), ("latin", "not UTF-8.*byte 2 is 0xeb"), ("none", "cannot be read")):
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path / name)
+    with pytest.raises(ValueError, match="one document"):
+        Documents("abc", 4, np.random.default_rng(0))
+
+
+def test_scalar_training_has_the_same_losses() -> None:
+    losses = []
+    for scalar in (False, True):
+        params, data, rng = setup()
+        losses.append([s.loss for s in fit(params, data, TINY, rng, 3, 2, 0.05, scalar)])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-12) and len(set(losses[0])) == 3
+
+
+def test_training_learns() -> None:
+    params, data, rng = setup()
+    steps = list(fit(params, data, TINY, rng, 40, 8, 0.05))
+    assert steps[-1].val_loss is not None and steps[-1].val_loss < validate(params, data, TINY)
+    assert steps[-1].val_loss == validate(steps[-1].params, data, TINY)
+
+
+def test_a_loss_that_becomes_nan_stops_training() -> None:
+    params, data, rng = setup()
+    with pytest.raises(DivergedError, match=r"loss became (nan|inf) at step \d+; it began") as info:
+        list(fit(params, data, TINY, rng, 30, 4, 1e300))
+    assert all(np.isfinite(p).all() for p in info.value.params.values())
+    broken = {**params, "lm_head": np.full((4, 3), 1e308)}
+    with pytest.raises(DivergedError, match=r"at step 0; it began here: .*inf in the forward pass(.|\n)*made at"):
+        list(fit(broken, data, TINY, rng, 1, 4, 0.1))
+
+
+def test_run_folders(tmp_path: Path) -> None:
+    params, data, _ = setup()
+    checkpoint.save(tmp_path, params, TINY, data.vocabulary, {"seed": 0})
+    again, config, vocabulary = checkpoint.load(tmp_path)
+    assert config == TINY and vocabulary == data.vocabulary and again.keys() == params.keys()
+    for k, p in params.items():
+        np.testing.assert_array_equal(again[k], p)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["config.json", "params.npz"]
+
+    with pytest.raises(ValueError, match=r"not a run folder: it has no config\.json"):
+        checkpoint.load(tmp_path / "none")
+    whole = (tmp_path / "params.npz").read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"nonsense"):
+        (tmp_path / "params.npz").write_bytes(broken)
+        with pytest.raises(ValueError, match=r"params\.npz is damaged"):
+            checkpoint.load(tmp_path)
+    checkpoint.save(tmp_path, {**params, "wte": params["wte"][:1]}, TINY, data.vocabulary, {})
+    with pytest.raises(ValueError, match=r"does not fit config\.json: wte differ"):
+        checkpoint.load(tmp_path)
+    for text in ("{", "{}", '{"config": {"layers": 3}, "vocabulary": "ab"}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"config\.json is damaged"):
+            checkpoint.load(tmp_path)
+
+
+def test_generate() -> None:
+    params, _, _ = setup()
+    params = {k: p * 8 for k, p in params.items()}
+
+    def go(**options: Any) -> list[int]:
+        return generate(params, TINY, [2, 0], 12, np.random.default_rng(5), **options).tolist()
+
+    greedy = go(temperature=0)
+    assert greedy[:2] == [2, 0] and len(greedy) == 14 and greedy == go(top_k=1)
+    assert greedy[2] == logits(params, [2, 0], TINY)[-1].argmax()
+    assert go() == go() and go() != greedy
+    many = generate(params, TINY, [[2]] * 4000, 1, np.random.default_rng(0), temperature=2.0)[:, 1]
+    np.testing.assert_allclose(
+        np.bincount(many, minlength=3) / 4000, softmax(logits(params, [2], TINY)[0] / 2), atol=0.03
+    )
+    two = generate(params, TINY, [[2]] * 500, 1, np.random.default_rng(0), temperature=50.0, top_k=2)[:, 1]
+    assert set(two) == set(np.argsort(logits(params, [2], TINY)[0])[-2:])
+    zeros = {k: 0 * p for k, p in params.items()}
+    assert set(generate(zeros, TINY, [2], 20, np.random.default_rng(0), top_k=1)[1:].tolist()) == {0}, (
+        "exactly k, also where they tie"
+    )
+    assert go(temperature=1e-310) == greedy
+    for kind in (Tensor, ag.values):
+        assert (
+            generate(
+                {k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, np.random.default_rng(5), temperature=0
+            ).tolist()
+            == greedy[:5]
+        )
+    with pytest.raises(TypeError, match="is text"):
+        generate(params, TINY, "ab", 3, np.random.default_rng(0))
+    for bad, message in (
+        ({"top_k": 2.5}, "top_k=2.5"),
+        ({"temperature": -1}, "temperature=-1"),
+        ({"top_k": 0}, "top_k=0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            go(**bad)
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        generate(params, TINY, [], 3, np.random.default_rng(0))
