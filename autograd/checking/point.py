@@ -15,9 +15,10 @@ import numpy as np
 
 from autograd.checking import differences
 from autograd.engine.functional import grad, wrap_arguments
-from autograd.engine.graph import Node, ScalarNode, operations, state
+from autograd.engine.graph import Node, ScalarNode, operations
 from autograd.engine.kinds import raw
 from autograd.engine.modes import no_grad
+from autograd.engine.recording import OUTSIDE, Mode
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree
 
@@ -96,8 +97,9 @@ class Point:
 
     def wrapped(self, arrays: list[Any]) -> tuple[list[Any], list[Any]]:
         """The arguments with fresh nodes for the floats in them; and these nodes."""
-        (nodes,) = wrap_arguments("gradcheck", [arrays], (0,))
-        return self.arguments(nodes), nodes
+        given = [arrays]
+        (nodes,) = wrap_arguments("gradcheck", given, (0,), OUTSIDE)
+        return self.arguments(given[0]), nodes
 
     def value(self, flat: np.ndarray) -> float:
         """f at another point, without recording."""
@@ -178,15 +180,13 @@ class Point:
         for a, step, x in zip(self.split(self.x), self.split(u), self.originals):
             z = a + 1j * h * step
             arrays.append(_each_tensor(z) if isinstance(x, np.ndarray) and x.dtype == object else _complex_tensor(z))
-        before = state.change(check=_refuse, recording=True)
         try:
-            out = np.asarray(raw(one(self.scalar(*self.arguments(arrays)))))
+            with Mode(check=_refuse, recording=True):
+                out = np.asarray(raw(one(self.scalar(*self.arguments(arrays)))))
         except (TypeError, np.exceptions.ComplexWarning) as error:
             raise ValueError(
                 f"gradcheck: the complex step cannot go through {self.f!r}: {error}; use another method"
             ) from error
-        finally:
-            state.change(**before)
         return float(np.imag(out)) / h
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from autograd.drawing.folding import fits, no_scope
-from autograd.engine.graph import Node, ScalarNode, state
+from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import raw
 from autograd.engine.primitives import identity
+from autograd.engine.recording import Mode
 from autograd.engine.value import Value, values
 from autograd.engine.words import shape as shape_text
 from autograd.stepping.names import Names
@@ -79,8 +80,7 @@ def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
             f"draw_dot: zoom: {title} is some {numbers:,} operations on single Values, more than {TOO_MANY:,}; zoom into a smaller one"
         )
     gradient = raw(out._grad)
-    before = state.change(recording=True, source=None, check=None)
-    try:
+    with Mode(recording=True, source=None, check=None):
         result = _run(nodes, names)
         if element is None and len(_below(result.flat)) > MOST:  # one that has something to show
             places = [everywhere[0 if gradient is None else int(np.abs(np.asarray(gradient)).argmax())]]
@@ -95,8 +95,6 @@ def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
             root = weighted if root is None else root + weighted
         if gradient is not None:
             root.backward()
-    finally:
-        state.change(**before)
     note = f"{title} as single Values, with the gradients that flow back through it alone"
     if places != everywhere:
         note = f"{title}, element {list(places[0])} of {shape_text(shape)}, as single Values, with the gradients that flow back through it alone"

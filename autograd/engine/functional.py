@@ -8,21 +8,21 @@ record, so its gradient is itself a graph that the outer call differentiates.
 from __future__ import annotations
 
 import functools
-import gc
 import itertools
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd.engine import primitives as p
-from autograd.engine.graph import Node, backpropagate, next_id, state
-from autograd.engine.kinds import filled, raw
+from autograd.engine.graph import Node, backpropagate
+from autograd.engine.kinds import each, filled, is_array, is_number, is_values, raw, single
+from autograd.engine.recording import Level, at_level, next_id
 from autograd.engine.tensor import Tensor
-from autograd.engine.tree import leaves, map_tree, zip_leaves
+from autograd.engine.tree import Tree, leaves, map_tree, zip_leaves
 from autograd.engine.value import Value, values
+from autograd.engine.words import described
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
@@ -35,15 +35,18 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     argnums: the position of the argument to differentiate, or several positions.
 
     The gradient has the structure of the argument: a float for a number, an array for an
-    array. Within another call of `grad` both are nodes of the outer graph. Recording is a
-    state of the process, so one thread at a time may differentiate.
+    array; of an array of Values it is an array of floats. Where the argument is a Value or a
+    Tensor, or holds one, and within another call of `grad`, value and gradient are nodes,
+    connected to the graph that the argument comes from. f gets copies of the dicts and lists in
+    the argument: it may change them, and the gradient is that of what was passed in. Threads may
+    differentiate graphs of their own at the same time.
     Raises TypeError for an argument that is no number or array, ValueError where f gives
-    more than one number.
+    anything but one number.
     """
 
     @functools.wraps(f)
     def wrapped(*args: Any, **options: Any) -> tuple[Any, Any]:
-        return _run(_value_and_grad, "grad", f, argnums, args, options)
+        return _differentiated(_value_and_grad, "grad", f, argnums, args, options)
 
     return wrapped
 
@@ -70,7 +73,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     @functools.wraps(f)
     def wrapped(*args: Any, **options: Any) -> Any:
-        return _run(_jacobian, "jacobian", f, argnums, args, options)
+        return _differentiated(_jacobian, "jacobian", f, argnums, args, options)
 
     return wrapped
 
@@ -85,32 +88,33 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0) -> Any:
+def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0, **options: Any) -> Any:
     """The Hessian of f times a vector, without making the Hessian.
 
     `hvp(f)` is a function of f's arguments followed by the vector, which has the structure
-    of the argument; `hvp(f, *args, v)` calls it at once. The cost is that of a few
-    gradients (Pearlmutter 1994): the gradient of `grad(f) . v`.
+    of the argument; `hvp(f, *args, v)` calls it at once. Keyword arguments go to f. The cost is
+    that of a few gradients (Pearlmutter 1994): the gradient of `grad(f) . v`.
+    Raises ValueError for a vector of another structure or other shapes than the argument.
     """
 
-    def product(*args: Any) -> Any:
+    def product(*args: Any, **options: Any) -> Any:
         *point, v = args
         if not point:
             raise TypeError("hvp: give f's arguments and then the vector, as in hvp(f, x, v)")
+        return grad(partial(_along, grad(f, argnums), v, argnums), argnums)(*point, **options)
 
-        def along(*point: Any) -> Any:
-            slopes = grad(f, argnums)(*point)
-            try:
-                pairs = list(zip_leaves(slopes, v))
-            except ValueError as error:
-                raise ValueError(f"hvp: the vector must have the structure of argument {argnums}: {error}") from None
-            if any(np.shape(raw(s)) != np.shape(raw(u)) for s, u in pairs):
-                raise ValueError(f"hvp: the vector must have the structure and shapes of argument {argnums}")
-            return sum((s * u).sum() if np.ndim(raw(s)) else s * u for s, u in pairs)
+    return product(*at, **options) if at else partial(product, **options)
 
-        return grad(along, argnums)(*point)
 
-    return product(*at) if at else product
+def _along(slopes: Callable[..., Any], v: Tree, argnums: int, *point: Any, **options: Any) -> Any:
+    """The gradient at a point, times v."""
+    try:
+        pairs = list(zip_leaves(slopes(*point, **options), v))
+    except ValueError as error:
+        raise ValueError(f"hvp: the vector must have the structure of argument {argnums}: {error}") from None
+    if any(np.shape(raw(s)) != np.shape(raw(u)) for s, u in pairs):
+        raise ValueError(f"hvp: the vector must have the structure and shapes of argument {argnums}")
+    return sum((s * u).sum() if np.ndim(raw(s)) else s * u for s, u in pairs)
 
 
 def detach(x: Any) -> Any:
@@ -120,76 +124,61 @@ def detach(x: Any) -> Any:
     """
     if isinstance(x, (Value, Tensor)):
         return x.detach()
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return _each(detach, x)
-    return x
+    return each(detach, x) if is_values(x) else x
 
 
 # ---- how it is done --------------------------------------------------------------------
 
+Method = Callable[..., Any]
 
-def _run(
-    method: Callable[..., Any], name: str, f: Callable[..., Any], argnums: Any, args: tuple[Any, ...], options: Any
-) -> Any:
-    """Call `method` as one level deeper, without the cyclic collector: a graph has no cycles,
-    and looking for them costs a scalar training step more than its arithmetic does."""
-    for i in _positions(argnums):
+
+def _differentiated(method: Method, name: str, f: Callable[..., Any], argnums: Any, args: Any, options: Any) -> Any:
+    """Call `method` at a level of its own."""
+    positions = _positions(argnums)
+    for i in positions:
         if not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args):
             raise TypeError(
-                f"{name}: argnums={argnums!r} does not fit the {len(args)} positional arguments given; it counts them from 0"
+                f"{name}: argnums={argnums!r} does not fit the {len(args)} positional arguments given; "
+                "it counts them from 0"
             )
-    collecting = gc.isenabled()
-    gc.disable()
-    state.depth += 1
-    before = state.change(recording=True)  # inside no_grad(), too: a gradient needs its graph
-    try:
-        return method(f, argnums, list(args), options)
-    finally:
-        state.change(**before)
-        state.depth -= 1
-        state.made = None
-        if collecting:
-            gc.enable()
+    nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
+    return at_level(partial(method, name, f, argnums, list(args), options), nodes)
 
 
-def _value_and_grad(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any) -> Any:
-    inner = state.depth > 1
-    floor = next_id()
-    wrapped = wrap_arguments("grad", args, argnums)
-    top = next_id()
-    state.made = None if inner else []
-    out = f(*args, **options)
-    if isinstance(out, np.ndarray) and out.shape == ():
-        out = out.item()
-    if not isinstance(out, (Node, numbers.Real)) and getattr(out, "shape", None) != ():
-        raise ValueError(f"grad: the function must give one number, but gave {_kind(out)}; sum it, or use jacobian")
+def _value_and_grad(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], options: Any, level: Level) -> Any:
+    wrapped = wrap_arguments(name, args, argnums, level)
+    level.top = next_id()
+    out = single(f(*args, **options))
+    if isinstance(out, (bool, np.bool_)):
+        raise ValueError(f"grad: the function gave {out!r}, which has no gradient; np.where chooses by a comparison")
+    if not isinstance(out, Node) and not is_number(out) and getattr(out, "shape", None) != ():
+        raise ValueError(f"grad: the function must give one number, but gave {described(out)}; sum it, or use jacobian")
     if isinstance(out, Tensor) and out.size != 1:
         raise ValueError(
             f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian"
         )
     if isinstance(out, Node):
-        if out.id >= floor:
+        if out.id >= level.floor:
             _clear(wrapped)  # of what a backward() inside f has left there
-            backpropagate(out, _one(out), floor, inner, top, state.made)
-        if not inner:
+            backpropagate(out, _one(out), level)
+        if not level.nested:
             out = _plain(out.raw)
     taken: set[int] = set()
-    result = [map_tree(lambda x: _gradient(x, inner, taken), w) for w in wrapped]
+    result = [map_tree(lambda x: _gradient(x, level.nested, taken), w) for w in wrapped]
     return out, _as_asked(result, argnums)
 
 
-def _jacobian(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any) -> Any:
-    inner = state.depth > 1
-    floor = next_id()
-    wrapped = wrap_arguments("jacobian", args, argnums)
-    top = next_id()
+def _jacobian(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], options: Any, level: Level) -> Any:
+    wrapped = wrap_arguments(name, args, argnums, level)
+    level.top = next_id()
     out = f(*args, **options)
+    level.made = None  # one walk of many
 
     def row(root: Any, seed: Any) -> list[Any]:
         """The gradients of one output number by every input leaf."""
-        if isinstance(root, Node) and root.id >= floor:
-            backpropagate(root, seed, floor, inner, top)
-        found = [_gradient(x, inner, set()) for x in leaves(wrapped)]
+        if isinstance(root, Node) and root.id >= level.floor:
+            backpropagate(root, seed, level)
+        found = [_gradient(x, level.nested, set()) for x in leaves(wrapped)]
         _clear(wrapped)
         return found
 
@@ -197,8 +186,8 @@ def _jacobian(f: Callable[..., Any], argnums: Any, args: list[Any], options: Any
 
     def derivative(y: Any) -> Any:
         """The derivatives of one output leaf, in the structure of the arguments."""
-        if not isinstance(y, (Node, numbers.Real, np.ndarray)) and not hasattr(y, "__array_namespace__"):
-            raise ValueError(f"jacobian: the function must give numbers and arrays, but gave {_kind(y)}")
+        if not isinstance(y, (Node, np.ndarray)) and not is_number(y) and not is_array(y):
+            raise ValueError(f"jacobian: the function must give numbers and arrays, but gave {described(y)}")
         shape = np.shape(raw(y))
         if isinstance(y, Tensor):
             rows = [row(y, seed) for seed in np.eye(y.size, dtype=y.dtype).reshape(y.size, *shape)]
@@ -220,51 +209,53 @@ def _as_asked(result: list[Any], argnums: Any) -> Any:
     return tuple(result) if isinstance(argnums, (tuple, list)) else result[0]
 
 
-def wrap_arguments(name: str, args: list[Any], argnums: Any) -> list[Any]:
-    """Replace the arguments asked for by fresh nodes, in place, and give them back."""
+def wrap_arguments(name: str, args: list[Any], argnums: Any, level: Level) -> list[Any]:
+    """Replace the arguments asked for by fresh nodes, in place, and give these: in containers of their own,
+    so that what becomes of those in `args` does not change which nodes the gradient is of."""
     positions = _positions(argnums)
     # One graph holds one kind of node: numbers among arrays become Tensors too.
-    number = Tensor if any(map(_is_array, leaves([args[i] for i in positions]))) else Value
+    number = Tensor if any(map(_is_tensor, leaves([args[i] for i in positions]))) else Value
+    wrapped = []
     for i in positions:
-        args[i] = map_tree(partial(_wrap, number, f"{name}: argument {i}"), args[i])
-    return [args[i] for i in positions]
+        wrapped.append(map_tree(partial(_wrap, number, f"{name}: argument {i}", level.nested), args[i]))
+        args[i] = map_tree(lambda x: x.copy() if isinstance(x, np.ndarray) else x, wrapped[-1])
+    return wrapped
 
 
-def _is_array(x: Any) -> bool:
+def _is_tensor(x: Any) -> bool:
     """True for what becomes a Tensor; arrays of Values stay what they are."""
-    return (
-        x.dtype != object
-        if isinstance(x, np.ndarray)
-        else isinstance(x, Tensor) or (hasattr(x, "__array_namespace__") and not isinstance(x, np.generic))
+    return isinstance(x, Tensor) or is_array(x)
+
+
+def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Any) -> Any:
+    """A leaf of an argument as a node of its own; within another graph it stays connected to what it came from."""
+    if isinstance(x, Node):
+        return p.identity(x) if nested else detach(x)
+    if is_values(x):
+        if all(type(v) is float for v in x.flat):
+            return values(x.astype(np.float64))
+        return each(partial(_wrap, Value, where, nested), x)
+    if is_array(x):
+        return Tensor(x)
+    if is_number(x):
+        return number(float(x))
+    raise TypeError(
+        f"{where} holds {described(x)}; gradients are of numbers, arrays, and dicts, lists and tuples of them"
     )
 
 
-def _wrap(number: type[Value | Tensor], where: str, x: Any) -> Any:
-    """A leaf of an argument as a node of its own."""
-    if isinstance(x, Node):
-        # Inside another call the node stays connected to what it came from.
-        return p.identity(x) if state.depth > 1 else x.detach()  # type: ignore[attr-defined]
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        if all(type(v) is float for v in x.flat):
-            return values(x.astype(np.float64))
-        return _each(partial(_wrap, Value, where), x)
-    if _is_array(x):
-        return Tensor(x)
-    if isinstance(x, numbers.Real):
-        return number(float(x))
-    raise TypeError(f"{where} holds {_kind(x)}; gradients are of numbers, arrays, and dicts, lists and tuples of them")
-
-
-def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
+def _gradient(x: Any, nested: bool, taken: set[int]) -> Any:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
     if isinstance(x, np.ndarray):
-        if inner:
-            return _each(lambda v: _gradient(v, inner, taken), x)
+        if nested:
+            return each(lambda v: _gradient(v, nested, taken), x)
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
+    if nested:
+        return g if isinstance(g, Node) else type(x)(_zero(x) if g is None else g)
     if g is None:
-        return 0.0 if isinstance(x, Value) else _plain(filled(x.raw, 0))
-    if inner or isinstance(g, float):
+        return _plain(_zero(x))
+    if isinstance(g, float):
         return g
     g = _plain(raw(g))
     if isinstance(g, np.ndarray):
@@ -274,9 +265,9 @@ def _gradient(x: Any, inner: bool, taken: set[int]) -> Any:
     return g
 
 
-def _clear(wrapped: list[Any]) -> None:
+def _clear(wrapped: Iterable[Tree]) -> None:
     """Take the gradients from the wrapped arguments."""
-    for x in leaves(wrapped):
+    for x in leaves(list(wrapped)):
         for node in x.flat if isinstance(x, np.ndarray) else (x,):
             node._grad = None
 
@@ -294,28 +285,16 @@ def _join(rows: Sequence[Any], shape: tuple[int, ...], tail: tuple[int, ...]) ->
     return np.stack([np.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
 
 
-def _each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
-    out = np.empty(array.shape, dtype=object)
-    flat = out.reshape(-1)
-    for i, x in enumerate(array.flat):
-        flat[i] = f(x)
-    return out
+def _one(root: Node) -> Any:
+    """The gradient of a root: by itself, 1."""
+    return 1.0 if isinstance(root, Value) else filled(root.raw, 1)
 
 
-def _one(root: Any) -> Any:
-    if isinstance(root, Value):
-        return 1.0
-    return filled(root.raw, 1)
+def _zero(x: Node) -> Any:
+    """The gradient of what nothing has reached."""
+    return 0.0 if isinstance(x, Value) else filled(x.raw, 0)
 
 
 def _plain(data: Any) -> Any:
     """A float for a result of one number, as NumPy spells it."""
     return data[()] if isinstance(data, np.ndarray) and data.shape == () else data
-
-
-def _kind(x: Any) -> str:
-    return (
-        f"an array of shape {x.shape} and dtype {x.dtype}"
-        if isinstance(x, np.ndarray)
-        else f"{x!r} of type {type(x).__name__}"
-    )

@@ -8,62 +8,30 @@ what a node holds (`value` and `tensor` do).
 
 from __future__ import annotations
 
-import itertools
-import sys
+from collections import deque
 from collections.abc import Callable
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import numpy as np
+
+from autograd.engine.recording import OUTSIDE, Level, current, spoil
 
 __all__ = [
     "ArrayNode",
     "Node",
     "Primitive",
+    "Rule",
     "ScalarNode",
     "backpropagate",
     "contribution",
-    "enter",
-    "is_leaf",
+    "note",
     "operations",
-    "state",
     "tape",
 ]
 
 Rule = Callable[..., Any]
 NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
-
-
-class State:
-    """What recording does besides building the graph. One per process, not per thread."""
-
-    __slots__ = ("assigned", "check", "depth", "made", "ordinary", "recording", "source")
-
-    def __init__(self) -> None:
-        self.recording = True  # False inside no_grad()
-        self.source: Callable[[], Any] | None = None  # who made this node?  (record_source)
-        self.check: Callable[..., None] | None = None  # inf or nan?  (detect_anomaly)
-        self.ordinary = True  # recording, and none of the above: all that a hot path looks at
-        self.made: list[Node] | None = None  # the results of this call of grad, in order: a tape for free
-        self.depth = 0  # how many calls of grad and its kin are under way
-        self.assigned: dict[int, Any] = {}  # the line that last assigned a node's data, while source lines are recorded
-
-    def assign(self, node: Node) -> None:
-        """Note which line assigns the data of a node."""
-        if self.source is not None:
-            self.assigned[node.id] = self.source()
-
-    def change(self, **settings: Any) -> dict[str, Any]:
-        """Set `recording`, `source` or `check`; gives what they were, to set them back."""
-        before = {name: getattr(self, name) for name in settings}
-        for name, value in settings.items():
-            setattr(self, name, value)
-        self.ordinary = self.recording and self.source is None and self.check is None
-        return before
-
-
-state = State()
-next_id = itertools.count().__next__
 
 
 class Primitive:
@@ -135,7 +103,7 @@ class Node:
     source: the line of code and the scope that made it, inside `record_source()`.
     """
 
-    __slots__ = ("_grad", "id", "label", "primitive", "raw", "source")
+    __slots__ = ("__weakref__", "_grad", "id", "label", "primitive", "raw", "source")
     raw: Any
     _grad: Any
     id: int
@@ -225,22 +193,19 @@ class ScalarNode(Node):
         return (self._a, self._b) if self.primitive.binary else (self._a,)
 
 
-def enter(node: Node) -> None:
+def note(node: Node) -> None:
     """What happens to a new result besides being recorded, where that is out of the ordinary or inside `grad`."""
-    if state.made is not None:
-        state.made.append(node)
+    state = current()
+    if state.level.made is not None:
+        state.level.made.append(node)
     if state.source is not None:
         node.source = state.source()
     if state.check is not None:
         state.check(node, node.saved, node.raw)
 
 
-def is_leaf(node: Node) -> bool:
-    """True for a node that no operation made: a parameter, an input, a detached result."""
-    return node.primitive is None
-
-
 _SEEN = object()
+_UNMARK = methodcaller("__setattr__", "_grad", None)
 
 
 def operations(root: Node) -> list[Node]:
@@ -264,73 +229,67 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
         return []
     # Marking in the slot that backpropagation is about to use anyway is several times
     # faster than a set of ids.
-    root._grad = _SEEN
     found, todo = [root], [root]
     push, pop, add = todo.append, todo.pop, found.append
-    while todo:
-        node: Any = pop()
-        for p in (node._from_a, node._from_b) if isinstance(node, ScalarNode) else node.parents:
-            if p is not None and p.primitive is not None and p._grad is not _SEEN and p.id >= floor:
-                p._grad = _SEEN
-                push(p)
-                add(p)
-    for node in found:
-        node._grad = None
+    try:
+        root._grad = _SEEN
+        while todo:
+            node: Any = pop()
+            for p in (node._from_a, node._from_b) if isinstance(node, ScalarNode) else node.parents:
+                if p is not None and p.primitive is not None and p._grad is not _SEEN and p.id >= floor:
+                    add(p)  # before it is marked: Ctrl-C may come between, and no mark must be left
+                    p._grad = _SEEN
+                    push(p)
+        for node in found:
+            node._grad = None
+    except BaseException:
+        deque(map(_UNMARK, found), 0)  # in one step, which Ctrl-C cannot cut in two
+        raise
     found.sort(key=attrgetter("id"))
     return found
 
 
-def backpropagate(
-    root: Node,
-    seed: Any,
-    floor: int = 0,
-    differentiable: bool = False,
-    drop: int = sys.maxsize,
-    nodes: list[Node] | None = None,
-) -> None:
-    """Pull `seed`, the gradient of `root`, back to every node below it, into their `_grad`.
+def backpropagate(root: Node, seed: Any, level: Level = OUTSIDE) -> None:
+    """Pull `seed`, the gradient of `root`, back to every node below it that belongs to `level`, into their `_grad`.
 
-    Leaves add to the gradient they have; other nodes start afresh. With `differentiable`
-    the rules run on nodes and so record a graph of their own: that is how derivatives of
-    derivatives come about. Arrays with ids from `drop` on need no gradient of their own:
-    results let it go once it is passed on, and leaves, such as a detached one, get none.
-    `nodes` may give the tape, if no gradient has passed over it yet; what does not lead to
-    the root may stand in it.
+    Leaves add to the gradient they have; other nodes start afresh. In a nested level the rules run on
+    nodes and so record a graph of their own: that is how derivatives of derivatives come about.
     """
-    state.made = None  # gradients now pass over these nodes, so they are no fresh tape any more
+    nodes: list[Any] | None = None if level is OUTSIDE else level.made
+    spoil()
     if root.primitive is None:
-        if root.id >= floor:
+        if root.id >= level.floor:
             root._grad = seed if root._grad is None else root._grad + seed
         return
     scalars = isinstance(root, ScalarNode)
     if nodes is None:
-        nodes = tape(root, floor)
+        nodes = tape(root, level.floor)
         scalars = scalars and all(isinstance(node, ScalarNode) for node in nodes)
     root._grad = seed
-    if scalars and state.check is None and not differentiable:
-        _pull_scalars(nodes, floor)
+    if scalars and not level.nested and current().check is None:
+        _pull_scalars(nodes, level.floor)
     else:
-        _pull(nodes, floor, differentiable, drop)
+        _pull(nodes, level)
 
 
-def _pull(nodes: list[Node], floor: int, differentiable: bool, drop: int) -> None:
+def _pull(nodes: list[Any], level: Level) -> None:
     """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
-    check = state.check
+    check, floor, top = current().check, level.floor, level.top
     for node in reversed(nodes):
         g, out, args = node._grad, node.raw, node.saved
         if g is None:
             continue
-        if differentiable:
+        if level.nested:
             args, out = _as_nodes(node), node
-        for parent, rule in zip(node.parents, node.primitive.vjps):  # type: ignore[union-attr]
-            if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= drop):
+        for parent, rule in zip(node.parents, node.primitive.vjps):
+            if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= top):
                 continue
             c = contribution(rule, parent, g, out, args)
             if check is not None:
                 check(node, (g, *args), c, parent)
             total = parent._grad
             parent._grad = c if total is None else total + c
-        if node.id >= drop:
+        if node.id >= top:
             node._grad = None
 
 
@@ -343,7 +302,7 @@ def contribution(rule: Rule, parent: Node, g: Any, out: Any, args: tuple[Any, ..
 
 
 def _pull_scalars(nodes: list[Any], floor: int) -> None:
-    """The same for scalars, written out: for most of them looping costs more than the rules."""
+    """The same for scalars, written out: a scalar step of microgpt takes 28 ms with it and 55 without."""
     for node in reversed(nodes):
         g = node._grad
         if g is None:

@@ -14,9 +14,8 @@ import numpy as np
 
 from autograd.engine.graph import Node
 
-__all__ = [
-    "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "raw", "received", "single",
-]  # fmt: skip
+__all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "raw"]
+__all__ += ["received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 

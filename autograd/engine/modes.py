@@ -1,46 +1,109 @@
 """Ways to record: not at all, with the source line of each node, or on the watch for inf and nan.
 
-All three are context managers and decorators, and hold for the whole process until left.
+All three are context managers and decorators. They hold in the thread and the task that enters
+them, until left; as decorators of generators and coroutines, while these run.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import linecache
 import os
 import sys
+import types
 from collections import Counter
-from contextlib import ContextDecorator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd.engine.graph import Node, state
-from autograd.engine.kinds import raw
+from autograd.engine import words
+from autograd.engine.graph import Node
+from autograd.engine.kinds import is_float, raw
+from autograd.engine.recording import Mode, current
 
 __all__ = ["AnomalyError", "Source", "detect_anomaly", "no_grad", "record_source"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-class _Mode(ContextDecorator):
-    """A change of the recording state that nests, also when one object is entered twice, as by recursion."""
+
+class _Decorator(Mode):
+    """A mode that is also a decorator, with or without parentheses: `@ag.no_grad` and `@ag.no_grad()`."""
+
+    def __new__(cls, f: Callable[..., Any] | None = None) -> Any:
+        if f is None:
+            return super().__new__(cls)
+        return cls()(f)
 
     def __init__(self) -> None:
-        self._before: list[dict[str, Any]] = []
+        super().__init__()
 
-    def _enter(self, **settings: Any) -> None:
-        self._before.append(state.change(**settings))
+    def __call__(self, f: F) -> F:
+        """f with this mode in force while it runs, each call for itself."""
+        if not callable(f):
+            name = type(self).__name__
+            raise TypeError(
+                f"{name}: expected a function to decorate, got {words.described(f)}; write `with ag.{name}():`"
+            )
+        mode = type(self)
 
-    def __exit__(self, *_: Any) -> None:
-        state.change(**self._before.pop())
+        @functools.wraps(f)
+        def wrapped(*args: Any, **options: Any) -> Any:
+            with mode():
+                return f(*args, **options)
+
+        @functools.wraps(f)
+        def generator(*args: Any, **options: Any) -> Any:
+            return (yield from _within(mode, f(*args, **options)))
+
+        @functools.wraps(f)
+        async def coroutine(*args: Any, **options: Any) -> Any:
+            return await _awaited(mode, f(*args, **options))
+
+        if inspect.isasyncgenfunction(f):
+            name = mode.__name__
+            raise TypeError(f"{name}: an asynchronous generator is not supported; write `with ag.{name}():` inside it")
+        kind = inspect.isgeneratorfunction, inspect.iscoroutinefunction
+        found: Any = generator if kind[0](f) else coroutine if kind[1](f) else wrapped
+        return found  # type: ignore[no-any-return]
 
 
-class no_grad(_Mode):
+def _within(mode: Callable[[], Any], steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """A generator whose every step runs inside a mode; between steps, whoever drives it is outside."""
+    send, given = steps.send, None
+    try:
+        while True:
+            try:
+                with mode():
+                    out = send(given)
+            except StopIteration as end:
+                return end.value
+            try:
+                send, given = steps.send, (yield out)
+            except GeneratorExit:
+                with mode():
+                    steps.close()
+                raise
+            except BaseException as error:
+                send, given = steps.throw, error
+    finally:
+        steps.close()
+
+
+@types.coroutine
+def _awaited(mode: Callable[[], Any], awaitable: Any) -> Generator[Any, Any, Any]:
+    return (yield from _within(mode, awaitable.__await__()))
+
+
+class no_grad(_Decorator):
     """Inside it results are leaves: no graph is recorded, and no memory held for one."""
 
-    def __enter__(self) -> no_grad:
-        self._enter(recording=False)
-        return self
+    def __init__(self, *_: Any) -> None:
+        super().__init__()
+        self.settings = {"recording": False}
 
 
 # ---- source lines and scopes -----------------------------------------------------------
@@ -69,7 +132,7 @@ class Source:
         return f"{os.path.basename(self.file)}:{self.line}  {self.code}".rstrip()
 
 
-class record_source(_Mode):
+class record_source(_Decorator):
     """Inside it every node remembers the line and the calls that made it, as `node.source`.
 
     The chain of calls below the `with` line is the node's scope, `node.scope`: "block" is
@@ -77,9 +140,10 @@ class record_source(_Mode):
     outside of it.
     """
 
-    def __enter__(self) -> record_source:
-        self._enter(source=_Scopes(sys._getframe(1)))
-        return self
+    def __enter__(self) -> Any:
+        if not self.entered():
+            self.settings = {"source": _Scopes(sys._getframe(1))}
+        return super().__enter__()
 
 
 class _Scopes:
@@ -147,7 +211,7 @@ class AnomalyError(ArithmeticError):
         self.node = node
 
 
-class detect_anomaly(_Mode):
+class detect_anomaly(_Decorator):
     """Inside it the first operation to give nan, or inf from finite numbers, raises AnomalyError.
 
     Forward and backward are watched, and the message holds the node, its inputs' values and
@@ -155,85 +219,84 @@ class detect_anomaly(_Mode):
     Slow: meant for finding a fault, not for training.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._quiet: list[np.errstate] = []
-
-    def __enter__(self) -> detect_anomaly:
-        self._enter(check=_check, source=state.source or _Scopes(sys._getframe(1)))
-        self._quiet.append(np.errstate(all="ignore"))  # an error is on its way; no warning besides
-        self._quiet[-1].__enter__()
+    def __enter__(self) -> Any:
+        if not self.entered():
+            outer = _watching()
+            self.errors = outer[0].errors if outer else np.geterr()
+            self.settings = {"check": _check, "source": current().source or _Scopes(sys._getframe(1))}
+        super().__enter__()
+        np.seterr(all="ignore")  # an error is on its way; no warning besides
         return self
 
     def __exit__(self, kind: Any = None, error: Any = None, traceback: Any = None) -> None:
-        self._quiet.pop().__exit__(None, None, None)
-        super().__exit__()
+        super().__exit__(kind, error, traceback)
+        if not _watching():
+            np.seterr(**self.errors)
         while isinstance(error, SystemError):  # NumPy's loop over objects went on after the error, and stumbled
             error = error.__cause__
             if isinstance(error, AnomalyError):
                 raise error from None
 
 
+def _watching() -> list[detect_anomaly]:
+    return [mode for mode in current().modes if isinstance(mode, detect_anomaly)]
+
+
 def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
     """Raise where `result` of a forward (or, with a parent, of a vjp) is a new nan or inf."""
     result = raw(result)
-    if not isinstance(result, (float, np.ndarray, np.generic)):
-        return  # JAX: its values may not exist yet
-    bad = "nan" if np.isnan(result).any() else "inf" if np.isinf(result).any() else ""
-    numbers = [raw(x) for x in inputs if _is_real(raw(x))]
+    if is_float(result):  # JAX: its values may not exist yet
+        bad = _anomaly(node, inputs, result)
+        if bad:
+            raise AnomalyError("\n".join(_report(node, inputs, result, parent, bad)), node)
+
+
+def _anomaly(node: Node, inputs: tuple[Any, ...], result: Any) -> str:
+    """ "nan", or "inf" where it did not come in with the inputs; "" where all is well."""
+    if np.isnan(result).any():
+        return "nan"
+    if not np.isinf(result).any():
+        return ""
+    numbers = [raw(x) for x in inputs if is_float(raw(x))]
     assert node.primitive is not None
-    if (
-        bad == "inf"
-        and node.primitive.scalar is not None
-        and np.shape(result) == np.broadcast_shapes(*map(np.shape, numbers))
-    ):
+    if node.primitive.scalar is not None and np.shape(result) == np.broadcast_shapes(*map(np.shape, numbers)):
         finite: Any = True
         for x in numbers:
             finite = finite & np.isfinite(x)
-        bad = "inf" if (np.isinf(result) & finite).any() else ""  # element by element
-    elif bad == "inf" and not all(np.isfinite(x).all() for x in numbers):
-        bad = ""
-    if not bad:
-        return
+        return "inf" if (np.isinf(result) & finite).any() else ""  # element by element
+    return "inf" if all(np.isfinite(x).all() for x in numbers) else ""
+
+
+def _report(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None, bad: str) -> list[str]:
+    assert node.primitive is not None
+    local = node.primitive.local
     name = f"{node.op} (id {node.id}{', ' + repr(node.label) if node.label else ''})"
-    lines = []
-    if parent is None:
-        lines.append(f"{name} gave {bad} in the forward pass")
-    else:
+    lines = [f"{name} gave {bad} in the forward pass"]
+    if parent is not None:
         i = next(i for i, p in enumerate(node.parents) if p is parent)
-        local = node.primitive.local[i] if i < len(node.primitive.local) else ""
-        lines.append(
-            f"{name} gave {bad} in the backward pass, as the gradient of its argument {i}{', ' + parent.label if parent.label else ''}"
-        )
-        lines.append(f"  upstream gradient: {_show(inputs[0])}" + (f"; local derivative: {local}" if local else ""))
+        of = f"argument {i}" + (f", {parent.label}" if parent.label else "")
+        lines = [f"{name} gave {bad} in the backward pass, as the gradient of its {of}"]
+        rule = f"; local derivative: {local[i]}" if i < len(local) and local[i] else ""
+        lines.append(f"  upstream gradient: {_numbers(inputs[0])}{rule}")
         inputs = inputs[1:]
-    names = "ab" if len(node.primitive.local) <= 2 else ""
+    names = "ab" if len(local) <= 2 else ""
     for i, (x, p) in enumerate(zip(inputs, node.parents, strict=True)):
-        if _is_real(raw(x)):
+        if is_float(raw(x)):
             called = p.label if p is not None and p.label else names[i] if i < len(names) else f"argument {i}"
-            lines.append(f"  {called} = {_show(x)}" + ("" if p is not None else " (constant)"))
-    lines.append(f"  result: {_show(result)}")
+            lines.append(f"  {called} = {_numbers(x)}" + ("" if p is not None else " (constant)"))
+    lines.append(f"  result: {_numbers(result)}")
     if node.source is not None:
-        lines.append(
-            f"  made at {node.source.file}:{node.source.line}"
-            + (f" in {node.scope}" if node.scope else "")
-            + f"\n    {node.source.code}"
-        )
-    raise AnomalyError("\n".join(lines), node)
+        scope = f" in {node.scope}" if node.scope else ""
+        lines += [f"  made at {node.source.file}:{node.source.line}{scope}", f"    {node.source.code}"]
+    return lines
 
 
-def _is_real(x: Any) -> bool:
-    return isinstance(x, float) or (isinstance(x, (np.ndarray, np.generic)) and np.asarray(x).dtype.kind == "f")
-
-
-def _show(x: Any) -> str:
-    """A number, or what matters of an array."""
+def _numbers(x: Any) -> str:
+    """What matters of numbers, and where the first one is that is not finite."""
     x = np.asarray(raw(x))
-    if x.ndim == 0 or x.size <= 8:
-        return np.array2string(x, precision=6, separator=", ")
-    odd = ~np.isfinite(x)
-    text = f"array of shape {x.shape}, {np.isnan(x).sum()} nan, {np.isinf(x).sum()} inf"
-    if odd.any():
-        text += f", the first at {tuple(int(i) for i in np.argwhere(odd)[0])}"
-    fine = x[~odd]
-    return text + (f", finite values from {fine.min():.6g} to {fine.max():.6g}" if fine.size else "")
+    at = (
+        ""
+        if np.isfinite(x).all() or not x.ndim
+        else f", the first at {tuple(map(int, np.argwhere(~np.isfinite(x))[0]))}"
+    )
+    return words.summary(x) + at

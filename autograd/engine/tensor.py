@@ -13,7 +13,8 @@ import numpy as np
 
 from autograd.engine import numpy_api
 from autograd.engine import primitives as p
-from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, enter, next_id, state
+from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, note
+from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.kinds import filled, raw
 from autograd.engine.value import scalar_of
 
@@ -90,7 +91,7 @@ class Tensor(ArrayNode):
         self.primitive = None
         self.parents = self.saved = ()
         self.id = next_id()
-        self.source = state.source() if state.source is not None else None
+        self.source = where()
 
     __add__, __radd__ = _binary(p.add)
     __sub__, __rsub__ = _binary(p.sub)
@@ -141,7 +142,7 @@ class Tensor(ArrayNode):
             raise ValueError(
                 f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape"
             )
-        state.assign(self)
+        assign(self)
         self.raw = new.astype(self.dtype)  # a leaf keeps its dtype, as it keeps its shape
 
     @property
@@ -162,6 +163,7 @@ class Tensor(ArrayNode):
             self._grad = None if grad is None else np.full(self.shape, grad, self.dtype)
         else:
             self._grad = self._like(grad, "Tensor.grad")
+        spoil()
 
     def _like(self, array: Any, where: str) -> Any:
         """A copy of `array` in the dtype of this Tensor, or a ValueError about its shape."""
@@ -232,7 +234,7 @@ class Tensor(ArrayNode):
         leaf.parents = leaf.saved = ()
         leaf.label = self.label
         leaf.id = next_id()
-        leaf.source = state.source() if state.source is not None else None
+        leaf.source = where()
         return leaf
 
     # ---- shape and reductions ----
@@ -428,7 +430,7 @@ class Tensor(ArrayNode):
                     raise TypeError(
                         f"{primitive.name}: argument {i} is a {type(a).__name__}, which means something else than an array; use np.asarray(x)"
                     )
-                if state.recording:
+                if current().recording:
                     a = np.array(a) if a.ndim else a
             elif primitive.scalar is not None and not isinstance(a, NUMBER) and not hasattr(a, "__array_namespace__"):
                 raise TypeError(
@@ -450,7 +452,8 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     node._grad = node._lent = node._owned = node.source = None
     node.label = ""
     node.id = next_id()
-    if not state.recording:
+    state = now()
+    if not state.ordinary and not current().recording:
         node.primitive = None
         node.parents = node.saved = ()
         return node
@@ -458,9 +461,9 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     node.parents = parents
     node.saved = saved
     if not state.ordinary:
-        enter(node)
-    elif state.made is not None:
-        state.made.append(node)
+        note(node)
+    elif state.level.made is not None:
+        state.level.made.append(node)
     return node
 
 

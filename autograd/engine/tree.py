@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+Tree = Any  # a leaf, or a dict, list or tuple of trees
 
-def leaves(tree: Any) -> Iterator[Any]:
+
+def leaves(tree: Tree) -> Iterator[Any]:
     """Everything in a nested structure that is not a dict, list or tuple, in order."""
     if isinstance(tree, dict):
         tree = tree.values()
@@ -20,7 +22,7 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield from leaves(branch)
 
 
-def zip_leaves(a: Any, b: Any) -> Iterator[tuple[Any, Any]]:
+def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Any, Any]]:
     """The leaves of two structures in pairs, dicts by key; ValueError where the structures differ."""
     if isinstance(a, dict):
         if not isinstance(b, dict) or a.keys() != b.keys():
@@ -41,7 +43,7 @@ def zip_leaves(a: Any, b: Any) -> Iterator[tuple[Any, Any]]:
         yield from zip_leaves(x, y)
 
 
-def map_tree(f: Callable[[Any], Any], tree: Any) -> Any:
+def map_tree(f: Callable[[Any], Any], tree: Tree) -> Tree:
     """The same structure with `f` applied to each leaf, in order."""
     if isinstance(tree, dict):
         return {key: map_tree(f, branch) for key, branch in tree.items()}

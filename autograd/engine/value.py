@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd.engine import primitives as p
-from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, enter, next_id, state
+from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
+from autograd.engine.recording import assign, current, next_id, now, spoil, where
 
 __all__ = ["Value", "values"]
 
@@ -30,9 +31,9 @@ def _record(
     node.label = ""
     node.source = None
     node.id = next_id()
-    if state.recording:
+    if current().recording:
         node.primitive = primitive
-        enter(node)
+        note(node)
     else:
         node.primitive = node._from_a = node._from_b = None
     return node
@@ -40,7 +41,7 @@ def _record(
 
 def scalar_of(primitive: Primitive, parent: Node, data: float) -> Value:
     """A Value made from a node of another kind."""
-    state.made = None  # the tape that `grad` keeps for free holds one kind of node only
+    spoil()  # the tape that `grad` keeps for free holds one kind of node only
     return _record(primitive, data, parent.raw, parent)
 
 
@@ -80,9 +81,10 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
             data = scalar(a, b)
         except (ArithmeticError, ValueError):
             data = ieee(a, b)
+        state = now()
         if not state.ordinary:
             return _record(primitive, data, a, self, b, from_b)
-        node = _new(Value)  # `_record`, written out
+        node = _new(Value)  # `_record`, written out: a scalar step of microgpt takes 27 ms with it and 29 without
         node.raw = data
         node._grad = None
         node._a = a
@@ -93,8 +95,9 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         node.source = None
         node.id = new_id()
         node.primitive = primitive
-        if state.made is not None:
-            state.made.append(node)
+        made = state.level.made
+        if made is not None:
+            made.append(node)
         return node
 
     def reflected(self: Value, other: Any) -> Value:
@@ -150,7 +153,7 @@ class Value(ScalarNode):
         self.label = label
         self.primitive = None
         self.id = next_id()
-        self.source = state.source() if state.source is not None else None
+        self.source = where()
 
     @property
     def data(self) -> float:
@@ -164,7 +167,7 @@ class Value(ScalarNode):
                 f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
             )
         self.raw = _number(data, "Value.data")
-        state.assign(self)
+        assign(self)
 
     @property
     def grad(self) -> float:
@@ -174,6 +177,7 @@ class Value(ScalarNode):
     @grad.setter
     def grad(self, grad: float | None) -> None:
         self._grad = None if grad is None else _number(grad, "Value.grad")
+        spoil()
 
     def backward(self) -> None:
         """Fill `.grad` of everything this value was computed from: leaves add up, others start afresh."""

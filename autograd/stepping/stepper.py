@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.graph import Node, ScalarNode, contribution, operations
+from autograd.engine.recording import spoil
 
 __all__ = ["Contribution", "Step", "Stepper"]
 
@@ -430,6 +431,7 @@ class Stepper:
 
     def commit(self) -> None:
         """Write the gradients into the nodes, as `backward()` does: leaves add up, others start afresh."""
+        spoil()
         for node in {n.id: n for k in self.nodes for n in (k, *k.inputs)}.values():
             g = self._grads.get(node.id)
             if g is not None:

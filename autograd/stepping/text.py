@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import Node, state
+from autograd.engine.graph import Node
+from autograd.engine.recording import assigned
 from autograd.engine.words import number, shape, summary
 from autograd.stepping.names import Names
 from autograd.stepping.stepper import Contribution, Step, Stepper
@@ -129,7 +130,7 @@ class Show:
                     f"  note: {self.names[p]} was {summary(s)} when this was recorded"
                     + (f" at {node.source}" if node.source else "")
                 )
-                line = state.assigned.get(p.id)
+                line = assigned(p)
                 lines.append(
                     f"        and is {summary(p.raw)} now{f', by {line}' if line else ''}; the gradient is of what was recorded"
                 )

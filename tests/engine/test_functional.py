@@ -163,3 +163,99 @@ def test_log_sum_exp_at_large_numbers() -> None:
     x = np.array([1e4, 1e4 - 1, -1e4])
     g = ag.grad(lambda x: np.log(np.exp(x - ag.detach(x.max())).sum()))(x)
     assert g[0] == pytest.approx(1 / (1 + math.exp(-1))) and g[2] == 0.0
+
+
+# ---- f may change what it is given ----
+
+
+def test_f_may_change_the_containers_that_it_is_given() -> None:
+    def update(d: Any) -> Any:
+        return (d.update(a=d["a"] * 2), d["a"] * 3)[1]
+
+    assert ag.grad(update)({"a": 1.0}) == {"a": 6.0}
+    mask = np.array([1.0, 0.0])
+
+    def masked(params: Any) -> Any:
+        params["w"] = params["w"] * mask
+        return (params["w"] * np.array([5.0, 7.0])).sum()
+
+    np.testing.assert_array_equal(ag.grad(masked)({"w": np.array([2.0, 3.0])})["w"], [5.0, 0.0])
+
+    def listed(x: Any) -> Any:
+        x[0] = x[0] * x[0]
+        x.append(1.0)
+        return x[0] * x.pop(1)
+
+    assert ag.grad(listed)([3.0, 4.0]) == [24.0, 9.0]
+
+    def popped(d: Any) -> Any:
+        d["new"] = 5.0
+        return d.pop("a") * d["b"][0]
+
+    assert ag.grad(popped)({"a": 2.0, "b": (3.0,)}) == {"a": 3.0, "b": (2.0,)}
+
+    def filled(x: Any) -> Any:
+        y = x[0] * 4
+        x[:] = 0.0
+        return y
+
+    np.testing.assert_array_equal(ag.grad(filled)(np.array([1.0, 2.0], object)), [4.0, 0.0])
+    np.testing.assert_array_equal(ag.grad(filled)(ag.values([1.0, 2.0])), [4.0, 0.0])
+    assert ag.jacobian(update)({"a": 1.0}) == {"a": 6.0}
+    assert ag.grad(lambda d: ag.grad(update)(d)["a"] * d["a"])({"a": 2.0}) == {"a": 6.0}
+    assert ag.hvp(lambda d: update(d) ** 2, {"a": 1.0}, {"a": 1.0}) == {"a": 72.0}
+
+
+def test_the_caller_s_containers_are_left_alone() -> None:
+    given = {"a": 1.0, "b": [2.0]}
+    ag.grad(lambda d: d["b"].pop() * d.pop("a"))(given)
+    assert given == {"a": 1.0, "b": [2.0]}
+
+
+# ---- a node in gives a node out ----
+
+
+def test_a_node_in_gives_a_node_out_connected_to_its_graph() -> None:
+    x = Value(0.7)
+    slope = ag.grad(lambda v: v.sin())(x)
+    assert isinstance(slope, Value) and slope.data == math.cos(0.7)
+    slope.backward()
+    assert x.grad == -math.sin(0.7)
+
+    t = Tensor([1.0, 2.0])
+    value, slopes = ag.value_and_grad(lambda v: (v**3).sum())(t)
+    assert isinstance(value, Tensor) and isinstance(slopes, Tensor)
+    (slopes.sum() + value).backward()
+    np.testing.assert_array_equal(t.grad, 6 * t.data + 3 * t.data**2)
+
+    params = {"w": Tensor([2.0]), "b": 3.0}
+    grads = ag.grad(lambda d: (d["w"] * d["w"] * d["b"]).sum())(params)
+    (grads["b"] * grads["w"]).sum().backward()
+    np.testing.assert_array_equal(params["w"].grad, [3 * 2.0**2 * 2 * 3.0])
+
+    jac = ag.jacobian(lambda v: v * v)(t)
+    t.zero_grad()
+    jac.sum().backward()
+    np.testing.assert_array_equal(t.grad, [2.0, 2.0])
+
+
+def test_a_gradient_that_does_not_depend_on_a_node_is_a_node_all_the_same() -> None:
+    slope = ag.grad(lambda v: v * 3)(Value(0.7))
+    assert isinstance(slope, Value) and slope.data == 3.0
+    assert isinstance(ag.grad(lambda v: 1.0)(Value(0.7)), Value)
+    assert isinstance(ag.grad(lambda v: v.sum())(Tensor([1.0])), Tensor)
+
+
+@pytest.mark.parametrize("f", [lambda x: x > 0, lambda x: True, lambda x: np.isfinite(x.data)])
+def test_a_comparison_has_no_gradient(f: Any) -> None:
+    with pytest.raises(ValueError, match=r"grad: the function gave (np\.)?True(_)?"):
+        ag.grad(f)(2.0)
+
+
+def test_hvp_passes_keyword_arguments_on() -> None:
+    def f(x: Any, *, k: float = 1.0) -> Any:
+        return k * x**3
+
+    assert ag.hvp(f, 2.0, 1.0, k=3.0) == 36.0
+    assert ag.hvp(f, k=3.0)(2.0, 1.0) == 36.0
+    assert ag.hvp(f)(2.0, 1.0, k=3.0) == 36.0
