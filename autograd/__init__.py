@@ -8,7 +8,7 @@
 12.0
 """
 
-from autograd.checking.judge import gradcheck, taylor_test
+from autograd.checking.checks import gradcheck, taylor_test
 from autograd.checking.report import GradcheckError, GradcheckReport
 from autograd.debugging.sessions import debug, pm, set_trace
 from autograd.drawing.cards import card

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd.checking.checks import gradcheck
 from autograd.checking.differences import METHODS
-from autograd.checking.judge import gradcheck
 from autograd.debugging.sessions import run_script
 from autograd.engine.tree import leaves
 
@@ -77,7 +77,8 @@ def _inputs(f: Callable[..., Any], at: list[str] | None) -> list[Any]:
     missing = [p.name for p in parameters[len(given) :] if p.default is p.empty]
     if missing:
         raise ValueError(
-            f"{getattr(f, '__name__', f)} needs {', '.join(missing)}: give --at a value for each, or the function defaults"
+            f"{getattr(f, '__name__', f)} needs {', '.join(missing)}: "
+            "give --at a value for each, or the function defaults"
         )
     return given + [_arrays(p.default) for p in parameters[len(given) :]]
 
@@ -109,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     p = commands.add_parser(
         "check",
         help="compare the gradient of a function with finite differences",
-        description="Compare the gradient of a function of your own with finite differences. Exit status 0: it holds; 1: it does not.",
+        description="Compare the gradient of a function of your own with finite differences. "
+        "Exit status 0: it holds; 1: it does not.",
     )
     p.set_defaults(run=check)
     p.add_argument(
@@ -137,7 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     p = commands.add_parser(
         "debug",
         help="run a script and step through each of its backward passes",
-        description="Run a script and open a prompt at each .backward(), to step through it forth and back; h lists the commands.",
+        description="Run a script and open a prompt at each .backward(), to step through it forth and back; "
+        "h lists the commands.",
     )
     p.set_defaults(run=debug)
     p.add_argument("script", metavar="SCRIPT.py")

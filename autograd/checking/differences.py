@@ -14,6 +14,7 @@ import numpy as np
 
 Function = Callable[[float], float]
 
+MARGIN = 10  # how many times its estimated error a finite difference may be off
 METHODS = ("auto", "central", "forward", "backward", "richardson", "complex")
 
 

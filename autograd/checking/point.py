@@ -6,21 +6,27 @@ analytic gradient, its rounding noise. The function is called as `grad` calls it
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from autograd.checking import differences
+from autograd.checking.inputs import has_gradient, is_counted, like, named, plain
 from autograd.engine.functional import grad, wrap_arguments
 from autograd.engine.graph import Node, ScalarNode, operations
-from autograd.engine.kinds import raw
+from autograd.engine.kinds import each, is_array, is_foreign, is_number, is_values, raw, single
 from autograd.engine.modes import no_grad
 from autograd.engine.recording import OUTSIDE, Mode
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree
+
+__all__ = ["Point", "Unfit"]
+
+
+class Unfit(ValueError):
+    """A function, inputs or a method that do not go together; whom the user called puts its name before."""
 
 
 class Point:
@@ -35,17 +41,16 @@ class Point:
         self.weights: list[Any] | None = None
         self.evaluations = 0
         leaves_ = list(named(f, inputs))
-        floats = any(kind(x) == "f" for _, x in leaves_)
-        self.wanted = [kind(x) == "f" or (not floats and kind(x) == "i") for _, x in leaves_]
+        wanted = has_gradient if any(has_gradient(x) for _, x in leaves_) else is_counted
+        self.wanted = [wanted(x) for _, x in leaves_]
         self.names = [name for (name, _), wanted in zip(leaves_, self.wanted) if wanted]
         if not self.names:
-            raise ValueError(
-                f"gradcheck: no input to differentiate among {', '.join(name for name, _ in leaves_) or 'no inputs'}; pass floats or arrays of floats"
-            )
+            given = ", ".join(name for name, _ in leaves_) or "no inputs"
+            raise Unfit(f"no input to differentiate among {given}; pass floats or arrays of floats")
         constant = [name for (name, _), wanted in zip(leaves_, self.wanted) if not wanted]
         self.notes = [f"held constant: {', '.join(constant)}"] if constant else []
         self.originals = [x for (_, x), wanted in zip(leaves_, self.wanted) if wanted]
-        arrays = [_numbers(x) for x in self.originals]
+        arrays = [plain(x) for x in self.originals]
         self.shapes = [a.shape for a in arrays]
         self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
         self.starts = np.cumsum([0, *(a.size for a in arrays)])
@@ -58,7 +63,7 @@ class Point:
     def _dtypes_inside(self) -> set[np.dtype]:
         with np.errstate(all="ignore"):
             args, _ = self.wrapped(self.given())
-            out = one(self.scalar(*args))
+            out = single(self.scalar(*args))
         nodes = operations(out) if isinstance(out, Node) and not isinstance(out, ScalarNode) else []
         return {np.dtype(n.raw.dtype) for n in nodes if hasattr(n.raw, "dtype")}
 
@@ -86,8 +91,8 @@ class Point:
         """f, made one number: its outputs weighted at random, unless there is just one."""
         outputs = list(leaves(self.f(*args)))
         for y in outputs:
-            if not isinstance(y, (Node, np.ndarray, np.generic, int, float)) and not hasattr(y, "__array_namespace__"):
-                raise ValueError(f"gradcheck: the function must give numbers and arrays, but gave {y!r}")
+            if not (isinstance(y, Node) or is_number(y) or is_array(y) or is_values(y)):
+                raise Unfit(f"the function must give numbers and arrays, but gave {y!r}")
         shapes = [np.shape(raw(y)) for y in outputs]
         if shapes == [()]:
             return outputs[0]
@@ -98,7 +103,7 @@ class Point:
     def wrapped(self, arrays: list[Any]) -> tuple[list[Any], list[Any]]:
         """The arguments with fresh nodes for the floats in them; and these nodes."""
         given = [arrays]
-        (nodes,) = wrap_arguments("gradcheck", given, (0,), OUTSIDE)
+        (nodes,) = wrap_arguments("check", given, (0,), OUTSIDE)
         return self.arguments(given[0]), nodes
 
     def value(self, flat: np.ndarray) -> float:
@@ -106,7 +111,7 @@ class Point:
         self.evaluations += 1
         with no_grad(), np.errstate(all="ignore"):
             args, _ = self.wrapped(self.given(flat))
-            return float(_number(self.scalar(*args)))
+            return float(np.asarray(raw(single(self.scalar(*args)))).reshape(()))
 
     @cached_property
     def start(self) -> float:
@@ -161,9 +166,7 @@ class Point:
     @cached_property
     def wide(self) -> Point | None:
         """The same function at the same inputs in float64; None where they are already, or cannot be."""
-        if all(d == np.float64 for d in self.dtypes) or not all(
-            isinstance(raw(x), (np.ndarray, np.generic, float)) for x in self.originals
-        ):
+        if all(d == np.float64 for d in self.dtypes) or any(is_foreign(raw(x)) for x in self.originals):
             return None
         inputs = self.arguments(
             [np.asarray(raw(x), float) if d != np.float64 else x for x, d in zip(self.originals, self.dtypes)]
@@ -179,86 +182,13 @@ class Point:
         arrays: list[Any] = []
         for a, step, x in zip(self.split(self.x), self.split(u), self.originals):
             z = a + 1j * h * step
-            arrays.append(_each_tensor(z) if isinstance(x, np.ndarray) and x.dtype == object else _complex_tensor(z))
+            arrays.append(each(_complex_tensor, z) if is_values(x) else _complex_tensor(z))
         try:
             with Mode(check=_refuse, recording=True):
-                out = np.asarray(raw(one(self.scalar(*self.arguments(arrays)))))
+                out = np.asarray(raw(single(self.scalar(*self.arguments(arrays)))))
         except (TypeError, np.exceptions.ComplexWarning) as error:
-            raise ValueError(
-                f"gradcheck: the complex step cannot go through {self.f!r}: {error}; use another method"
-            ) from error
+            raise Unfit(f"the complex step cannot go through {self.f!r}: {error}; use another method") from error
         return float(np.imag(out)) / h
-
-
-# ---- inputs, and numbers in their kind -----------------------------------------------------
-
-
-def argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    names = [q.name for q in parameters if q.kind in (q.POSITIONAL_ONLY, q.POSITIONAL_OR_KEYWORD)]
-    return (names + [f"argument_{i}" for i in range(len(names), count)])[:count]
-
-
-def named(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """Every leaf of the inputs, with a name that says how to reach it."""
-
-    def walk(name: str, x: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(x, (dict, list, tuple)):
-            for key, branch in x.items() if isinstance(x, dict) else enumerate(x):
-                yield from walk(f"{name}[{key!r}]", branch)
-        else:
-            yield name, x
-
-    for name, x in zip(argument_names(f, len(inputs)), inputs):
-        yield from walk(name, x)
-
-
-def kind(x: Any) -> str:
-    """ "f" for what has a gradient, "i" for ints, which are constants beside floats, "" for anything else."""
-    if isinstance(x, int):
-        return "" if isinstance(x, bool) else "i"
-    if isinstance(x, (Node, float)):
-        return "f"
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return "f" if all(isinstance(v, (Node, float)) for v in x.flat) else ""
-    if not isinstance(x, (np.ndarray, np.generic)) and not hasattr(x, "__array_namespace__"):
-        return ""
-    return {"f": "f", "i": "i", "u": "i"}.get(np.dtype(x.dtype).kind, "")
-
-
-def _numbers(x: Any) -> np.ndarray:
-    """The plain numbers of an input."""
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return np.array([raw(v) for v in x.flat], float).reshape(x.shape)
-    return np.asarray(raw(x))
-
-
-def like(a: np.ndarray, x: Any) -> Any:
-    """Numbers in the kind of an input: a float, an array of its dtype, objects for `Value`s, JAX for JAX."""
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return a.astype(object)
-    data = raw(x)
-    if isinstance(data, (int, float)) and not isinstance(data, np.generic):
-        return float(a)
-    dtype = np.dtype(data.dtype)
-    a = a.astype(dtype if dtype.kind == "f" else float)
-    return data.__array_namespace__().asarray(a) if not isinstance(data, (np.ndarray, np.generic)) else a
-
-
-def floats(x: Any) -> Any:
-    return x.astype(float) if isinstance(x, np.ndarray) and x.dtype == object else x
-
-
-def one(out: Any) -> Any:
-    """An output in an array of objects as the node it is."""
-    return out.item() if isinstance(out, np.ndarray) and out.dtype == object and out.shape == () else out
-
-
-def _number(out: Any) -> Any:
-    return np.asarray(raw(one(out))).reshape(())
 
 
 def _complex_tensor(z: np.ndarray) -> Tensor:
@@ -267,17 +197,8 @@ def _complex_tensor(z: np.ndarray) -> Tensor:
     return t
 
 
-def _each_tensor(z: np.ndarray) -> np.ndarray:
-    out = np.empty(z.shape, object)
-    for i in np.ndindex(z.shape):
-        out[i] = _complex_tensor(z[i])
-    return out
-
-
 def _refuse(node: Node, inputs: tuple[Any, ...], result: Any) -> None:
     """Stop a complex step at an operation that has no complex derivative."""
     assert node.primitive is not None
     if not node.primitive.analytic and any(np.iscomplexobj(x) for x in inputs):
-        raise ValueError(
-            f'gradcheck: {node.op} is not analytic, so a complex step through it means nothing; use method="richardson"'
-        )
+        raise Unfit(f'{node.op} is not analytic, so a complex step through it means nothing; use method="richardson"')

@@ -128,7 +128,8 @@ class GradcheckReport:
         counts = Counter(row.verdict for row in self.rows)
         found = ", ".join(f"{counts[v]:,} {v}" for v in VERDICTS if counts[v])
         passed = "passed" if self else "FAILED"
-        return f"gradcheck of {self.function}: {passed}; {found} (elements: {self.elements:,}, method: {self.method}, evaluations: {self.evaluations:,})"
+        how = f"elements: {self.elements:,}, method: {self.method}, evaluations: {self.evaluations:,}"
+        return f"gradcheck of {self.function}: {passed}; {found} ({how})"
 
     def cells(self) -> Iterator[list[str]]:
         """The rows of the table, as text."""
@@ -215,9 +216,15 @@ def guess(name: str, shape: tuple[int, ...], rows: list[Row]) -> str:
         return ""
     lengths = [k for k in range(2, 10_000) if math.isclose(ratio * k, 1, rel_tol=1e-3)]
     if math.isclose(ratio, 2, rel_tol=1e-3):
-        return f"{name}: the analytic gradient is twice the numeric one; is a contribution counted twice, or a factor 1/2 missing?"
+        return (
+            f"{name}: the analytic gradient is twice the numeric one; "
+            "is a contribution counted twice, or a factor 1/2 missing?"
+        )
     if math.isclose(ratio, -1, rel_tol=1e-3):
         return f"{name}: the analytic gradient has the wrong sign"
     if lengths:
-        return f"{name}: the analytic gradient is {lengths[0]} times too small; is a factor, or a sum over a broadcast axis of length {lengths[0]}, missing?"
+        return (
+            f"{name}: the analytic gradient is {lengths[0]} times too small; "
+            f"is a factor, or a sum over a broadcast axis of length {lengths[0]}, missing?"
+        )
     return f"{name}: the analytic gradient is {ratio:.6g} times the numeric one"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.checking.point import kind, named
+from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import raw
@@ -41,7 +41,7 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
 
     def wrap(x: Any) -> Any:
         label = re.sub(r"^\w+\['([^']*)'\]", r"\1", next(names))
-        if kind(x) != "f":
+        if not has_gradient(x):
             return x
         if isinstance(x, Node):
             return x

@@ -450,7 +450,9 @@ def test_a_function_of_your_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine_to_check.py").write_text(
-        "import numpy as np, autograd as ag\ndef good(x=[1.0, 2.0], k=0.5): return (np.tanh(x) * k).sum()\ndef bad(x): return (x * ag.detach(x)).sum()\n"
+        "import numpy as np, autograd as ag\n"
+        "def good(x=[1.0, 2.0], k=0.5): return (np.tanh(x) * k).sum()\n"
+        "def bad(x): return (x * ag.detach(x)).sum()\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
