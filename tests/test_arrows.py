@@ -28,7 +28,7 @@ ENGINE = [
     {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"primitives"}, {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},
+    {"base"}, {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},
     {"options"}, {"__main__", "__init__"},
 ]  # fmt: skip
 
@@ -127,7 +127,9 @@ def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: 
     assert [a.split(" -> ")[0] for a in wrong_arrows(tmp_path)] == [where.removesuffix(".py").replace("/", ".")]
 
 
-@pytest.mark.parametrize("name", ["layers", "model", "optim", "config", "sample", "data", "checkpoint"])
+@pytest.mark.parametrize(
+    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "options"]
+)
 def test_the_transformer_borrows_only_detach(name: str) -> None:
     for node in ast.walk(ast.parse((ROOT / f"transformer/{name}.py").read_text())):
         if isinstance(node, ast.Import):

@@ -1,21 +1,20 @@
 """Gradient checks of the real loss, one parameter tensor at a time.
 
-Like `train`, it joins the model with autograd. Showing the reports is `__main__`'s part.
+Like `train`, it joins the model with autograd.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 import autograd as ag
+from transformer.base import Array, Weights
 from transformer.config import Config
 from transformer.model import loss
-
-Params = dict[str, np.ndarray]
 
 # What flows through the model: (title, dtype of the parameters, single Values?). A Value is always float64.
 KINDS = (("Tensors, float64", "float64", False), ("Tensors, float32", "float32", False), ("Values", "float64", True))
@@ -30,7 +29,7 @@ class Checked(NamedTuple):
     report: ag.GradcheckReport
 
 
-def check(params: Params, tokens: np.ndarray, config: Config) -> Iterator[Checked]:
+def check(params: Weights, tokens: np.ndarray, config: Config) -> Iterator[Checked]:
     """Compare the gradient of every parameter tensor with finite differences, in every kind of number.
 
     Tensors are checked element by element, up to the size where `gradcheck` turns to random
@@ -42,13 +41,37 @@ def check(params: Params, tokens: np.ndarray, config: Config) -> Iterator[Checke
         for name, p in cast.items():
 
             def loss_of(
-                w: Any,
+                w: Array,
                 name: str = name,
-                cast: Params = cast,
+                cast: Weights = cast,
                 own: Config = own,
                 rows: np.ndarray = tokens[:1] if scalar else tokens,
-            ) -> Any:
+            ) -> Array:
                 return loss({**cast, name: w}, rows, own)
 
             report = ag.gradcheck(loss_of, p.astype(object) if scalar else p, fast=True if scalar else None)
             yield Checked(kind, name, p.shape, report)
+
+
+def table(done: Sequence[Checked]) -> str:
+    """The verdict on every parameter tensor, the reports of the first that fail, and a line of totals."""
+    width = max(len(c.name) for c in done)
+    heads = f"{'shape':>12}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict"
+    lines = []
+    for kind in dict.fromkeys(c.kind for c in done):
+        lines += [kind, f"  {'tensor':<{width}}  {heads}"]
+        for c in (c for c in done if c.kind == kind):
+            rows = c.report.rows
+            checked = "probes" if rows[0].probe else f"{len(rows):,}"
+            lines.append(
+                f"  {c.name:<{width}}  {' x '.join(map(str, c.shape)):>12}  {checked:>9}"
+                f"  {c.report.max_error:>13.1e}  {max(row.ratio for row in rows):>19.2g}  {c.report.verdict}"
+            )
+    failed = [c for c in done if not c.report]
+    lines += [f"\n{c.kind}: {c.name}\n{c.report}" for c in failed[:3]]
+    elements, evaluations = (sum(getattr(c.report, count) for c in done) for count in ("elements", "evaluations"))
+    lines.append(
+        f"\n{len(done) - len(failed)} of {len(done)} parameter tensors hold "
+        f"({elements:,} elements, {evaluations:,} evaluations)"
+    )
+    return "\n".join(lines)

@@ -12,18 +12,35 @@ import dataclasses
 import json
 import os
 import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
+from transformer.base import Weights
 from transformer.config import Config, shapes
 from transformer.data import Vocabulary
 
+# Step, training loss, and the validation loss or None.
+Row: TypeAlias = tuple[int, float, float | None]
 
-def save(
-    folder: Path, params: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary, options: dict[str, Any]
-) -> None:
+
+def free_folder(out: str | None) -> Path:
+    """The folder asked for, or the next free one; ValueError where something is there already."""
+    if out is not None:
+        if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+            raise ValueError(
+                f"--out {out} is there already and would be overwritten; remove it, or name another folder"
+            )
+        return Path(out)
+    n = 1
+    while (folder := Path("runs") / f"{n:03d}").exists():
+        n += 1
+    return folder
+
+
+def save(folder: Path, params: Weights, config: Config, vocabulary: Vocabulary, options: Mapping[str, object]) -> None:
     """Write config.json and params.npz, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     record = {"config": dataclasses.asdict(config), "vocabulary": vocabulary.chars, "options": options}
@@ -39,7 +56,7 @@ def save(
     _replace(folder / "params.npz", write)
 
 
-def load(folder: str | Path) -> tuple[dict[str, np.ndarray], Config, Vocabulary]:
+def load(folder: str | Path) -> tuple[Weights, Config, Vocabulary]:
     """Parameters, Config and vocabulary of a run; ValueError, saying what is wrong, if it is missing or damaged."""
     folder = Path(folder)
     for name in ("config.json", "params.npz"):
@@ -59,15 +76,14 @@ def load(folder: str | Path) -> tuple[dict[str, np.ndarray], Config, Vocabulary]
     if expected != found:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise ValueError(
-            f"{folder / 'params.npz'} does not fit config.json: {', '.join(odd[:4])} differ; were the files of two runs mixed?"
+            f"{folder / 'params.npz'} does not fit config.json: {', '.join(odd[:4])} differ; "
+            "were the files of two runs mixed?"
         )
     return params, config, vocabulary
 
 
-def save_losses(
-    folder: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float
-) -> None:
-    """Write loss.csv and loss.png. rows: step, training loss, validation loss or None; before: validation loss at step 0."""
+def save_losses(folder: Path, rows: Sequence[Row], baselines: dict[str, float], before: float) -> None:
+    """Write loss.csv and loss.png. before: validation loss at step 0."""
     lines = ["step,train_loss,val_loss"] + [
         f"{step},{loss:.6f},{'' if val is None else f'{val:.6f}'}" for step, loss, val in rows
     ]
@@ -76,7 +92,7 @@ def save_losses(
         _replace(folder / "loss.png", lambda path: _draw(path, rows, baselines, before))
 
 
-def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: dict[str, float], before: float) -> None:
+def _draw(path: Path, rows: Sequence[Row], baselines: dict[str, float], before: float) -> None:
     from matplotlib.figure import Figure  # takes half a second to import
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -104,7 +120,7 @@ def _draw(path: Path, rows: list[tuple[int, float, float | None]], baselines: di
     figure.savefig(path, dpi=120, format="png")
 
 
-def _replace(path: Path, write: Any) -> None:
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(path.name + ".part")
     write(part)
     os.replace(part, path)

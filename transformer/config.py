@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-CHOICES: dict[str, tuple[Any, ...]] = {
+from transformer.base import Weights
+
+CHOICES: dict[str, tuple[bool | str, ...]] = {
     "norm": ("layer", "rms"),
     "norm_position": ("pre", "post"),
     "positions": ("learned", "sinusoidal"),
@@ -65,7 +70,8 @@ class Config:
                 raise ValueError(f"Config: {field.name}={value!r}; expected a whole number from 1 on")
         if self.n_embd % self.n_head:
             raise ValueError(
-                f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; every head takes an equal share of the width"
+                f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; "
+                "every head takes an equal share of the width"
             )
 
     @classmethod
@@ -76,7 +82,7 @@ class Config:
         return cls.of({**PRESETS[name], **overrides})
 
     @classmethod
-    def of(cls, fields: dict[str, Any]) -> Config:
+    def of(cls, fields: Mapping[str, Any]) -> Config:
         """A Config of the fields given, with defaults for the rest; ValueError for an unknown field."""
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
@@ -151,7 +157,24 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return out
 
 
-def init(config: Config, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def count(config: Config) -> int:
+    """The number of parameters."""
+    return sum(map(math.prod, shapes(config).values()))
+
+
+def must_fit(config: Config) -> None:
+    """ValueError for a model whose training is sure to exceed this machine's memory."""
+    # Parameters, gradients, two moments, and the next ones of each while they are made.
+    need = 6 * count(config) * np.dtype(config.dtype).itemsize
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if need > have:
+        raise ValueError(
+            f"training {count(config):,} parameters takes about {need / 2**30:,.0f} GiB, "
+            f"and this machine has {have / 2**30:,.0f}; choose a smaller model"
+        )
+
+
+def init(config: Config, rng: np.random.Generator) -> Weights:
     """Fresh parameters: weights from a normal distribution, biases 0, gains 1.
 
     The deviation is 0.02, GPT-2's, or 0.32 / sqrt(n_embd) where that is more, which is

@@ -108,7 +108,8 @@ class Text:
         split = len(tokens) - max(block_size + 1, round(HELD_OUT * len(tokens)))
         if split < block_size + 1:
             raise ValueError(
-                f"the text has {len(text)} characters, too few for windows of block_size={block_size}; give more text or a smaller block_size"
+                f"the text has {len(text)} characters, too few for windows of block_size={block_size}; "
+                "give more text or a smaller block_size"
             )
         windows = np.lib.stride_tricks.sliding_window_view
         self.train = windows(tokens[:split], block_size + 1)

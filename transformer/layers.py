@@ -8,32 +8,30 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from autograd import detach
+from transformer.base import Array, Params
 
-Params = dict[str, Any]
 
-
-def linear(x: Any, w: Any, b: Any = None) -> Any:
+def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """x @ w + b: x (..., n_in), w (n_in, n_out), b (n_out,) or None."""
     y = x @ w
     return y if b is None else y + b
 
 
-def relu(x: Any) -> Any:
+def relu(x: Array) -> Array:
     """max(x, 0); where x <= 0 the gradient is exactly zero."""
     return x * (x > 0)
 
 
-def gelu(x: Any) -> Any:
+def gelu(x: Array) -> Array:
     """The tanh form of GELU (Hendrycks and Gimpel 2016, section 2), as in GPT-2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
-def softmax(x: Any) -> Any:
+def softmax(x: Array) -> Array:
     """exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so that nothing overflows.
 
     The result does not depend on the shift, so neither does the gradient: hence `detach`.
@@ -42,7 +40,7 @@ def softmax(x: Any) -> Any:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def cross_entropy(logits: Any, targets: Any) -> Any:
+def cross_entropy(logits: Array, targets: Array) -> Array:
     """The mean of -log softmax(logits)[target], in nats, over targets that are not -1.
 
     logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count.
@@ -57,25 +55,25 @@ def cross_entropy(logits: Any, targets: Any) -> Any:
     return (nll * counted).sum() / counted.sum()
 
 
-def layernorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
+def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
     """(x - mean) / sqrt(var + 1e-5) over the last axis, times gain, plus bias (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
     return affine(centred * (variance + 1e-5) ** -0.5, gain, bias)
 
 
-def rmsnorm(x: Any, gain: Any = None, bias: Any = None) -> Any:
+def rmsnorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
     """x / sqrt(mean(x²) + 1e-5) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
     return affine(x * (np.square(x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)
 
 
-def affine(x: Any, gain: Any, bias: Any) -> Any:
+def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
     """x * gain + bias, either of which may be None."""
     x = x if gain is None else x * gain
     return x if bias is None else x + bias
 
 
-def attention(x: Any, params: Params, n_head: int) -> Any:
+def attention(x: Array, params: Params, n_head: int) -> Array:
     """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
 
     params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,).
@@ -83,7 +81,7 @@ def attention(x: Any, params: Params, n_head: int) -> Any:
     *lead, n_time, n_embd = x.shape
     head_size = n_embd // n_head
 
-    def heads(name: str) -> Any:
+    def heads(name: str) -> Array:
         y = linear(x, params["w" + name], params.get("b" + name))
         return y.reshape((*lead, n_time, n_head, head_size)).swapaxes(-2, -3)  # (..., nh, T, hs)
 
@@ -93,7 +91,7 @@ def attention(x: Any, params: Params, n_head: int) -> Any:
     return linear(y, params["wo"], params.get("bo"))
 
 
-def mlp(x: Any, params: Params, activation: str) -> Any:
+def mlp(x: Array, params: Params, activation: str) -> Array:
     """Two linear layers with a nonlinearity between: w1 (C, 4C), w2 (4C, C), and optionally b1, b2."""
     act = {"relu": relu, "gelu": gelu}[activation]
     return linear(act(linear(x, params["w1"], params.get("b1"))), params["w2"], params.get("b2"))

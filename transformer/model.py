@@ -6,17 +6,14 @@ shape of the model is `config.Config`'s business, training it `train`'s.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from transformer.base import Array, Params, Tokens, Tree
 from transformer.config import Config
 from transformer.layers import attention, cross_entropy, layernorm, mlp, rmsnorm, sinusoids
 
-Params = dict[str, Any]
 
-
-def logits(params: Params, tokens: Any, config: Config) -> Any:
+def logits(params: Params, tokens: Tokens, config: Config) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
@@ -25,23 +22,22 @@ def logits(params: Params, tokens: Any, config: Config) -> Any:
     n_time = tokens.shape[-1]
     if n_time > config.block_size:
         raise ValueError(
-            f"logits: {n_time} tokens are more than block_size={config.block_size}; pass the last {config.block_size}, or a larger block_size"
+            f"logits: {n_time} tokens are more than block_size={config.block_size}; "
+            f"pass the last {config.block_size}, or a larger block_size"
         )
-    params = nested(params)
-    x = params["wte"][tokens]  # (..., T, C)
-    x = x + (
-        params["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype)
-    )
+    tree = nested(params)
+    x = tree["wte"][tokens]  # (..., T, C)
+    x = x + (tree["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
     if config.embed_norm:
-        x = norm(x, params.get("embed_norm", {}), config)
+        x = norm(x, tree.get("embed_norm", {}), config)
     for i in range(config.n_layer):
-        x = block(x, params[f"h{i}"], config)
+        x = block(x, tree[f"h{i}"], config)
     if config.final_norm:
-        x = norm(x, params.get("final_norm", {}), config)
-    return x @ (params["wte"].swapaxes(0, 1) if config.tied else params["lm_head"])
+        x = norm(x, tree.get("final_norm", {}), config)
+    return x @ (tree["wte"].swapaxes(0, 1) if config.tied else tree["lm_head"])
 
 
-def block(x: Any, params: Params, config: Config) -> Any:
+def block(x: Array, params: Tree, config: Config) -> Array:
     """Attention and MLP, each added to the residual stream x (..., T, C)."""
     norm1, norm2 = params.get("norm1", {}), params.get("norm2", {})
     attn, ffn = params["attn"], params["mlp"]
@@ -52,13 +48,13 @@ def block(x: Any, params: Params, config: Config) -> Any:
     return norm(x + mlp(x, ffn, config.activation), norm2, config)
 
 
-def norm(x: Any, params: Params, config: Config) -> Any:
+def norm(x: Array, params: Tree, config: Config) -> Array:
     """The norm that the config names."""
     kind = {"layer": layernorm, "rms": rmsnorm}[config.norm]
     return kind(x, params.get("gain"), params.get("bias"))
 
 
-def loss(params: Params, tokens: Any, config: Config) -> Any:
+def loss(params: Params, tokens: Tokens, config: Config) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
 
     A next token of -1 is padding, which must stand at the end of a row, and does not count.
@@ -72,9 +68,9 @@ def loss(params: Params, tokens: Any, config: Config) -> Any:
     return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
 
 
-def nested(params: Params) -> Params:
+def nested(params: Params) -> Tree:
     """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
-    tree: Params = {}
+    tree: Tree = {}
     for name, p in params.items():
         *path, last = name.split(".")
         branch = tree
@@ -84,8 +80,8 @@ def nested(params: Params) -> Params:
     return tree
 
 
-def _checked(tokens: Any, config: Config, where: str, padding: int = 0) -> Any:
-    """The tokens as an array; an error for those outside the vocabulary. padding: an id that may fill the end of a row."""
+def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Array:
+    """The tokens as an array; an error for those outside the vocabulary. padding: what may fill the end of a row."""
     if isinstance(tokens, str):
         raise TypeError(f"{where}: tokens must be ints, got the text {tokens!r}; encode it first")
     if not isinstance(tokens, (list, tuple, np.ndarray)):
@@ -98,7 +94,8 @@ def _checked(tokens: Any, config: Config, where: str, padding: int = 0) -> Any:
     low, high = tokens.min(), tokens.max()
     if low < padding or high >= config.vocab_size:
         raise ValueError(
-            f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, the vocabulary of this model"
+            f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, "
+            "the vocabulary of this model"
         )
     if low < 0:
         padded = tokens == padding

@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-Params = dict[str, Any]
-Schedule = Callable[[int], Any]
+from transformer.base import Array, Params, Rule, Scalar, Schedule, Tree
 
 # Elements a rule works on at a time: its few arrays then stay in the processor's cache.
 BLOCK = 1 << 15
@@ -25,11 +24,11 @@ BLOCK = 1 << 15
 class Optimizer(NamedTuple):
     """init(params) -> state; update(params, grads, state) -> (new_params, new_state)."""
 
-    init: Callable[[Params], Any]
-    update: Callable[[Params, Params, Any], tuple[Params, Any]]
+    init: Callable[[Params], Tree]
+    update: Callable[[Params, Params, Tree], tuple[Params, Tree]]
 
 
-def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
+def sgd(lr: Scalar | Schedule, momentum: Scalar = 0.0) -> Optimizer:
     """p - lr * m, with m = momentum * m + g, or just g without momentum.
 
     lr: a number, or a function of the step, counted from 0.
@@ -38,16 +37,16 @@ def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
     schedule = _schedule(lr, "sgd")
     _in_range(momentum, "sgd: momentum")
 
-    def init(params: Params) -> Any:
+    def init(params: Params) -> Tree:
         return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()} if momentum else {}}
 
-    def update(params: Params, grads: Params, state: Any) -> tuple[Params, Any]:
+    def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
         rate = schedule(state["step"])
         if not momentum:
             (new,) = _elementwise(lambda p, g: (p - rate * g,), params, grads)
             return new, {"step": state["step"] + 1, "m": {}}
 
-        def rule(p: Any, g: Any, m: Any) -> tuple[Any, ...]:
+        def rule(p: Array, g: Array, m: Array) -> tuple[Array, ...]:
             m = momentum * m + g
             return p - rate * m, m
 
@@ -58,7 +57,11 @@ def sgd(lr: Any, momentum: Any = 0.0) -> Optimizer:
 
 
 def adam(
-    lr: Any, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, eps_root: float = 0.0, weight_decay: float = 0.0
+    lr: Scalar | Schedule,
+    betas: tuple[Scalar, Scalar] = (0.9, 0.999),
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    weight_decay: float = 0.0,
 ) -> Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 
@@ -75,17 +78,17 @@ def adam(
         if not x >= 0:
             raise ValueError(f"adam: {name}={x}; expected a number from 0 on")
 
-    def init(params: Params) -> Any:
+    def init(params: Params) -> Tree:
         return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()}, "v": {k: 0.0 * p for k, p in params.items()}}
 
-    def update(params: Params, grads: Params, state: Any) -> tuple[Params, Any]:
+    def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
         step = state["step"]
         rate = schedule(step)
         # The bias corrections of both moments, moved out of the loop over elements.
         c1, c2 = 1 - b1 ** (step + 1), (1 - b2 ** (step + 1)) ** 0.5
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
 
-        def rule(p: Any, g: Any, m: Any, v: Any) -> tuple[Any, ...]:
+        def rule(p: Array, g: Array, m: Array, v: Array) -> tuple[Array, ...]:
             m = b1 * m + (1 - b1) * g
             v = b2 * v + (1 - b2) * (g * g)
             root = (v + root_floor if eps_root else v) ** 0.5
@@ -99,7 +102,7 @@ def adam(
     return Optimizer(init, update)
 
 
-def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[Params]:
+def _elementwise(rule: Rule, *inputs: Params) -> list[Params]:
     """Apply an elementwise rule, (p, g, ...) -> (p, ...), to every parameter: a dict per result.
 
     A tiny model goes through it as one vector, since a call costs more than its arithmetic;
@@ -130,11 +133,12 @@ def _elementwise(rule: Callable[..., tuple[Any, ...]], *inputs: Params) -> list[
 def _shape_error(inputs: Sequence[Params]) -> ValueError:
     name, given = next((k, d[k]) for d in inputs for k, p in inputs[0].items() if np.shape(d[k]) != np.shape(p))
     return ValueError(
-        f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, but its gradient or state has shape {np.shape(given)}"
+        f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, "
+        f"but its gradient or state has shape {np.shape(given)}"
     )
 
 
-def _blockwise(rule: Callable[..., tuple[Any, ...]], name: str, *arrays: Any) -> tuple[Any, ...]:
+def _blockwise(rule: Rule, name: str, *arrays: Array) -> tuple[Array, ...]:
     """Apply an elementwise rule; to large arrays, block by block."""
     first = arrays[0]
     if isinstance(first, np.ndarray) and any(np.shape(a) != first.shape for a in arrays):
@@ -142,7 +146,7 @@ def _blockwise(rule: Callable[..., tuple[Any, ...]], name: str, *arrays: Any) ->
     if not isinstance(first, np.ndarray) or first.size <= BLOCK or first.dtype == object:
         return rule(*arrays)
     flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
-    out: list[Any] = []
+    out: list[np.ndarray] = []
     for i in range(0, first.size, BLOCK):
         parts = rule(*(a[i : i + BLOCK] for a in flat))
         out = out or [np.empty(first.size, part.dtype) for part in parts]
@@ -151,14 +155,14 @@ def _blockwise(rule: Callable[..., tuple[Any, ...]], name: str, *arrays: Any) ->
     return tuple(whole.reshape(first.shape) for whole in out)
 
 
-def _schedule(lr: Any, where: str) -> Schedule:
+def _schedule(lr: Scalar | Schedule, where: str) -> Schedule:
     if callable(lr):
         return lambda step: _rate(lr(step), f"{where}: lr({step})")
     rate = _rate(lr, f"{where}: lr")
     return lambda step: rate
 
 
-def _rate(lr: Any, where: str) -> Any:
+def _rate(lr: Scalar, where: str) -> Scalar:
     """Check a learning rate that is a number; a node or a tracer goes through."""
     if isinstance(lr, str) or lr is None:
         raise TypeError(f"{where}={lr!r}; expected a number, or a function of the step")
@@ -169,18 +173,28 @@ def _rate(lr: Any, where: str) -> Any:
     return lr
 
 
-def _in_range(x: Any, where: str) -> None:
+def _in_range(x: Scalar, where: str) -> None:
     if isinstance(x, numbers.Real) and not 0 <= float(x) < 1:
         raise ValueError(f"{where}={x}; expected a number from 0 up to, not including, 1")
+
+
+class Node(Protocol):
+    """What the shells need of a parameter: a Value or a Tensor has it."""
+
+    data: Array
+    grad: Array
+
+    def zero_grad(self) -> None: ...
 
 
 class _Shell:
     """Holds parameters (Values or Tensors) and updates their data from their gradients."""
 
-    def __init__(self, parameters: Iterable[Any], optimizer: Optimizer) -> None:
+    def __init__(self, parameters: Iterable[Node], optimizer: Optimizer) -> None:
         if hasattr(parameters, "backward"):
             raise TypeError(
-                f"optimizer: parameters must be a list of Values or Tensors, got one {type(parameters).__name__}; write [p]"
+                "optimizer: parameters must be a list of Values or Tensors, "
+                f"got one {type(parameters).__name__}; write [p]"
             )
         self.parameters = list(parameters)
         if len({id(p) for p in self.parameters}) < len(self.parameters):
@@ -190,7 +204,8 @@ class _Shell:
         for p in self.parameters:
             if not (hasattr(p, "data") and hasattr(p, "grad") and hasattr(p, "zero_grad")):
                 raise TypeError(
-                    f"optimizer: parameters must be Values or Tensors, got {type(p).__name__}; for dicts of arrays use sgd or adam"
+                    f"optimizer: parameters must be Values or Tensors, got {type(p).__name__}; "
+                    "for dicts of arrays use sgd or adam"
                 )
         self.optimizer = optimizer
         self.state = optimizer.init({str(i): p.data for i, p in enumerate(self.parameters)})
@@ -213,7 +228,7 @@ class _Shell:
 class SGD(_Shell):
     """`sgd` over a list of Values or Tensors: `opt = SGD(ps, lr=0.1); loss.backward(); opt.step()`."""
 
-    def __init__(self, parameters: Iterable[Any], lr: Any, momentum: float = 0.0) -> None:
+    def __init__(self, parameters: Iterable[Node], lr: Scalar | Schedule, momentum: float = 0.0) -> None:
         super().__init__(parameters, sgd(lr, momentum))
 
 
@@ -222,8 +237,8 @@ class Adam(_Shell):
 
     def __init__(
         self,
-        parameters: Iterable[Any],
-        lr: Any = 1e-3,
+        parameters: Iterable[Node],
+        lr: Scalar | Schedule = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         eps_root: float = 0.0,

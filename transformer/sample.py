@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from transformer.base import Array, Params, Tokens
 from transformer.config import Config
+from transformer.data import Vocabulary
 from transformer.layers import softmax
 from transformer.model import logits
 
 
 def generate(
-    params: dict[str, Any],
+    params: Params,
     config: Config,
-    prompt: Any,
+    prompt: Tokens,
     n: int,
     rng: np.random.Generator,
     temperature: float = 1.0,
@@ -58,7 +59,26 @@ def generate(
     return tokens
 
 
-def _plain(p: Any) -> Any:
+def write(
+    params: Params,
+    config: Config,
+    vocabulary: Vocabulary,
+    prompt: str,
+    length: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+) -> str:
+    """A text that begins with the prompt and goes on for `length` characters or to its end."""
+    tokens = [vocabulary.boundary, *vocabulary.encode(prompt)]
+    for _ in range(length):
+        tokens = generate(params, config, tokens, 1, rng, temperature, top_k).tolist()
+        if tokens[-1] >= vocabulary.boundary:
+            break
+    return vocabulary.decode(tokens[1:])
+
+
+def _plain(p: Array) -> Array:
     """A parameter as a plain array, whether it is a Tensor, an array of Values, or plain already."""
     if hasattr(p, "backward"):
         return p.data

@@ -13,32 +13,31 @@ import numpy as np
 
 import autograd as ag
 from transformer import optim
+from transformer.base import Weights
 from transformer.config import Config
 from transformer.data import Documents, Text
 from transformer.model import loss
 
-Params = dict[str, np.ndarray]
-
 
 class Step(NamedTuple):
-    """What one step did: training loss before its update, validation loss if it was measured, tokens, parameters after."""
+    """What one step did: training loss before its update, validation loss if measured, tokens, parameters after."""
 
     step: int
     loss: float
     val_loss: float | None
     tokens: int
-    params: Params
+    params: Weights
 
 
 class DivergedError(ArithmeticError):
     """The loss became nan or inf; `.params` are the last whose validation loss was finite."""
 
-    def __init__(self, message: str, params: Params) -> None:
+    def __init__(self, message: str, params: Weights) -> None:
         super().__init__(message)
         self.params = params
 
 
-def validate(params: Params, data: Documents | Text, config: Config) -> float:
+def validate(params: Weights, data: Documents | Text, config: Config) -> float:
     """The mean loss over all held-out rows, on plain arrays."""
     total = count = 0.0
     for i in range(0, len(data.held_out), 128):
@@ -51,7 +50,7 @@ def validate(params: Params, data: Documents | Text, config: Config) -> float:
 
 
 def fit(
-    params: Params,
+    params: Weights,
     data: Documents | Text,
     config: Config,
     rng: np.random.Generator,
@@ -94,7 +93,7 @@ def fit(
         yield Step(done, float(value), val_loss, int((batch[:, 1:] >= 0).sum()), params)
 
 
-def _origin(params: Params, batch: np.ndarray, config: Config) -> str:
+def _origin(params: Weights, batch: np.ndarray, config: Config) -> str:
     """Where a loss that is not finite began: run again on the watch."""
     for name, p in params.items():
         if not np.isfinite(p).all():

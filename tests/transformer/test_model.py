@@ -105,7 +105,7 @@ def test_the_articles_example() -> None:
 
 
 def test_a_gradient_predicts_what_a_nudge_does_to_the_loss() -> None:
-    """The article: a weight with gradient g, raised by 0.001, raises the loss by 0.001 g; losses at 0.02, 0.45, 0.80, 0.99."""
+    """The article: a weight with gradient g, raised by 0.001, raises the loss by 0.001 g."""
     params = init(CONFIG, np.random.default_rng(0))
     before, slopes = ag.value_and_grad(loss)(params, TOKENS, CONFIG)
     i = np.unravel_index(np.argmax(np.abs(slopes["h0.attn.wv"])), slopes["h0.attn.wv"].shape)

@@ -1,0 +1,24 @@
+"""What the parts of a transformer hand to each other, as names for types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+# An ndarray, an array of Values, a Tensor, or a tracer of JAX: the model takes them all.
+Array: TypeAlias = Any
+# A number of any kind: a float, a Value, a Tensor or an array without axes.
+Scalar: TypeAlias = Any
+# Parameters by name; Weights are those which are plain arrays.
+Params: TypeAlias = dict[str, Array]
+Weights: TypeAlias = dict[str, np.ndarray]
+# The same by the parts of their names: {"h0": {"attn": {"wq": ...}}}.
+Tree: TypeAlias = dict[str, Any]
+# Token ids (..., T): an array of ints, or nested lists of them.
+Tokens: TypeAlias = Any
+# A learning rate by the step, counted from 0.
+Schedule: TypeAlias = Callable[[int], Scalar]
+# Elementwise: the parameter, its gradient and its moments in; the next parameter and moments out.
+Rule: TypeAlias = Callable[..., tuple[Array, ...]]

@@ -1,0 +1,217 @@
+"""The options of the command line, and what they say of the model. What the commands do is `__main__`'s part."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Callable
+
+from transformer.config import CHOICES, PRESETS, Config
+
+DEFAULT = " (default: %(default)s)"
+FLAGS = {"true": True, "false": False}
+HELP = {
+    "vocab_size": "number of token ids (train takes it from the data)",
+    "n_layer": "blocks",
+    "n_head": "attention heads a block",
+    "n_embd": "width, a multiple of n_head",
+    "block_size": "longest sequence, in tokens",
+    "norm": "LayerNorm or RMSNorm",
+    "norm_position": "norm before attention and MLP, or after their residual sums",
+    "embed_norm": "also norm after the embedding",
+    "final_norm": "also norm before the logits",
+    "norm_gain": "norms have a learned gain",
+    "positions": "learned positions or fixed sinusoids",
+    "activation": "the nonlinearity of the MLP",
+    "bias": "biases in linear layers, or in those of the MLP only",
+    "tied": "the logits use the token embedding",
+    "dtype": "the type of the numbers",
+}
+
+
+def config_of(args: argparse.Namespace, vocab_size: int | None = None) -> Config:
+    """The preset, with the fields that options replace."""
+    names = [f.name for f in dataclasses.fields(Config) if f.name != "vocab_size"]
+    overrides = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if vocab_size is not None:
+        overrides["vocab_size"] = vocab_size
+    return Config.preset(args.preset, **overrides)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the name of the one chosen is in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m transformer", description="A tiny transformer to train, and to look into."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser(
+        "train",
+        help="train a model and leave a run folder",
+        description="Train a model. Without options: microgpt's 4,192 parameters on the 5,163 first names that come "
+        "with it, in seconds.",
+        epilog="Ctrl-C ends the training and keeps what was learned.",
+    )
+    add = p.add_argument
+    add("--data", metavar="FILE", help="your own UTF-8 text, one document a line (default: first names)")
+    add("--text", action="store_true", help="FILE is one long text rather than one document a line")
+    scalar = "compute with single Values instead of Tensors: slower, same losses; try --batch-size 1"
+    add("--scalar", action="store_true", help=scalar)
+    add("--steps", type=count, default=1500, help="updates to make" + DEFAULT)
+    add("--batch-size", type=count, default=32, help="documents, or windows, a step" + DEFAULT)
+    add("--lr", type=rate, default=0.01, help="learning rate of Adam at the start; it falls to zero" + DEFAULT)
+    add("--seed", type=whole, default=0, help="seed of split, parameters, batches and samples" + DEFAULT)
+    add("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
+    add_config(p)
+
+    about = "write texts with a trained model"
+    p = commands.add_parser("sample", help=about, description=f"{about.capitalize()}.")
+    add = p.add_argument
+    add("folder", metavar="RUN", help="a run folder that train made")
+    add("--prompt", default="", help="how every text begins")
+    add("-n", type=count, default=10, help="how many texts" + DEFAULT)
+    add("--length", type=count, help="characters to add at most (default: the model's block_size)")
+    add("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest" + DEFAULT)
+    add("--top-k", type=count, help="draw among the k likeliest characters only")
+    add("--seed", type=whole, default=0, help="seed of the draws" + DEFAULT)
+
+    p = commands.add_parser(
+        "check",
+        help="compare the gradients with finite differences",
+        description="Compare the gradient of every parameter tensor of the loss with finite differences: as Tensors of "
+        "float64 and of float32, and as single Values. Exit status 0: all hold; 1: not all do.",
+    )
+    add = p.add_argument
+    add("--data", metavar="FILE", help="UTF-8 text, one document a line (default: first names)")
+    add("--batch-size", type=count, default=2, help="documents to compute the loss on" + DEFAULT)
+    add("--seed", type=whole, default=0, help="seed of parameters and batch" + DEFAULT)
+    add_config(p)
+
+    p = commands.add_parser(
+        "debug",
+        help="step through backprop at a prompt",
+        description="Build the loss of a fresh tiny model on one text and step through its backward pass, forth and "
+        "back; h at the prompt lists the commands.",
+    )
+    add_example(p)
+    add_config(p, n_layer=1)
+
+    p = commands.add_parser(
+        "draw",
+        help="draw the computation graph, or write a page that plays backprop",
+        description="Build the loss of a fresh tiny model on one text, run its backward pass, and draw the graph as "
+        "SVG, folded so that it fits a screen; or, with --play, write one HTML page that plays the backward pass over "
+        "the drawing.",
+    )
+    add_drawing(p)
+    add_example(p)
+    add_config(p, n_layer=4)
+
+    p = commands.add_parser(
+        "params",
+        help="print the table of parameters",
+        description="Print every parameter tensor of a model, its shape and its size.",
+    )
+    add_config(p)
+    return parser
+
+
+def add_drawing(p: argparse.ArgumentParser) -> None:
+    """What `draw` shows of the graph."""
+    add = p.add_argument
+    formats = ".svg, .gv or, with Graphviz installed, .png and .pdf (default: graph.svg, or backprop.html)"
+    add("--out", metavar="FILE", help=f"what to write: {formats}")
+    add("--play", action="store_true", help="write the page that plays backprop")
+    add("--depth", type=whole, help="open every scope down to this level and fold what is deeper")
+    scope = "open this scope, as attention or block#2; may be given again"
+    add("--open", action="append", default=[], metavar="SCOPE", help=scope)
+    add("--top", type=count, help="only so many nodes: those that receive the largest gradient contributions")
+    add("--limit", type=count, default=40, help="fold a graph of more nodes than this" + DEFAULT)
+    near = "only what is near a node, by its name in the drawing, as h0.attn.wq or %%44"
+    add("--around", metavar="NAME", help=near)
+    add("--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values")
+    element = "the element of the result to zoom into, as 0,4,1 (default: that of the largest gradient)"
+    add("--index", type=index, help=element)
+    add("--derivatives", action="store_true", help="write local derivatives on the edges")
+
+
+def add_example(p: argparse.ArgumentParser) -> None:
+    """The document that a graph is built from."""
+    p.add_argument("--text", help="the document (default: emma)")
+    p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
+    p.add_argument("--seed", type=whole, default=0, help="seed of the parameters" + DEFAULT)
+
+
+def add_config(p: argparse.ArgumentParser, n_layer: int | None = None) -> None:
+    """A preset and an option per field of Config. n_layer: vanilla, small enough to look at, of so many blocks."""
+    group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
+    small = {"n_layer": n_layer, "n_head": 2, "n_embd": 4, "block_size": 8} if n_layer else {}
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="vanilla" if small else "microgpt",
+        help="where to start from: %(choices)s" + DEFAULT,
+        metavar="NAME",
+    )
+    for field in dataclasses.fields(Config):
+        choices = [spelled(c) for c in CHOICES.get(field.name, tuple(FLAGS.values()) if field.type == "bool" else ())]
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=choice(choices) if choices else count,
+            metavar="|".join(choices) or "N",
+            default=small.get(field.name),
+            help=HELP[field.name],
+        )
+
+
+# ---- how a word becomes a value -------------------------------------------------------
+
+
+def spelled(choice: bool | str) -> str:
+    """A choice as it is typed."""
+    return str(choice).lower() if isinstance(choice, bool) else choice
+
+
+def choice(choices: list[str]) -> Callable[[str], bool | str]:
+    """One of a few words; true and false are flags."""
+
+    def convert(text: str) -> bool | str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
+        return FLAGS.get(text, text)
+
+    return convert
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def index(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no index: whole numbers with commas, as 0,4,1") from None
+
+
+def rate(text: str) -> float:
+    """A learning rate."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a learning rate: a finite number from 0 on")
+    return rate
