@@ -1,4 +1,4 @@
-"""What tests of several rooms share: arguments for every row of the table, a check of both orders, microgpt's numbers."""
+"""What tests of several rooms share: arguments for every row of the table, a check of both orders, microgpt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ NAMES = ROOT.parent / "shared" / "data" / "names.txt"
 
 
 def microgpt() -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """microgpt's documents and initial weights, to reproduce its losses: (documents as token ids, of 17 at most; parameters in this project's names and (in, out) layout)."""
+    """microgpt's documents and initial weights, to reproduce its losses.
+
+    Documents are token ids, 17 at most; parameters have this project's names and (in, out) layout.
+    """
     rng = random.Random(42)
     names = [line.strip() for line in NAMES.read_text().splitlines() if line.strip()]
     rng.shuffle(names)

@@ -23,9 +23,10 @@ PACKAGES = {
     "transformer": {"autograd"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
-# Left of an arrow what is simpler: tree, words, recording <- graph <- kinds <- primitives <- value <- tensor <- functional.
+# Left of an arrow what is simpler: recording <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"primitives"}, {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
+    {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"},
+    {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
     {"base"}, {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},

@@ -18,6 +18,7 @@ import numpy as np
 from autograd.engine import primitives as p
 from autograd.engine.graph import Node
 from autograd.engine.kinds import namespace, raw
+from autograd.engine.rows import portable
 
 # ---- ufuncs ----------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
             f"{name}: the option {', '.join(options)} is not supported on Tensors; use np.where for a choice, .astype for a dtype"
         )
     if ufunc in QUESTIONS:
-        return p.portable(ufunc)(*map(raw, inputs))
+        return portable(ufunc)(*map(raw, inputs))
     if ufunc not in UFUNCS:
         known = ", ".join(sorted(f.__name__ for f in UFUNCS))
         raise TypeError(

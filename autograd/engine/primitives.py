@@ -3,97 +3,22 @@
 A row holds an operation's name, its forward on floats and on arrays, the vjp of each
 argument (`lambda g, out, *args`) and each local derivative as text. To add an
 operation, add a row; `value` and `tensor` turn rows into operators and methods.
-
-Rules are plain operators, methods and other rows, never `np.*` by name: so the same
-rule runs on floats, on arrays of any library, and on nodes, where it records a graph
-that can be differentiated again.
+How a row is made is in `rows`; those of linear algebra are in `linalg`.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import NUMBER, Primitive, Rule
+from autograd.engine.graph import NUMBER, Primitive
 from autograd.engine.kinds import filled, is_foreign, namespace, raw
-
-TABLE: dict[str, Primitive] = {}
-
-
-# ---- how a row is made ----------------------------------------------------------------
-
-
-def _row(name: str, *columns: Any, **more: Any) -> Primitive:
-    TABLE[name] = Primitive(name, *columns, **more)
-    return TABLE[name]
-
-
-_NUMPY = (np.ndarray, np.generic, float, int)
-
-
-def portable(ufunc: np.ufunc) -> Callable[..., Any]:
-    """The function of that name in the library that the arrays come from."""
-    name = ufunc.__name__
-
-    def array(*args: Any) -> Any:
-        for a in args:
-            if not isinstance(a, _NUMPY):
-                return getattr(a.__array_namespace__(), name)(*args)
-        return ufunc(*args)
-
-    return array
-
-
-def unary(
-    name: str, scalar: Any, array: Any, rule: Rule, local: str, symbol: str = "", analytic: bool = True
-) -> Primitive:
-    """A row for a function of one number, elementwise on arrays."""
-    if isinstance(array, np.ufunc):
-        array = portable(array)
-    return _row(name, scalar, array, (rule,), (local,), symbol, analytic)
-
-
-def binary(
-    name: str,
-    scalar: Any,
-    array: Any,
-    rule_a: Rule,
-    rule_b: Rule,
-    local: tuple[str, str],
-    symbol: str = "",
-    analytic: bool = True,
-) -> Primitive:
-    """A row for a function of two numbers, elementwise on arrays that broadcast."""
-    if isinstance(array, np.ufunc):
-        array = portable(array)
-    return _row(name, scalar, array, (rule_a, rule_b), local, symbol, analytic)
-
-
-def array_op(name: str, array: Any, *rules: Rule | None, local: tuple[str, ...], analytic: bool = True) -> Primitive:
-    """A row for an operation that only arrays have; arguments past the rules are constants."""
-    return _row(name, None, array, rules, local, analytic=analytic)
-
-
-class Variadic:
-    """The vjps of an operation with any number of arguments: `rule(i, g, out, *args)`."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-
-    def __getitem__(self, i: int) -> Rule | None:
-        return partial(self.rule, i) if i else None  # argument 0 is the axis or the subscripts
-
-    def __iter__(self) -> Iterator[Rule | None]:
-        i = 0
-        while True:
-            yield self[i]
-            i += 1
-
+from autograd.engine.rows import TABLE as TABLE
+from autograd.engine.rows import array_op, binary, unary, variadic
 
 # ---- what the rules share --------------------------------------------------------------
 
@@ -199,7 +124,7 @@ def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
 def _sigmoid(x: Any) -> Any:
     if x.dtype.kind == "c":
         return 1 / (1 + np.exp(-x))
-    xp = x.__array_namespace__() if hasattr(x, "__array_namespace__") else np
+    xp = namespace([x])
     return xp.exp(-xp.logaddexp(xp.zeros_like(x), -x))  # no overflow, and exact in both tails
 
 
@@ -230,7 +155,7 @@ def _matmul(a: Any, b: Any) -> Any:
 
 def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     if type(x) is not np.ndarray:
-        return x.__array_namespace__().broadcast_to(x, shape) if is_foreign(x) else np.full(shape, x)
+        return namespace([x]).broadcast_to(x, shape) if is_foreign(x) else np.full(shape, x)
     out = np.empty(shape, x.dtype)  # several times faster than np.broadcast_to on small arrays
     out[...] = x
     return out
@@ -238,7 +163,7 @@ def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
 
 def _scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     if is_foreign(g):  # JAX arrays cannot be written to
-        return g.__array_namespace__().zeros(shape, g.dtype).at[index].add(g)
+        return namespace([g]).zeros(shape, g.dtype).at[index].add(g)
     out = np.zeros(shape, g.dtype)
     if _is_basic(index):
         out[index] = g
@@ -264,13 +189,16 @@ def _einsum(subscripts: str, *arrays: Any) -> Any:
 add = binary("add", operator.add, operator.add, lambda g, out, a, b: g, lambda g, out, a, b: g, ("1", "1"), "+")
 sub = binary("sub", operator.sub, operator.sub, lambda g, out, a, b: g, lambda g, out, a, b: -g, ("1", "-1"), "-")
 mul = binary("mul", operator.mul, operator.mul, lambda g, out, a, b: g * b, lambda g, out, a, b: g * a, ("b", "a"), "*")
-div = binary("div", operator.truediv, operator.truediv, lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b, ("1 / b", "-out / b"), "/")
+div = binary("div", operator.truediv, operator.truediv,
+             lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b, ("1 / b", "-out / b"), "/")
 power = binary("pow", math.pow, operator.pow, _pow_a, _pow_b, ("b * a**(b - 1)", "out * log(a)"), "**")
 maximum = binary("maximum", lambda a, b: a if a >= b or a != a else b, np.maximum,
-                 lambda g, out, a, b: g * (0.5 * (a > b) + 0.5 * (a >= b)), lambda g, out, a, b: g * (0.5 * (b > a) + 0.5 * (b >= a)),
+                 lambda g, out, a, b: g * (0.5 * (a > b) + 0.5 * (a >= b)),
+                 lambda g, out, a, b: g * (0.5 * (b > a) + 0.5 * (b >= a)),
                  ("1 if a > b else 0 (1/2 if equal)", "1 if b > a else 0 (1/2 if equal)"), "max", analytic=False)
 minimum = binary("minimum", lambda a, b: a if a <= b or a != a else b, np.minimum,
-                 lambda g, out, a, b: g * (0.5 * (a < b) + 0.5 * (a <= b)), lambda g, out, a, b: g * (0.5 * (b < a) + 0.5 * (b <= a)),
+                 lambda g, out, a, b: g * (0.5 * (a < b) + 0.5 * (a <= b)),
+                 lambda g, out, a, b: g * (0.5 * (b < a) + 0.5 * (b <= a)),
                  ("1 if a < b else 0 (1/2 if equal)", "1 if b < a else 0 (1/2 if equal)"), "min", analytic=False)
 
 identity = unary("identity", float, lambda x: x, lambda g, out, a: g, "1")
@@ -282,31 +210,44 @@ square = unary("square", lambda a: a * a, np.square, lambda g, out, a: 2 * g * a
 sin = unary("sin", math.sin, np.sin, lambda g, out, a: g * cos(a), "cos(a)")
 cos: Primitive = unary("cos", math.cos, np.cos, lambda g, out, a: -g * sin(a), "-sin(a)")
 tanh = unary("tanh", math.tanh, np.tanh, lambda g, out, a: g * (1 - out * out), "1 - out²")
-sigmoid = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid, lambda g, out, a: g * out * (1 - out), "out * (1 - out)")
+sigmoid = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid,
+                lambda g, out, a: g * out * (1 - out), "out * (1 - out)")
 relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 0.0), lambda g, out, a: g * (a > 0),
              "1 if a > 0 else 0", "ReLU", analytic=False)
 log1p = unary("log1p", math.log1p, np.log1p, lambda g, out, a: g / (1 + a), "1 / (1 + a)")
 expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
-sign = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, lambda g, out, a: g * 0.0, "0", analytic=False)
+sign = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign,
+             lambda g, out, a: g * 0.0, "0", analytic=False)
 absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)", analytic=False)
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis), local=("g, at every element summed",))
-mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis), local=("g / count, at every element averaged",))
+mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis),
+                local=("g / count, at every element averaged",))
 amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), local=("g, at the largest element",), analytic=False)
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis),
+                local=("g, at the largest element",), analytic=False)
 amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis), local=("g, at the smallest element",), analytic=False)
+                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis),
+                local=("g, at the smallest element",), analytic=False)
 matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b, local=("g @ bᵀ", "aᵀ @ g"))
-einsum = _row("einsum", None, _einsum, Variadic(_einsum_i), ("", "einsum of g and the other operands"))
-reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape), local=("g, in the old shape",))
+einsum = variadic("einsum", _einsum, _einsum_i, "einsum of g and the other operands")
+reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape),
+                   local=("g, in the old shape",))
 transpose = array_op("transpose", lambda x, axes: x.transpose(axes),
-                     lambda g, out, x, axes: g.transpose(tuple(axes.index(i) for i in range(len(axes)))), local=("g, its axes put back",))
-swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out, x, i, j: g.swapaxes(i, j), local=("g, its axes swapped back",))
-broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x), local=("g, summed over the copies",))
-getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape), local=("g, put back where it was taken",))
-scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index], local=("g, taken from where it was put",))
-concatenate = _row("concatenate", None, _concatenate, Variadic(_concatenate_i), ("", "g, its own part"))
-where: Primitive = array_op("where", _where, None, lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g),
+                     lambda g, out, x, axes: g.transpose(tuple(axes.index(i) for i in range(len(axes)))),
+                     local=("g, its axes put back",))
+swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out, x, i, j: g.swapaxes(i, j),
+                    local=("g, its axes swapped back",))
+broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x),
+                        local=("g, summed over the copies",))
+getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape),
+                   local=("g, put back where it was taken",))
+scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index],
+                                  local=("g, taken from where it was put",))
+concatenate = variadic("concatenate", _concatenate, _concatenate_i, "g, its own part")
+where: Primitive = array_op("where", _where, None,
+                            lambda g, out, c, a, b: where(c, g, 0.0), lambda g, out, c, a, b: where(c, 0.0, g),
                             local=("", "g where the condition holds", "g where it does not"))
-astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype), local=("g, in the old dtype",), analytic=False)
+astype = array_op("astype", lambda x, dtype: x.astype(dtype), lambda g, out, x, dtype: g.astype(x.dtype),
+                  local=("g, in the old dtype",), analytic=False)
 # fmt: on
