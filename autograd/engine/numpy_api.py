@@ -17,14 +17,15 @@ import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.graph import Node
-from autograd.engine.kinds import namespace, raw
+from autograd.engine.kinds import is_foreign, namespace, raw
 from autograd.engine.rows import portable
 
 # ---- ufuncs ----------------------------------------------------------------------------
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: p.add, np.subtract: p.sub, np.multiply: p.mul, np.true_divide: p.div, np.power: p.power, np.float_power: p.power,
-    np.negative: p.neg, np.positive: p.identity, np.exp: p.exp, np.log: p.log, np.sqrt: p.sqrt, np.square: p.square,
+    np.add: p.add, np.subtract: p.sub, np.multiply: p.mul, np.true_divide: p.div,
+    np.power: p.power, np.float_power: p.power, np.negative: p.neg, np.positive: p.identity,
+    np.exp: p.exp, np.log: p.log, np.sqrt: p.sqrt, np.square: p.square,
     np.sin: p.sin, np.cos: p.cos, np.tanh: p.tanh, np.log1p: p.log1p, np.expm1: p.expm1, np.sign: p.sign,
     np.absolute: p.absolute, np.fabs: p.absolute, np.maximum: p.maximum, np.minimum: p.minimum, np.matmul: p.matmul,
     np.reciprocal: lambda x: 1.0 / x,
@@ -61,7 +62,7 @@ def _where(condition: Any, *choices: Any) -> Any:
 
 
 def _arrays(tensors: Any) -> list[Any]:
-    return [t if isinstance(t, Node) or hasattr(t, "__array_namespace__") else np.asarray(t) for t in tensors]
+    return [t if isinstance(t, Node) or is_foreign(t) else np.asarray(t) for t in tensors]
 
 
 def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
@@ -147,7 +148,8 @@ def _einsum(subscripts: Any, *operands: Any) -> Any:
         )
     if any(len(set(t)) != len(t) for t in terms):
         raise TypeError(
-            f"np.einsum of Tensors: a letter repeats within one operand in {subscripts!r}; take the diagonal by indexing first"
+            f"np.einsum of Tensors: a letter repeats within one operand in {subscripts!r}; "
+            "take the diagonal by indexing first"
         )
     return p.einsum(f"{','.join(terms)}->{out}", *operands)
 
@@ -249,7 +251,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     name = f"np.{ufunc.__name__}"
     if options.pop("out", None) is not None:
         raise TypeError(
-            f"{name}: out= and in-place operators write over an array, which a graph cannot record; write y = {name}(...), or a = a + t for a += t"
+            f"{name}: out= and in-place operators write over an array, which a graph cannot record; "
+            f"write y = {name}(...), or a = a + t for a += t"
         )
     if method == "reduce" and ufunc in REDUCTIONS and not options.keys() - {"axis", "keepdims"}:
         return getattr(inputs[0], REDUCTIONS[ufunc])(
@@ -261,7 +264,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
         )
     if options:
         raise TypeError(
-            f"{name}: the option {', '.join(options)} is not supported on Tensors; use np.where for a choice, .astype for a dtype"
+            f"{name}: the option {', '.join(options)} is not supported on Tensors; "
+            "use np.where for a choice, .astype for a dtype"
         )
     if ufunc in QUESTIONS:
         return portable(ufunc)(*map(raw, inputs))

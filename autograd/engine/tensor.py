@@ -14,9 +14,10 @@ import numpy as np
 from autograd.engine import numpy_api
 from autograd.engine import primitives as p
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, note
+from autograd.engine.kinds import filled, is_foreign, is_values, raw, received
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
-from autograd.engine.kinds import filled, raw
-from autograd.engine.value import scalar_of
+from autograd.engine.value import label_of_leaf, scalar_of
+from autograd.engine.words import described
 
 __all__ = ["Tensor"]
 
@@ -54,7 +55,7 @@ def _operand(x: Any) -> Any:
     """What an operator takes besides a Tensor: numbers, arrays, nested lists of numbers."""
     if isinstance(x, (list, tuple)):
         return np.array(x)
-    if isinstance(x, (float, int, np.ndarray, np.generic, Node)) or hasattr(x, "__array_namespace__"):
+    if isinstance(x, (float, int, np.ndarray, np.generic, Node)) or is_foreign(x):
         return x
     return NotImplemented
 
@@ -85,10 +86,13 @@ class Tensor(ArrayNode):
     _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
 
     def __init__(self, data: Any, label: str = "") -> None:
-        self.raw = _array(data, "Tensor")
-        self._grad = self._lent = self._owned = None
+        self._plant(_array(data, "Tensor"), label)
+
+    def _plant(self, data: Any, label: str) -> None:
+        """Become a new leaf over an array that nobody else changes."""
+        self.raw = data
+        self._grad = self._lent = self._owned = self.primitive = None
         self.label = label
-        self.primitive = None
         self.parents = self.saved = ()
         self.id = next_id()
         self.source = where()
@@ -135,24 +139,31 @@ class Tensor(ArrayNode):
     def data(self, data: Any) -> None:
         if self.primitive is not None:
             raise AttributeError(
-                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; "
+                "assign the data of a leaf and compute again, or use .detach()"
             )
         new = _array(data, "Tensor.data")
         if new.shape != self.shape:
             raise ValueError(
-                f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; make a new Tensor to change shape"
+                f"Tensor.data: expected the shape {self.shape} it has, got {new.shape}; "
+                "make a new Tensor to change shape"
             )
         assign(self)
         self.raw = new.astype(self.dtype)  # a leaf keeps its dtype, as it keeps its shape
 
     @property
     def grad(self) -> Any:
-        """d root / d self after `root.backward()`, in this Tensor's shape and dtype; zeros until then."""
+        """d root / d self after `root.backward()`, in this Tensor's shape and dtype.
+
+        Once a gradient is there, the array is yours to change in place, as when clipping. Until
+        then it is zeros that cannot be written to: nothing reached this Tensor, and reading
+        does not change that. To set a gradient, assign it.
+        """
         grad = self._grad
         if grad is None:
             grad = filled(self.raw, 0)
-            if self.primitive is None:
-                self._grad = self._owned = grad
+            if isinstance(grad, np.ndarray):
+                grad.flags.writeable = False
         elif self._owned is not grad and isinstance(grad, (np.ndarray, np.generic)):
             self._grad = self._owned = grad = np.array(grad)  # a rule may have handed one array to two nodes
         return grad
@@ -229,13 +240,12 @@ class Tensor(ArrayNode):
     def detach(self) -> Tensor:
         """A new leaf with the same data and no history."""
         leaf = _new(Tensor)
-        leaf.raw = self.raw.copy() if self._lent is self.raw else self.raw  # shared: nobody can change it in place
-        leaf._grad = leaf._lent = leaf._owned = leaf.primitive = None
-        leaf.parents = leaf.saved = ()
-        leaf.label = self.label
-        leaf.id = next_id()
-        leaf.source = where()
+        leaf._plant(self.raw.copy() if self._lent is self.raw else self.raw, self.label)  # shared unless lent
         return leaf
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What copy and pickle make of a leaf: a leaf of its own, with an id and arrays of its own."""
+        return _again, (type(self), self.raw, received(self), label_of_leaf(self)), getattr(self, "__dict__", None)
 
     # ---- shape and reductions ----
 
@@ -286,14 +296,11 @@ class Tensor(ArrayNode):
 
     def squeeze(self, axis: Any = None) -> Tensor:
         """Without the axes of length one, or without those given."""
-        drop = (
-            {i for i, n in enumerate(self.shape) if n == 1} if axis is None else {i % self.ndim for i in _flat((axis,))}
-        )
-        if any(self.shape[i] != 1 for i in drop) or (
-            axis is not None and not all(-self.ndim <= i < self.ndim for i in _flat((axis,)))
-        ):
-            raise ValueError(f"squeeze: axis {axis} of shape {self.shape} is not of length one")
-        return self.reshape(tuple(n for i, n in enumerate(self.shape) if i not in drop))
+        try:
+            shape = np.broadcast_to(False, self.shape).squeeze(axis).shape  # NumPy knows the rules
+        except ValueError as error:
+            raise type(error)(f"squeeze: axis {axis} of shape {self.shape} is not of length one: {error}") from None
+        return self.reshape(shape)
 
     def ravel(self) -> Tensor:
         """All elements in one axis."""
@@ -306,7 +313,8 @@ class Tensor(ArrayNode):
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
             raise TypeError(
-                f"astype: a Tensor holds floats, not {dtype}; use .data.astype({dtype.name!r}) for an array without a graph"
+                f"astype: a Tensor holds floats, not {dtype}; "
+                f"use .data.astype({dtype.name!r}) for an array without a graph"
             )
         return self._alone(p.astype, dtype)
 
@@ -315,7 +323,8 @@ class Tensor(ArrayNode):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            "an item of a Tensor cannot be assigned, which a graph cannot record; use np.where for a choice per element, or assign to x.data[...] of a leaf"
+            "an item of a Tensor cannot be assigned, which a graph cannot record; "
+            "use np.where for a choice per element, or assign to x.data[...] of a leaf"
         )
 
     def __len__(self) -> int:
@@ -336,7 +345,8 @@ class Tensor(ArrayNode):
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
-            "a Tensor does not turn into an array by itself, because its graph would be lost; use .data, or ag.detach(x)"
+            "a Tensor does not turn into an array by itself, because its graph would be lost; "
+            "use .data, or ag.detach(x)"
         )
 
     def __float__(self) -> float:
@@ -422,17 +432,18 @@ class Tensor(ArrayNode):
                 continue
             if isinstance(a, (np.ndarray, np.generic)):
                 if a.dtype.kind not in "fiub":
-                    hint = "; use Tensors or Values in a graph, not both" if a.dtype == object else ""
+                    hint = "; use Tensors or Values in a graph, not both" if is_values(a) else ""
                     raise TypeError(
                         f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers{hint}"
                     )
                 if isinstance(a, (np.ma.MaskedArray, np.matrix)):
                     raise TypeError(
-                        f"{primitive.name}: argument {i} is a {type(a).__name__}, which means something else than an array; use np.asarray(x)"
+                        f"{primitive.name}: argument {i} is a {type(a).__name__}, "
+                        "which means something else than an array; use np.asarray(x)"
                     )
                 if current().recording:
                     a = np.array(a) if a.ndim else a
-            elif primitive.scalar is not None and not isinstance(a, NUMBER) and not hasattr(a, "__array_namespace__"):
+            elif primitive.scalar is not None and not isinstance(a, NUMBER) and not is_foreign(a):
                 raise TypeError(
                     f"{primitive.name}: argument {i} is {a!r}; expected a Tensor, an array or a real number"
                 )
@@ -446,7 +457,7 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     try:
         data = primitive.array(*saved)
     except (ValueError, IndexError) as error:
-        raise type(error)(f"{primitive.name}{_describe(saved)}: {error}") from None
+        raise type(error)(f"{primitive.name}({', '.join(map(described, saved))}): {error}") from None
     node = _new(Tensor)
     node.raw = data
     node._grad = node._lent = node._owned = node.source = None
@@ -484,8 +495,12 @@ _LOWER = Primitive(
 )
 
 
-def _describe(args: tuple[Any, ...]) -> str:
-    return "(" + ", ".join(f"array of shape {tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in args) + ")"
+def _again(cls: type[Tensor], data: Any, grad: Any, label: str) -> Tensor:
+    """A copied leaf. It does not go through the constructor, which a subclass may have changed."""
+    leaf = _new(cls)
+    leaf._plant(data if is_foreign(data) else np.array(data), label)
+    leaf._grad = grad if grad is None or is_foreign(grad) else np.array(grad)
+    return leaf
 
 
 def _array(data: Any, where: str) -> Any:
@@ -494,21 +509,16 @@ def _array(data: Any, where: str) -> Any:
         raise TypeError(f"{where}: got a masked array, whose mask would be lost; use np.ma.filled(x, 0.0)")
     if isinstance(data, Node):
         raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
-    if not isinstance(data, np.ndarray) and hasattr(data, "__array_namespace__"):
+    if is_foreign(data):
         xp = data.__array_namespace__()
         return data if xp.isdtype(data.dtype, "real floating") else data.astype(float)
     try:
         array = np.array(data)
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{where}: no array of real numbers can be made of {_short(data)}: {error}") from None
+        raise type(error)(f"{where}: no array of real numbers can be made of {described(data)}: {error}") from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{where}: expected real numbers, got {_short(data)} (dtype {array.dtype})")
+        raise TypeError(f"{where}: expected real numbers, got {described(data)} (dtype {array.dtype})")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def _short(x: Any) -> str:
-    text = repr(x)
-    return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:

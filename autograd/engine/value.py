@@ -10,7 +10,9 @@ import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
+from autograd.engine.kinds import is_number, received
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
+from autograd.engine.words import described
 
 __all__ = ["Value", "values"]
 
@@ -164,7 +166,8 @@ class Value(ScalarNode):
     def data(self, data: float) -> None:
         if self.primitive is not None:
             raise AttributeError(
-                f"data of a {self.op} result cannot be assigned: it follows from its inputs; assign the data of a leaf and compute again, or use .detach()"
+                f"data of a {self.op} result cannot be assigned: it follows from its inputs; "
+                "assign the data of a leaf and compute again, or use .detach()"
             )
         self.raw = _number(data, "Value.data")
         assign(self)
@@ -190,6 +193,10 @@ class Value(ScalarNode):
     def detach(self) -> Value:
         """A new leaf with the same number and no history."""
         return Value(self.raw, self.label)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What copy and pickle make of a leaf: a leaf of its own, with an id of its own."""
+        return again, (type(self), self.raw, received(self), label_of_leaf(self)), getattr(self, "__dict__", None)
 
     def item(self) -> float:
         """The number."""
@@ -249,11 +256,29 @@ class Value(ScalarNode):
         def __getattr__(self, name: str) -> Any: ...
 
 
+def label_of_leaf(node: Node) -> str:
+    """The label of a node that is to be copied; TypeError where it is no leaf."""
+    if node.primitive is not None:
+        raise TypeError(
+            f"a {type(node).__name__} made by {node.op} is part of its graph and is neither copied nor pickled; "
+            "use .detach() for a leaf"
+        )
+    return node.label
+
+
+def again(cls: type[Value], data: float, grad: float | None, label: str) -> Value:
+    """A copied leaf. It does not go through the constructor, which a subclass may have changed."""
+    node = _new(cls)
+    Value.__init__(node, data, label)
+    node._grad = grad
+    return node
+
+
 def _number(x: Any, where: str) -> float:
-    if isinstance(x, numbers.Real) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
+    if is_number(x) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
         return float(x)
     hint = " (a Value already: use .detach() for a new leaf)" if isinstance(x, Value) else ""
-    raise TypeError(f"{where}: expected a real number, got {x!r} of type {type(x).__name__}{hint}")
+    raise TypeError(f"{where}: expected a real number, got {described(x)}{hint}")
 
 
 # The functions of one number in the table, as methods.

@@ -16,6 +16,7 @@ import autograd as ag
 from autograd import Tensor, Value
 from autograd.__main__ import main
 from autograd.engine import primitives as p
+from autograd.engine import rows
 from autograd.engine.graph import Primitive
 from autograd.engine.kinds import raw
 from tests.helpers import ARRAYS, NUMERIC, safe
@@ -185,8 +186,8 @@ def test_a_planted_wrong_rule_is_caught(name: str, plant: Any, dtype: Any, monke
 
     assert ag.gradcheck(op, *args), "the right rule passes"
     vjps = row.vjps
-    if isinstance(vjps, p.Variadic):
-        wrong = [p.Variadic(lambda i, *given: plant(vjps[i])(*given))]
+    if isinstance(vjps, rows.Variadic):
+        wrong = [rows.Variadic(lambda i, *given: plant(vjps[i])(*given))]
     else:
         wrong = [
             tuple(plant(rule) if j == i else rule for j, rule in enumerate(vjps))
