@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import math
 import os
+import re
 import sys
 
 import numpy as np
@@ -198,12 +199,16 @@ def draw(args: argparse.Namespace) -> int:
     root.backward()
     shown = {name: getattr(args, name) for name in ("depth", "open", "top", "limit", "around")}
     out = args.out or ("backprop.html" if args.play else "graph.svg")
-    if args.play:
-        made = ag.play(root, **shown)
-        print(f"{made.save(out)}: open it in a browser" + (f"\n{made.note}" if made.note else ""))
-    else:
-        zoom = args.zoom if args.index is None else (args.zoom, args.index)
-        print(ag.draw_dot(root, zoom=zoom, derivatives=args.derivatives, **shown).save(out))
+    try:
+        if args.play:
+            made = ag.play(root, **shown)
+            print(f"{made.save(out)}: open it in a browser" + (f"\n{made.note}" if made.note else ""))
+        else:
+            zoom = args.zoom if args.index is None else (args.zoom, args.index)
+            print(ag.draw_dot(root, zoom=zoom, derivatives=args.derivatives, **shown).save(out))
+    except ValueError as error:  # who calls draw_dot has not typed it: its arguments are options here
+        said = re.sub(r"^(?:draw_dot|play): ", "", str(error))
+        raise ValueError(re.sub(r"\b(depth|open|top|limit|around|zoom)(?==|: | says)", r"--\1", said)) from None
     return 0
 
 

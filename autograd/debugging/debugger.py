@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from autograd.checking.localize import check_vjp
 from autograd.debugging.expressions import View, evaluate
-from autograd.drawing.dot import LIMIT, picture
-from autograd.drawing.player import player
+from autograd.drawing.dot import picture
+from autograd.drawing.player import WHOLE, player
 from autograd.drawing.rendering import PICTURES
+from autograd.drawing.selection import LIMIT, Selection
 from autograd.drawing.view import view
 from autograd.engine.graph import Node
 from autograd.engine.words import summary
@@ -771,8 +772,9 @@ class Debugger(cmd.Cmd):
                 f"{name!r} is neither a node{self._nearest(name, names.by_name)} nor a file like graph.svg"
             )
         around = names.by_name[name] if name else None if len(s.nodes) <= LIMIT else self._here_or_root()
-        seen = view(s, names, LIMIT, around=around, up=3, down=3)
-        drawing = picture(seen, Show(s, names=names), s.grad, lit=self._here())
+        show = Show(s, names=names)
+        seen = view(show, Selection(around=around, up=3, down=3))
+        drawing = picture(seen, show, s.grad, lit=self._here())
         if not path:
             self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")
             path = os.path.join(self.folder, f"step{s.done}.svg")
@@ -786,11 +788,11 @@ class Debugger(cmd.Cmd):
         if not text:
             raise ValueError("save where? as in save backprop.html")
         s = self.stepper
-        options: dict[str, Any] = {} if len(s.nodes) <= PLAYED else {"around": self._here_or_root(), "up": 3, "down": 3}
+        chosen = None if len(s.nodes) <= PLAYED else Selection(WHOLE, around=self._here_or_root(), up=3, down=3)
         here = s.position
         try:
             self._travel(len(s.nodes))  # with a bar where that is far, as it is back
-            made = player(Show(s, names=self.show.names), **options)
+            made = player(Show(s, names=self.show.names), chosen)
         finally:
             self._travel(here[0])
             s.move_to(here)

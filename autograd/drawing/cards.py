@@ -1,26 +1,30 @@
 """What a notebook shows of a Value or a Tensor: a small picture, made without Graphviz in no time.
 
-A Value stands beside what it was made from; a Tensor is a card with a heatmap. `drawing` draws
+A Value stands beside what it was made from; a Tensor is a card with a heatmap. `dot` draws
 whole graphs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from autograd.drawing.labels import printable
+from autograd.drawing.palette import LIGHT, mixed
+from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
-from autograd.engine.kinds import raw
-from autograd.engine.words import number
-from autograd.engine.words import shape as shape_text
+from autograd.engine.kinds import received
+from autograd.engine.words import number, short
 
-__all__ = ["card"]
+__all__ = ["card", "mimebundle", "svg"]
 
 ROWS, COLUMNS = 16, 32  # cells of a heatmap at most
 MOST = 1_000_000  # elements that the numbers on a card are taken from at most
 CELL = 9  # pixels of a cell at least; few cells are larger
+NAME, TITLE = 18, 60  # characters of a name in a box, and of a title
 STYLE = 'xmlns="http://www.w3.org/2000/svg" font-family="Helvetica, Arial, sans-serif" font-size="12"'
 
 
@@ -28,8 +32,28 @@ def card(node: Node) -> str:
     """An SVG of a few kilobytes; "" where the numbers are not there yet, as under a JAX trace."""
     if isinstance(node, ScalarNode):
         return _value(node)
-    data, grad = _there(raw(node)), _there(raw(node._grad))
+    data, grad = _there(node.raw), _there(received(node))
     return "" if data is None else _tensor(node, data, grad)
+
+
+def svg(node: Node) -> str | None:
+    """For Jupyter: the card, None where there is none."""
+    return card(node) or None
+
+
+def mimebundle(
+    node: Node, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+) -> dict[str, str]:
+    """For Jupyter: the card, and text for where pictures are not shown.
+
+    include, exclude: MIME types that are wanted, or not.
+    """
+    bundle = {"text/plain": repr(node), "image/svg+xml": card(node)}
+    return {
+        kind: x
+        for kind, x in bundle.items()
+        if x and (include is None or kind in include) and kind not in (exclude or ())
+    }
 
 
 def _there(x: Any) -> np.ndarray | None:
@@ -44,43 +68,37 @@ def _there(x: Any) -> np.ndarray | None:
 
 def _value(node: ScalarNode) -> str:
     """The node as a box, and an arrow from each argument to it."""
-    inputs = [
-        (_name(p), s, True) if p is not None else ("", s, False) for p, s in zip(node.parents, node.saved, strict=True)
-    ]
+    inputs = [(_name(p) if p is not None else "", s, p is not None) for p, s in zip(node.parents, node.saved)]
     height = max(1, len(inputs)) * 40 + 16
     middle = height / 2
     parts = []
     for i, (name, data, solid) in enumerate(inputs):
-        y = height / 2 + (i - (len(inputs) - 1) / 2) * 40
-        parts.append(
-            _box(
-                4,
-                y,
-                [name, number(data)] if name else [number(data)],
-                "#e6f4ea" if solid else "none",
-                "#b6bec8" if solid else "none",
-            )
-        )
-        parts.append(f'<path d="M118,{y:g} L166,{middle:g}" stroke="#8c959f" fill="none"/>')
+        y = middle + (i - (len(inputs) - 1) / 2) * 40
+        lines = [*filter(None, [name]), number(data)]
+        parts.append(_box(4, y, lines, LIGHT["leaf"] if solid else "none", LIGHT["heat0"] if solid else "none"))
+        parts.append(f'<path d="M118,{y:g} L166,{middle:g}" stroke="{LIGHT["edge"]}" fill="none"/>')
     if inputs:
-        parts.append(f'<text x="186" y="{middle + 4:g}" text-anchor="middle">{escape(_short(node._op))}</text>')
-        parts.append(f'<circle cx="186" cy="{middle:g}" r="20" fill="none" stroke="#8c959f"/>')
-        parts.append(f'<path d="M206,{middle:g} H236" stroke="#8c959f"/>')
+        op = escape(short(node._op, NAME))
+        parts.append(f'<text x="186" y="{middle + 4:g}" text-anchor="middle">{op}</text>')
+        parts.append(f'<circle cx="186" cy="{middle:g}" r="20" fill="none" stroke="{LIGHT["edge"]}"/>')
+        parts.append(f'<path d="M206,{middle:g} H236" stroke="{LIGHT["edge"]}"/>')
     left = 236 if inputs else 4
-    grad = raw(node._grad)
+    grad = received(node)
     lines = [_name(node), f"data {number(node.raw)}", f"grad {'-' if grad is None else number(grad)}"]
-    parts.append(_box(left, middle, [line for line in lines if line], "#fff4d6", "#8c959f"))
+    parts.append(_box(left, middle, [line for line in lines if line], LIGHT["root"], LIGHT["edge"]))
     return _svg(left + 120, max(height, 66), parts, f"Value {_name(node)}: {', '.join(lines[1:])}")
 
 
 def _box(x: float, y: float, lines: list[str], fill: str, stroke: str) -> str:
     """A rounded box 114 wide, its middle at height y."""
     tall = 15 * len(lines) + 6
+    top = y - tall / 2
     text = "".join(
-        f'<text x="{x + 57:g}" y="{y - tall / 2 + 15 * (k + 1):g}" text-anchor="middle">{escape(_short(line))}</text>'
+        f'<text x="{x + 57:g}" y="{top + 15 * (k + 1):g}" text-anchor="middle">{escape(short(line, NAME))}</text>'
         for k, line in enumerate(lines)
     )
-    return f'<rect x="{x:g}" y="{y - tall / 2:g}" width="114" height="{tall}" rx="6" fill="{fill}" stroke="{stroke}"/>{text}'
+    box = f'<rect x="{x:g}" y="{top:g}" width="114" height="{tall}" rx="6" fill="{fill}" stroke="{stroke}"/>'
+    return box + text
 
 
 # ---- Tensor ------------------------------------------------------------------------------
@@ -88,10 +106,9 @@ def _box(x: float, y: float, lines: list[str], fill: str, stroke: str) -> str:
 
 def _tensor(node: Node, data: np.ndarray, grad: np.ndarray | None) -> str:
     """Name, shape and numbers, and heatmaps of data and gradient side by side."""
-    title = (
-        f"{_name(node) or 'Tensor'}{' = ' + node._op if node.primitive else ''}  {shape_text(data.shape)} {data.dtype}"
-    )
-    parts = [f'<text x="6" y="16" font-weight="bold">{escape(_short(title, 60))}</text>']
+    made = f" = {node._op}" if node.primitive else ""
+    title = f"{_name(node) or 'Tensor'}{made}  {words.shape(data.shape)} {data.dtype}"
+    parts = [f'<text x="6" y="16" font-weight="bold">{escape(short(title, TITLE))}</text>']
     x, bottom = 6.0, 0.0
     for what, array in (("data", data), ("grad", grad)):
         if array is None:
@@ -104,9 +121,8 @@ def _tensor(node: Node, data: np.ndarray, grad: np.ndarray | None) -> str:
         x += max(width + 16, 250.0)
         bottom = max(bottom, height)
     if bottom:
-        parts.append(
-            f'<text x="6" y="{42 + bottom + 14:g}" font-size="10" fill="#59636e">orange above 0, blue below, red nan and inf</text>'
-        )
+        key = "orange above 0, blue below, red nan and inf"
+        parts.append(f'<text x="6" y="{42 + bottom + 14:g}" font-size="10" fill="{LIGHT["quiet"]}">{key}</text>')
     return _svg(max(x, 400.0), 42 + bottom + 20, parts, title)
 
 
@@ -118,15 +134,12 @@ def _sampled(x: np.ndarray) -> tuple[np.ndarray, str]:
 
 def _numbers(x: np.ndarray) -> str:
     fine = x[np.isfinite(x)]
-    if x.size == 1 and fine.size:
-        return number(fine[0])
-    text = f"{number(fine.min())} … {number(fine.max())}, mean {number(fine.mean(dtype=float))}" if fine.size else ""
-    odd = [f"{n:,} {name}" for n, name in ((np.isnan(x).sum(), "nan"), (np.isinf(x).sum(), "inf")) if n]
-    return ", ".join(filter(None, [text, *odd])) or "empty"
+    mean = [f"mean {number(fine.mean(dtype=float))}"] if x.size > 1 and fine.size else []
+    return ", ".join([words.extent(fine), *mean, *words.odd(x)]) if fine.size else words.extent(x) or "empty"
 
 
 def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]:
-    """Blue below zero, orange above, red for nan and inf; rows and columns are left out evenly where there are too many."""
+    """Blue below zero, orange above, red for nan and inf; of too many rows or columns, every k-th."""
     if not x.size:
         return "", 0.0, 0.0
     table = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)  # (rows, columns)
@@ -136,58 +149,22 @@ def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]
     strength = size / (size.max() or 1.0)
     cells = []
     for (i, j), s in np.ndenumerate(strength):
-        colour = (
-            "#d1242f"
-            if not np.isfinite(table[i, j])
-            else _mixed((227, 106, 34) if table[i, j] > 0 else (32, 99, 196), float(s))
-        )
+        x = table[i, j]
+        colour = mixed(LIGHT["above" if x > 0 else "below"], float(s)) if np.isfinite(x) else LIGHT["alarm"]
         cells.append(
             f'<rect x="{left + j * cell:g}" y="{top + i * cell:g}" width="{cell}" height="{cell}" fill="{colour}"/>'
         )
     return "".join(cells), table.shape[1] * cell, table.shape[0] * cell
 
 
-def _mixed(colour: tuple[int, int, int], strength: float) -> str:
-    """A colour over near white."""
-    return "#" + "".join(f"{round(246 + (c - 246) * strength):02x}" for c in colour)
-
-
 # ---- both --------------------------------------------------------------------------------
 
 
 def _svg(width: float, height: float, parts: list[str], title: str) -> str:
-    return (
-        f'<svg {STYLE} width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(_clean(title))}">'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>'
-    )
+    size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
+    paper = f'<rect width="100%" height="100%" fill="{LIGHT["paper"]}"/>'
+    return f'<svg {STYLE} {size} role="img" aria-label="{escape(printable(title))}">{paper}{"".join(parts)}</svg>'
 
 
 def _name(node: Node) -> str:
-    return _clean(node.label)
-
-
-def _clean(text: str) -> str:
-    """Without characters that XML cannot hold."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _short(text: str, most: int = 18) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _picture(node: Node) -> str | None:
-    return card(node) or None
-
-
-def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
-    """For Jupyter: the picture, and the text for where there are none. include, exclude: MIME types that are wanted, or not."""
-    bundle = {"text/plain": repr(node), "image/svg+xml": card(node)}
-    return {
-        kind: x
-        for kind, x in bundle.items()
-        if x and (include is None or kind in include) and kind not in (exclude or ())
-    }
-
-
-Node._repr_svg_ = Node._repr_html_ = _picture
-Node._repr_mimebundle_ = _mimebundle
+    return printable(node.label)

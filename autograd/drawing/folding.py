@@ -2,7 +2,7 @@
 
 Scopes form a tree. Calls of one function that did the same operations, by the same lines, are
 one group ("block x 4"); a group is open, and shows what is in it, or folded to a box. Looks at
-nothing but scopes, lines and shapes; what a box says and how it looks is left to `drawing`.
+nothing but scopes, lines and shapes; what becomes of the boxes is `view`'s business.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
+from autograd.drawing.misuse import Misuse
+from autograd.engine import words
 from autograd.engine.graph import Node
 
 __all__ = ["Fold", "Group", "fits", "fold", "no_scope"]
@@ -116,7 +117,7 @@ def fold(nodes: dict[int, Node], most: int, depth: int | None = None, opened: tu
 
     depth: instead, open every scope down to this level, and fold what is deeper.
     opened: patterns of scopes to open in any case, as "attention", "block#2" or "block/mlp".
-    Raises ValueError for a pattern that fits no scope.
+    Raises Misuse for a pattern that fits no scope.
     """
     top = _tree(nodes)
     for pattern in opened:
@@ -254,7 +255,10 @@ def _open(top: Scope, pattern: str) -> None:
 
 
 def fits(path: tuple[str, ...], pattern: str) -> bool:
-    """Whether a pattern, as "attention", "block#1/mlp" or "att*", fits the end of a scope; #0 is the first call, without # all are meant."""
+    """Whether a pattern, as "attention", "block#1/mlp" or "att*", fits the end of a scope.
+
+    #0 is the first call; without # all are meant.
+    """
     wanted = pattern.split("/")
     tail = path[-len(wanted) :]
     return len(tail) == len(wanted) and all(map(_fits, tail, wanted))
@@ -265,11 +269,9 @@ def _fits(name: str, part: str) -> bool:
     return fnmatchcase(f"{base}#{call or 0}", part) if "#" in part else fnmatchcase(base, part)
 
 
-def no_scope(argument: str, pattern: str, paths: Iterable[str]) -> ValueError:
+def no_scope(argument: str, pattern: str, paths: Iterable[str]) -> Misuse:
     """The error for a pattern that fits nothing, with what there is."""
     names = sorted({part.partition("#")[0] for path in paths for part in path.split("/")} - {""})
-    near = get_close_matches(pattern, names, 1)
     known = ", ".join(names[:20]) or "none were recorded; build the graph inside `with ag.record_source():`"
-    return ValueError(
-        f"draw_dot: {argument}={pattern!r} fits no scope{f'; did you mean {near[0]}?' if near else ''}; scopes: {known}"
-    )
+    near = words.nearest(pattern, names)
+    return Misuse(f"{{{argument}}}={{0!r}} fits no scope{{1}}; scopes: {{2}}", pattern, near, known)

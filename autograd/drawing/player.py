@@ -1,8 +1,7 @@
 """Backprop as a page that plays: one HTML file with the drawing, every step of it, and no network.
 
 The steps are a list in the page, readable without JavaScript; `page/player.js` plays that list
-over the drawing. What a step is comes from `stepper`, how it reads from `show`, and the
-picture from `drawing`.
+over the drawing. What a step is and how it reads is `stepping`'s; the picture is `dot`'s.
 """
 
 from __future__ import annotations
@@ -15,29 +14,36 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from autograd.drawing.dot import heat_of, nodes_of, numbers, picture, size
+from autograd.drawing.dot import picture
+from autograd.drawing.heat import Heat, heat_of, size
+from autograd.drawing.labels import numbers
+from autograd.drawing.misuse import Misuse, asked_by
+from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
+from autograd.drawing.selection import Named, Selection, selection
 from autograd.drawing.view import View, view
 from autograd.engine.graph import Node
 from autograd.engine.words import many, summary
 from autograd.stepping.stepper import Contribution, Position, Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["Player", "play", "player"]
+__all__ = ["WHOLE", "Player", "play", "player"]
 
-LIMIT = 400  # nodes that are drawn whole
+WHOLE = 400  # nodes that a page shows one by one
 MOST = 5000  # steps of one page
 LONG = 50_000  # nodes from which the recording shows its progress
 
 PAGE = Path(__file__).parent / "page"
+COLOURS = {"LIGHT": properties(LIGHT), "DARK": properties(DARK), "HEAT": heat_rules(), "INK": LIGHT["ink"]}
 
 
 @dataclass(frozen=True, repr=False)
 class Player:
-    """A recorded backprop. `.save(path)` writes it as a page, `.html` is that page, `.fragment` its part to put into another.
+    """A recorded backprop: `.save(path)` writes it as a page, `.html` is that page.
 
-    count: how many steps it has. note: what it leaves out.
+    fragment: the part of the page to put into another. count: how many steps it has. note: what it leaves out.
     """
 
     title: str
@@ -50,7 +56,8 @@ class Player:
         """The whole page."""
         title = escape(self.title)
         return (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
             f"<title>{title}</title>\n</head>\n<body>\n<main>\n{self.fragment}\n</main>\n</body>\n</html>\n"
         )
@@ -58,8 +65,9 @@ class Player:
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the page; gives its path."""
         if Path(path).suffix.lower() not in (".html", ".htm"):
+            name = os.fspath(path)
             raise ValueError(
-                f"play: {os.fspath(path)!r} is no name of a page: it is HTML, as in backprop.html; draw_dot writes pictures"
+                f"play: {name!r} is no name of a page: it is HTML, as in backprop.html; draw_dot writes pictures"
             )
         Path(path).write_text(self.html, encoding="utf-8", errors="replace")
         return os.fspath(path)
@@ -69,23 +77,24 @@ class Player:
 
     def _repr_html_(self) -> str:
         """For Jupyter: the page in a frame, so that its script and its keys are its own."""
-        return f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" style="width: 100%; height: 46rem; border: 0"></iframe>'
+        page, title = escape(self.html), escape(self.title)
+        return f'<iframe srcdoc="{page}" title="{title}" style="width: 100%; height: 46rem; border: 0"></iframe>'
 
 
 def play(
-    root: Any,
+    root: Node,
     path: str | os.PathLike[str] | None = None,
-    gradient: Any = None,
+    gradient: ArrayLike | None = None,
     *,
     rankdir: str = "LR",
     depth: int | None = None,
     open: str | tuple[str, ...] = (),
-    around: Any = None,
+    around: Named | None = None,
     up: int = 2,
     down: int = 2,
-    between: tuple[Any, Any] | None = None,
+    between: tuple[Named, Named] | None = None,
     top: int | None = None,
-    limit: int = LIMIT,
+    limit: int = WHOLE,
 ) -> Player:
     """Record the backward pass from `root` and write it as a page that plays it; gives a `Player`.
 
@@ -93,33 +102,36 @@ def play(
     gradient: as for `Stepper`. The nodes' own `.grad` is left alone.
     rankdir, depth, open, around, up, down, top, limit: what to show, as for `draw_dot`, and between
     as its `path`; only steps that reach a node shown are played.
-    Raises ValueError for more than 5,000 steps and for a path that is not HTML, and what `Stepper` and `draw_dot` raise.
+    Raises ValueError for more than 5,000 steps and for a path that is not HTML, and as `Stepper` and `draw_dot` do.
     """
     if path is not None and not isinstance(path, (str, os.PathLike)):
         raise TypeError(
-            f"play: path is the file to write, as in play(root, 'backprop.html'), got {type(path).__name__}; between=(a, b) shows paths"
+            f"play: path is the file to write, as in play(root, 'backprop.html'), got {type(path).__name__}; "
+            "between=(a, b) shows paths"
         )
-    show = Show(Stepper(root, gradient))
-    chosen = {
-        "depth": depth,
-        "open": open,
-        "around": around,
-        "up": up,
-        "down": down,
-        "path": between,
-        "top": top,
-        "limit": limit,
-    }
-    made = player(show, rankdir=rankdir, **chosen)
+    with asked_by("play", path="between"):
+        show = Show(Stepper(root, gradient))
+        chosen = selection(
+            show.names,
+            limit=limit,
+            depth=depth,
+            open=open,
+            around=around,
+            up=up,
+            down=down,
+            path=between,
+            top=top,
+        )
+        made = player(show, chosen, rankdir)
     if path is not None:
         made.save(path)
     return made
 
 
-def player(show: Show, rankdir: str = "LR", **chosen: Any) -> Player:
+def player(show: Show, chosen: Selection | None = None, rankdir: str = "LR") -> Player:
     """The backward pass of the stepper that is shown, its what-if edits included; it comes back to its position."""
-    seen = view(show.stepper, show.names, **nodes_of(show, "play", {"limit": LIMIT} | chosen))
     stepper = show.stepper
+    seen = view(show, chosen or Selection(limit=WHOLE))
     here = stepper.position
     try:
         stepper.end()
@@ -132,10 +144,11 @@ def player(show: Show, rankdir: str = "LR", **chosen: Any) -> Player:
     name = show.names[stepper.root]
     title = f"Backprop of {name}"
     seed = numbers("grad ", [stepper.seed])
-    start = f"Nothing is done yet. dL/d{name} = {summary(stepper.seed)}: the gradient of the root, from where it flows back."
+    seeded = f"dL/d{name} = {summary(stepper.seed)}"
+    start = f"Nothing is done yet. {seeded}: the gradient of the root, from where it flows back."
     fill = {
-        "CSS": (PAGE / "player.css").read_text(encoding="utf-8"),
-        "JS": (PAGE / "player.js").read_text(encoding="utf-8"),
+        "CSS": _filled("player.css", COLOURS),
+        "JS": _filled("player.js", {}),
         "TITLE": escape(title),
         "ROOT": f'data-root="{seen.box.get(stepper.root.id, "")}" data-grad="{escape(seed)}" '
         f'data-heat="{page.heat.level(size([stepper.seed]))}" data-start="{escape(start)}"',
@@ -146,14 +159,19 @@ def player(show: Show, rankdir: str = "LR", **chosen: Any) -> Player:
         "STEPS": steps,
         "COUNT": many(page.count, "step"),
     }
-    text = (PAGE / "player.html").read_text(encoding="utf-8")
-    return Player(title, re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text), page.count, seen.note)
+    return Player(title, _filled("player.html", fill), page.count, seen.note)
+
+
+def _filled(file: str, fill: dict[str, str]) -> str:
+    """A part of the page, with what stands for each {{NAME}} in it."""
+    text = (PAGE / file).read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text)
 
 
 class _Page:
     """Writes the steps as items of a list, with what the script needs to know of each."""
 
-    def __init__(self, show: Show, seen: View, heat: Any) -> None:
+    def __init__(self, show: Show, seen: View, heat: Heat) -> None:
         self.show, self.seen, self.heat = show, seen, heat
         self.count = 0
         self.widths: dict[int, int] = {}  # per box, its longest gradient as text
@@ -204,20 +222,18 @@ class _Page:
     def _item(self, node: Node, value: Any, lines: Any, **data: Any) -> str:
         self.count += 1
         if self.count > MOST:
-            raise ValueError(
-                f"play: the backward pass has more than {MOST:,} steps, too many for one page; show a part of it with around=, between= or top=, "
-                "or build the graph of Tensors or of a smaller model"
+            raise Misuse(
+                "the backward pass has more than {0:,} steps, too many for one page; show a part of it with "
+                "{around}=, {path}= or {top}=, or build the graph of Tensors or of a smaller model",
+                MOST,
             )
         box = self.seen.box[node.id]
         text, level = self._receive(node, value)
         self.widths[box] = max(self.widths.get(box, 0), len(text))
         data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
         attributes = " ".join(f'data-{key}="{escape(str(x))}"' for key, x in data.items())
-        return (
-            f"<li {attributes}>"
-            + "".join(f'<span class="{kind}">{escape(line)}</span>' for kind, line in lines)
-            + "</li>"
-        )
+        spans = "".join(f'<span class="{kind}">{escape(line)}</span>' for kind, line in lines)
+        return f"<li {attributes}>{spans}</li>"
 
     def _receive(self, node: Node, value: Any) -> tuple[str, int]:
         """What the box of a node shows once it has received: its gradient, or those of all its nodes."""

@@ -1,6 +1,6 @@
 """DOT to SVG: by the system's Graphviz where there is one, or else by Graphviz in WebAssembly.
 
-Knows nothing of graphs of nodes: what is drawn is `drawing`'s business.
+Knows nothing of graphs of nodes: what is drawn is `dot`'s business.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
             done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise RenderError(
-                f"the layout took more than {seconds:g} s; draw less at a time, with around=, path= or top=, or fold it with a smaller limit="
+                f"the layout took more than {seconds:g} s; draw less at a time, with around=, path= or top=, "
+                "or fold it with a smaller limit="
             ) from None
         except OSError as error:
             said = str(error)

@@ -1,22 +1,27 @@
 """What a drawing shows of a graph: its boxes, the edges between them, and what it leaves out.
 
-Selects nodes (around one, along paths, the largest), has `folding` fold what is too much, and
-gives places to leaves and constants. How boxes look is left to `drawing`.
+Has `folding` fold what is too much, and gives places to leaves and constants. Which nodes are to be
+shown is `selection`'s; what a box says and how it looks, `labels`' and `dot`'s.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from autograd.drawing.folding import Group, fold
+from autograd.drawing.folding import Fold, Group, fold
+from autograd.drawing.misuse import Misuse
+from autograd.drawing.selection import Selection, selected
 from autograd.engine.graph import Node
+from autograd.engine.kinds import is_float
 from autograd.engine.words import many
-from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
+from autograd.stepping.text import Show
 
 __all__ = ["Box", "Edge", "View", "view"]
 
@@ -47,7 +52,10 @@ class Box:
 
 @dataclass(slots=True)
 class Edge:
-    """From an input to its operation. node, argument: of the operation, where it is one edge. again: from one call of merged ones to the next."""
+    """From an input to its operation.
+
+    node, argument: of the operation, where it is one edge. again: from one call of merged ones to the next.
+    """
 
     tail: int
     head: int
@@ -59,7 +67,10 @@ class Edge:
 
 @dataclass(slots=True)
 class View:
-    """All that is shown. box: per id of a node, its box. edge: per id and argument, its edge. clusters: their titles."""
+    """All that is shown.
+
+    box: per id of a node, its box. edge: per id and argument, its edge. clusters: their titles.
+    """
 
     boxes: list[Box] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
@@ -76,57 +87,41 @@ class View:
         return len(self.boxes) - 1
 
 
-def view(
-    stepper: Stepper,
-    names: Names,
-    limit: int,
-    *,
-    depth: int | None = None,
-    opened: tuple[str, ...] = (),
-    around: Node | None = None,
-    up: int = 2,
-    down: int = 2,
-    path: tuple[Node, Node] | None = None,
-    top: int | None = None,
-    only: set[int] | None = None,
-) -> View:
-    """The view of a graph; see `draw_dot` for the arguments. only: ids of the nodes that there are to show; all by default."""
-    nodes = stepper.nodes or [stepper.root]
-    total = len({n.id for k in nodes for n in (k, *k.inputs)} if only is None else only)
-    said = []
-    if around is not None:
-        only = _around(stepper, around, up, down)
-        said.append(f"around {names[around]}, {up} up and {down} down")
-    if path is not None:
-        along = _along(stepper, *path)
-        only = along if only is None else only & along
-        said.append(f"on the paths between {names[path[0]]} and {names[path[1]]}")
-    if top is not None:
-        largest = _largest(stepper, top)
-        only = largest if only is None else only & largest
-        said.append(f"the {len(largest)} that receive the largest gradient contributions")
-    places = {k: n for k, n in enumerate(stepper.nodes) if only is None or n.id in only}
-    leaves = {n.id: n for k in nodes for n in (k, *k.inputs) if n.primitive is None and (only is None or n.id in only)}
-    if depth is None and not opened and len(places) + len(leaves) <= limit:
+def view(show: Show, chosen: Selection) -> View:
+    """The view of a graph. Raises Misuse where a scope or a path does not exist, or more would be drawn than can be."""
+    stepper = show.stepper
+    ids, said = selected(stepper, show.names, chosen)
+    nodes = {n.id: n for k in stepper.nodes or [stepper.root] for n in (k, *k.inputs)}
+    total = len(nodes) if chosen.only is None else len(chosen.only)
+    places = {k: n for k, n in enumerate(stepper.nodes) if ids is None or n.id in ids}
+    leaves = {i: n for i, n in nodes.items() if n.primitive is None and (ids is None or i in ids)}
+    if chosen.depth is None and not chosen.open and len(places) + len(leaves) <= chosen.limit:
         result = _whole(places, leaves)
         if said:
-            _more(result, stepper)
+            _more(result, stepper, chosen.only)
     else:
-        result = _folded(places, leaves, limit, depth, opened)
+        result = _folded(places, leaves, chosen)
         said += _folding(result, any(node.scope for node in places.values()))
     if len(result.boxes) > TOO_MANY:
-        raise ValueError(
-            f"draw_dot: this would draw {len(result.boxes):,} boxes, more than {TOO_MANY:,}; fold more of it with another depth=, open= or limit="
+        raise Misuse(
+            "this would draw {0:,} boxes, more than {1:,}; fold more of it with another {depth}=, {open}= or {limit}=",
+            len(result.boxes),
+            TOO_MANY,
         )
+    result.note = _note(result, said, total, len(places), len(leaves)) if said else ""
+    return result
+
+
+def _note(result: View, said: list[str], total: int, operations: int, leaves: int) -> str:
+    """How much of the graph is shown, and by what choice."""
     boxes = [box for box in result.boxes if box.kind not in ("constant", "more")]
     shown = sum(len(box.nodes) for box in boxes if box.kind != "fold")
-    if said and shown == len(boxes):
-        result.note = f"{shown:,} of {total:,} nodes: {'; '.join(said)}"
-    elif said:
-        left = total - len(places) - len(leaves)
-        said += [f"{left:,} nodes are left out"] * (left > 0)
-        result.note = f"{many(len(places), 'operation')} and {many(len(leaves), 'lea', 'f', 'ves')} in {many(len(boxes), 'box', '', 'es')}: {'; '.join(said)}"
-    return result
+    if shown == len(boxes):
+        return f"{shown:,} of {total:,} nodes: {'; '.join(said)}"
+    left = total - operations - leaves
+    said = [*said, *[f"{left:,} nodes are left out"] * (left > 0)]
+    counts = f"{many(operations, 'operation')} and {many(leaves, 'lea', 'f', 'ves')}"
+    return f"{counts} in {many(len(boxes), 'box', '', 'es')}: {'; '.join(said)}"
 
 
 def _folding(result: View, scopes: bool) -> list[str]:
@@ -169,16 +164,12 @@ def _whole(places: dict[int, Node], leaves: dict[int, Node]) -> View:
                 if parent.id in result.box:
                     result.edge[node.id, i] = len(result.edges)
                     result.edges.append(Edge(result.box[parent.id], here, node, i))
-            elif _is_number(node.saved[i]) and node.op != "pow":  # whose exponent stands in its sign
+            elif (
+                is_float(node.saved[i]) and np.size(node.saved[i]) and node.op != "pow"
+            ):  # whose exponent stands in its sign
                 constant = result.add(Box("constant", [], cluster, value=node.saved[i]))
                 result.edges.append(Edge(constant, here))
     return result
-
-
-def _is_number(x: Any) -> bool:
-    return (isinstance(x, (float, np.floating)) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")) and np.size(
-        x
-    ) > 0
 
 
 def _common(a: Cluster, b: Cluster) -> Cluster:
@@ -186,12 +177,16 @@ def _common(a: Cluster, b: Cluster) -> Cluster:
     return a[:n]
 
 
-def _more(result: View, stepper: Stepper) -> None:
-    """A quiet box beside each node whose inputs or consumers are left out."""
+def _more(result: View, stepper: Stepper, only: frozenset[int] | None) -> None:
+    """A quiet box beside each node whose inputs or consumers are left out, of those that there are to show."""
+
+    def left_out(node: Node | None) -> bool:
+        return node is not None and node.id not in result.box and (only is None or node.id in only)
+
     for here, box in list(enumerate(result.boxes)):
         for node in box.nodes:
-            below = sum(p is not None and p.id not in result.box for p in node.parents)
-            above = sum(n.id not in result.box for n, _ in stepper.consumers(node))
+            below = sum(map(left_out, node.parents))
+            above = sum(left_out(n) for n, _ in stepper.consumers(node))
             if below:
                 result.edges.append(Edge(result.add(Box("more", [], box.cluster, below)), here))
             if above:
@@ -201,11 +196,9 @@ def _more(result: View, stepper: Stepper) -> None:
 # ---- folded ------------------------------------------------------------------------------
 
 
-def _folded(
-    places: dict[int, Node], leaves: dict[int, Node], limit: int, depth: int | None, opened: tuple[str, ...]
-) -> View:
+def _folded(places: dict[int, Node], leaves: dict[int, Node], chosen: Selection) -> View:
     result = View()
-    found = fold(places, min(limit, FOLDED), depth, opened)
+    found = fold(places, min(chosen.limit, FOLDED), chosen.depth, chosen.open)
     for group in found.open:
         result.clusters[group.path] = group.title
     for operations, around, folded in found.boxes:
@@ -216,7 +209,14 @@ def _folded(
             result.add(
                 Box("fold", nodes, around.path, len(folded.instances), folded.title, (len(nodes), 0), _pattern(folded))
             )
-    _place_leaves(result, places, leaves, min(limit, LEAVES) if depth is None and not opened else limit)
+    fits = chosen.depth is None and not chosen.open
+    _place_leaves(result, places, leaves, min(chosen.limit, LEAVES) if fits else chosen.limit)
+    _folded_edges(result, places, found)
+    return result
+
+
+def _folded_edges(result: View, places: dict[int, Node], found: Fold) -> None:
+    """One edge for all that lead from a box to another, those to the next call of what is merged apart."""
     numbers: dict[tuple[int, int, bool], int] = {}
     place = {node.id: k for k, node in places.items()}
     for k, node in places.items():
@@ -234,7 +234,6 @@ def _folded(
             if edge.count > 1:
                 edge.node = None
             result.edge[node.id, i] = number
-    return result
 
 
 def _other_call(a: dict[int, int], b: dict[int, int]) -> bool:
@@ -249,14 +248,14 @@ def _pattern(group: Group) -> str:
 
 def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node], most: int) -> None:
     """Boxes for leaves: one each, or as coarse as it takes; what only one fold uses is hidden in it."""
-    users: dict[int, set[tuple[int, int]]] = {i: set() for i in leaves}
+    users: dict[int, set[tuple[int, int]]] = {i: set() for i in leaves}  # the boxes, and as which argument there
     for node in places.values():
         here = result.box[node.id]
         fold = result.boxes[here].kind == "fold"
         for i, parent in enumerate(node.parents):
             if parent is not None and parent.id in users:
                 users[parent.id].add((here, -1 if fold else i))
-    shown = {}
+    shown = []
     for i, node in leaves.items():
         boxes = {here for here, _ in users[i]}
         (only, *others) = boxes or {-1}
@@ -265,71 +264,29 @@ def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node]
             result.boxes[only].hidden = operations, hidden + 1
             result.box[i] = only
         else:
-            shown[i] = node
-    merged = any(box.calls > 1 for box in result.boxes)
-    for key in (
-        (lambda n: (tuple(sorted(users[n.id])), _stem(n.label))) if merged else (lambda n: n.id),
+            shown.append(node)
+    for nodes in _alike(shown, users, most, any(box.calls > 1 for box in result.boxes)):
+        clusters = [result.boxes[here].cluster for node in nodes for here, _ in users[node.id]]
+        result.add(Box("leaf", nodes, reduce(_common, clusters) if clusters else (), len(nodes)))
+
+
+def _alike(nodes: list[Node], users: dict[int, set[tuple[int, int]]], most: int, merged: bool) -> list[list[Node]]:
+    """Leaves that share a box: one each unless calls are merged, or as coarse as it takes to be `most`."""
+    ways: tuple[Callable[[Node], Hashable], ...] = (
+        lambda n: n.id,
         lambda n: (tuple(sorted(users[n.id])), _stem(n.label)),
         lambda n: tuple(sorted({here for here, _ in users[n.id]})),
         lambda n: 0,
-    ):
-        groups: dict[Any, list[Node]] = {}
-        for node in shown.values():
+    )
+    for key in ways[merged:]:
+        groups: dict[Hashable, list[Node]] = {}
+        for node in nodes:
             groups.setdefault(key(node), []).append(node)
         if len(groups) <= most:
             break
-    for nodes in groups.values():
-        cluster: Cluster | None = None
-        for node in nodes:
-            for here, _ in users[node.id]:
-                other = result.boxes[here].cluster
-                cluster = other if cluster is None else _common(cluster, other)
-        result.add(Box("leaf", nodes, cluster or (), len(nodes)))
+    return list(groups.values())
 
 
 def _stem(label: str) -> str:
     """What labels of one kind share: w[3,2] and w[0,1], h0.attn.wq and h1.attn.wq."""
     return re.sub(r"\d+", "#", label.partition("[")[0])
-
-
-# ---- selecting ---------------------------------------------------------------------------
-
-
-def _around(stepper: Stepper, node: Node, up: int, down: int) -> set[int]:
-    """The nodes within `up` operations towards the root and `down` towards the leaves."""
-    found = {node.id}
-    for steps, neighbours in ((up, lambda n: (m for m, _ in stepper.consumers(n))), (down, lambda n: n.inputs)):
-        edge: list[Node] = [node]
-        for _ in range(steps):
-            edge = list({m.id: m for n in edge for m in neighbours(n)}.values())
-            found |= {m.id for m in edge}
-    return found
-
-
-def _along(stepper: Stepper, a: Node, b: Node) -> set[int]:
-    """The nodes on paths between two, given in either order; ValueError where there is none."""
-    for low, high in ((a, b), (b, a)):
-        above = {low.id}
-        for node in stepper.nodes:  # inputs before their consumers
-            if any(p.id in above for p in node.inputs):
-                above.add(node.id)
-        if high.id in above:
-            below = {high.id}
-            for node in reversed(stepper.nodes):
-                if node.id in below:
-                    below |= {p.id for p in node.inputs}
-            return above & below
-    raise ValueError(
-        "draw_dot: no path leads from one of the two nodes of path= to the other; both must be in the graph of root"
-    )
-
-
-def _largest(stepper: Stepper, count: int) -> set[int]:
-    """The root, and the nodes that receive the largest contributions to their gradient."""
-    walk = Stepper(stepper.root, stepper.seed)
-    walk.end()
-    sizes: dict[int, float] = {}
-    for node, c in walk.made():
-        size = abs(c) if isinstance(c, float) else float(np.linalg.norm(np.ravel(np.asarray(c, float))))
-        sizes[node.id] = max(sizes.get(node.id, 0.0), np.inf if np.isnan(size) else size)
-    return {stepper.root.id, *(i for i, _ in sorted(sizes.items(), key=lambda item: (-item[1], -item[0]))[: count - 1])}

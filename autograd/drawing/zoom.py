@@ -11,105 +11,123 @@ from typing import Any
 import numpy as np
 
 from autograd.drawing.folding import fits, no_scope
+from autograd.drawing.misuse import Misuse
+from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
-from autograd.engine.kinds import raw
+from autograd.engine.kinds import is_foreign, is_values, received
 from autograd.engine.primitives import identity
 from autograd.engine.recording import Mode
 from autograd.engine.value import Value, values
-from autograd.engine.words import shape as shape_text
 from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import rows
 
-__all__ = ["zoomed"]
+__all__ = ["Part", "Place", "zoomed"]
 
 MOST = 100  # nodes up to which all elements of a result are shown
 TOO_MANY = 300_000  # operations on single Values
 
+Part = Node | str  # an operation's result, "op:matmul", or a scope
+Place = int | tuple[int, ...]  # an element of a result
+Index = tuple[int, ...]
 
-def zoomed(stepper: Stepper, what: Any) -> tuple[Stepper, set[int], str]:
+
+def zoomed(stepper: Stepper, names: Names, what: Part | tuple[Part, Place]) -> tuple[Stepper, frozenset[int], str]:
     """A stepper over single Values, the ids of those that are shown, and a note.
 
-    what: a node that an operation on Tensors made, its name, "op:matmul" for the first of an operation, or a scope; or a pair of that and the index
-    of an element of the result. Raises ValueError where there is nothing to expand or the
-    index is outside, TypeError for anything else.
+    what: a node that an operation on Tensors made, its name, "op:matmul" for the first of an operation, or a
+    scope; or a pair of that and the index of an element of the result. Raises Misuse where there is nothing
+    to expand or the index is outside.
     """
-    element: Any = None
-    if isinstance(what, tuple) and len(what) == 2:
-        what, element = what
-    names = Names(stepper.root, stepper.nodes)
-    what = names.by_name.get(what, what) if isinstance(what, str) else what
-    if isinstance(what, str) and what.startswith("op:"):
-        op = what.removeprefix("op:")
-        what = next((node for node in stepper.nodes if node.op == op), None)
-        if what is None:
-            raise ValueError(
-                f"draw_dot: zoom='op:{op}': no node was made by it; operations here: {', '.join(sorted({n.op for n in stepper.nodes}))}"
-            )
-    if isinstance(what, str):
-        scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
-        parts = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
-        found = next((path for path in parts if fits(path, what)), None)
-        if found is None:
-            raise no_scope("zoom", what, scopes)
-        title = "/".join(found)
-        nodes = [node for node in stepper.nodes if node.scope == title or node.scope.startswith(title + "/")]
-    elif isinstance(what, Node):
-        if what.id not in stepper.index:
-            raise ValueError(
-                "draw_dot: zoom takes a Tensor of this graph that an operation made; leaves have nothing inside"
-            )
-        nodes, title = [what], f"{names[what]} = {what.op}"
-    else:
-        raise TypeError(
-            f"draw_dot: zoom must be a Tensor, a scope, or a pair of that and an index, got {type(what).__name__}"
-        )
+    what, element = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
+    nodes, title = _parts(stepper, names, names.by_name.get(what, what) if isinstance(what, str) else what)
     if any(isinstance(node, ScalarNode) for node in nodes):
-        raise ValueError(
-            f"draw_dot: zoom expands operations on Tensors, and {title} is of single Values already; around= shows its neighbours"
+        raise Misuse(
+            "{zoom} expands operations on Tensors, and {0} is of single Values already; {around}= shows its neighbours",
+            title,
         )
-    out = nodes[-1]
-    shape = np.shape(out.raw)
-    everywhere = list(np.ndindex(shape))
-    if not everywhere:
-        raise ValueError(f"draw_dot: zoom: {title} has no elements, its shape is {shape_text(shape)}")
-    places = everywhere if element is None else [_place(element, shape)]
+    shape = np.shape(nodes[-1].raw)
+    if 0 in shape:
+        raise Misuse("{zoom}: {0} has no elements, its shape is {1}", title, words.shape(shape))
+    place = None if element is None else _place(element, shape)
     numbers = sum(map(_count, nodes))
     if numbers > TOO_MANY:
-        raise ValueError(
-            f"draw_dot: zoom: {title} is some {numbers:,} operations on single Values, more than {TOO_MANY:,}; zoom into a smaller one"
+        raise Misuse(
+            "{zoom}: {0} is some {1:,} operations on single Values, more than {2:,}; zoom into a smaller one",
+            title,
+            numbers,
+            TOO_MANY,
         )
-    gradient = raw(out._grad)
+    gradient = received(nodes[-1])
     with Mode(recording=True, source=None, check=None):
         result = _run(nodes, names)
-        if element is None and len(_below(result.flat)) > MOST:  # one that has something to show
-            places = [everywhere[0 if gradient is None else int(np.abs(np.asarray(gradient)).argmax())]]
-        shown = [(i, result[i]) for i in places if isinstance(result[i], Value)]
+        if place is None and len(_below(result.flat)) > MOST:
+            place = _largest(gradient, shape)
+        shown = [(i, v) for i, v in np.ndenumerate(result) if isinstance(v, Value) and (place is None or i == place)]
         if not shown:
-            raise ValueError(
-                f"draw_dot: zoom: {title}{list(places[0]) if element is not None else ''} is a constant, made from nothing in the graph"
-            )
-        root: Any = None
-        for i, v in shown:
-            weighted = v * (1.0 if gradient is None else float(gradient[i]))
-            root = weighted if root is None else root + weighted
+            at = "" if element is None else f"[{','.join(map(str, place or ()))}]"
+            raise Misuse("{zoom}: {0}{1} is a constant, made from nothing in the graph", title, at)
+        root = _weighted(shown, gradient)
         if gradient is not None:
             root.backward()
-    note = f"{title} as single Values, with the gradients that flow back through it alone"
-    if places != everywhere:
-        note = f"{title}, element {list(places[0])} of {shape_text(shape)}, as single Values, with the gradients that flow back through it alone"
-        note += "" if element is not None else "; zoom=(..., index) shows another"
-    return Stepper(root), {n.id for n in _below(v for _, v in shown)}, note
+    note = _note(title, shape, place, element is not None)
+    return Stepper(root), frozenset(n.id for n in _below(v for _, v in shown)), note
+
+
+def _parts(stepper: Stepper, names: Names, what: Part) -> tuple[list[Node], str]:
+    """The operations to expand, the last of which is the result, and what to call them."""
+    if isinstance(what, str) and what.startswith("op:"):
+        op = what.removeprefix("op:")
+        found = next((node for node in stepper.nodes if node.op == op), None)
+        if found is None:
+            known = ", ".join(sorted({n.op for n in stepper.nodes}))
+            raise Misuse("{zoom}={0!r}: no node was made by it; operations here: {1}", what, known)
+        what = found
+    if isinstance(what, str):
+        scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
+        calls = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
+        call = next((path for path in calls if fits(path, what)), None)
+        if call is None:
+            raise no_scope("zoom", what, scopes)
+        title = "/".join(call)
+        return [node for node in stepper.nodes if node.scope == title or node.scope.startswith(title + "/")], title
+    if not isinstance(what, Node):
+        raise Misuse(
+            "{zoom} must be a Tensor, a scope, or a pair of that and an index, got {0}",
+            type(what).__name__,
+            kind=TypeError,
+        )
+    if what.id not in stepper.index:
+        raise Misuse("{zoom} takes a Tensor of this graph that an operation made; leaves have nothing inside")
+    return [what], f"{names[what]} = {what.op}"
+
+
+def _largest(gradient: Any, shape: Index) -> Index:
+    """The element with the largest gradient; the first where there is none."""
+    k = 0 if gradient is None else int(np.abs(np.asarray(gradient)).argmax())
+    return tuple(map(int, np.unravel_index(k, shape)))
+
+
+def _weighted(shown: list[tuple[Index, Value]], gradient: Any) -> Value:
+    """The sum of elements by the gradients they have, so that these are what flows back from it."""
+    first, *rest = (v * (1.0 if gradient is None else float(gradient[i])) for i, v in shown)
+    return sum(rest, first)
+
+
+def _note(title: str, shape: Index, place: Index | None, chosen: bool) -> str:
+    element = ""
+    if place is not None and int(np.prod(shape)) > 1:
+        element = f", element {list(place)} of {words.shape(shape)},"
+    note = f"{title}{element} as single Values, with the gradients that flow back through it alone"
+    return note + ("; zoom=(..., index) shows another" if element and not chosen else "")
 
 
 def _count(node: Node) -> int:
     """About how many operations on single numbers an operation on arrays is."""
     size = np.size(node.raw)
-    return (
-        size * 2 * np.shape(node.saved[0])[-1]
-        if node.op == "matmul"
-        else max(size, *(np.size(x) for x in node.saved if isinstance(x, np.ndarray)), 0)
-    )
+    if node.op == "matmul":
+        return size * 2 * np.shape(node.saved[0])[-1]
+    return max(size, *(np.size(x) for x in node.saved if isinstance(x, np.ndarray)), 0)
 
 
 def _run(nodes: list[Node], names: Names) -> np.ndarray:
@@ -121,14 +139,12 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
         args: list[Any] = []
         for i, (parent, saved) in enumerate(zip(node.parents, node.saved, strict=True)):
             if parent is None:
-                args.append(
-                    np.asarray(saved) if hasattr(saved, "__array_namespace__") else saved
-                )  # an array of JAX takes no Values
+                args.append(np.asarray(saved) if is_foreign(saved) else saved)  # an array of JAX takes no Values
                 continue
             if parent.id not in done:
                 done[parent.id] = _values(saved, names[parent] if parent.label or parent.primitive else f"input{i}")
             args.append(done[parent.id])
-        came = {id(v) for a in args if isinstance(a, np.ndarray) and a.dtype == object for v in a.flat}
+        came = {id(v) for a in args if is_values(a) for v in a.flat}
         if node.op in ("max", "min"):
             result = _extreme(node, *args)
         elif node.op == "mean":
@@ -169,7 +185,7 @@ def _values(array: Any, label: str) -> np.ndarray:
     return values(x, label) if x.ndim else np.asarray(Value(float(x), label), object)
 
 
-def _named(name: str, index: tuple[int, ...]) -> str:
+def _named(name: str, index: Index) -> str:
     return f"{name}[{','.join(map(str, index))}]" if index else name
 
 
@@ -185,12 +201,9 @@ def _below(roots: Iterable[Any]) -> list[Node]:
     return list(found.values())
 
 
-def _place(element: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _place(element: Place, shape: Index) -> Index:
     index = element if isinstance(element, tuple) else (element,)
-    if len(index) != len(shape) or not all(
-        isinstance(i, (int, np.integer)) and -n <= i < n for i, n in zip(index, shape)
-    ):
-        raise ValueError(
-            f"draw_dot: zoom: {element!r} is no index of an element of a result of shape {shape_text(shape)}"
-        )
+    inside = (isinstance(i, (int, np.integer)) and -n <= i < n for i, n in zip(index, shape))
+    if len(index) != len(shape) or not all(inside):
+        raise Misuse("{zoom}: {0!r} is no index of an element of a result of shape {1}", element, words.shape(shape))
     return tuple(int(i) % n for i, n in zip(index, shape))

@@ -68,7 +68,7 @@ class _Decorator(Mode):
             raise TypeError(f"{name}: an asynchronous generator is not supported; write `with ag.{name}():` inside it")
         kind = inspect.isgeneratorfunction, inspect.iscoroutinefunction
         found: Any = generator if kind[0](f) else coroutine if kind[1](f) else wrapped
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def _within(mode: Callable[[], Any], steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -218,6 +218,8 @@ class detect_anomaly(_Decorator):
     the source line. An inf that came in as data, such as the -inf of a mask, may flow on.
     Slow: meant for finding a fault, not for training.
     """
+
+    errors: Any  # what NumPy did about errors before
 
     def __enter__(self) -> Any:
         if not self.entered():

@@ -7,7 +7,6 @@ Knows nothing of nodes but that they have an id.
 
 from __future__ import annotations
 
-import _thread
 import gc
 import itertools
 import sys
@@ -15,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = [
     "OUTSIDE",
@@ -33,6 +32,16 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:  # which takes the lock for a class that has no heirs
+
+    class _Lock:
+        def acquire(self, blocking: bool = True) -> bool: ...
+        def release(self) -> None: ...
+        def _is_owned(self) -> bool: ...
+        def __exit__(self, kind: Any = None, error: Any = None, traceback: Any = None) -> None: ...
+else:
+    from _thread import RLock as _Lock
 
 next_id = itertools.count().__next__
 
@@ -100,7 +109,7 @@ def current() -> State:
     return state
 
 
-class Mode(_thread.RLock):  # type: ignore[misc]
+class Mode(_Lock):
     """A change of the recording state for the length of a `with` block.
 
     settings: what it changes, of recording, source and check. It is in force for as long as it is
@@ -118,7 +127,7 @@ class Mode(_thread.RLock):  # type: ignore[misc]
 
     def entered(self) -> bool:
         """Whether this thread is inside."""
-        return bool(self._is_owned())
+        return self._is_owned()
 
     def __enter__(self) -> Any:
         if not self.acquire(blocking=False):

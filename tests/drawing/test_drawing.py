@@ -20,6 +20,9 @@ import autograd as ag
 from autograd import Tensor, Value
 from autograd.drawing import rendering
 from autograd.drawing.rendering import RenderError, render
+from autograd.drawing.zoom import zoomed
+from autograd.stepping.names import Names
+from autograd.stepping.stepper import Stepper
 from tests.helpers import ROOT
 from transformer import Config, init, loss
 
@@ -151,7 +154,8 @@ def test_nan_and_inf_cry_out_where_they_arise() -> None:
 
 
 def test_the_same_bytes_at_every_run() -> None:
-    code = "import autograd as ag; x = ag.Value(2.0, 'x'); y = (x * x + 3).tanh(); y.backward(); print(ag.draw_dot(y).source)"
+    code = """import autograd as ag
+x = ag.Value(2.0, "x"); y = (x * x + 3).tanh(); y.backward(); print(ag.draw_dot(y).source)"""
     first, second = (
         subprocess.run(
             [sys.executable, "-c", code],
@@ -478,15 +482,12 @@ ZOOMS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ZOOMS)
 def test_zoom_gives_the_same_numbers(name: str) -> None:
-    from autograd.drawing.zoom import zoomed
-    from autograd.stepping.stepper import Stepper
-
     t = Tensor(np.random.default_rng(1).uniform(0.5, 2.0, (2, 3)), "t")
     out = ZOOMS[name](t)
     (out * out).sum().backward()
     s = Stepper(out, np.ones(out.shape))
     for index in np.ndindex(out.shape):
-        inner, shown, _ = zoomed(s, (out, index))
+        inner, shown, _ = zoomed(s, Names(s.root, s.nodes), (out, index))
         element = inner.root.inputs[0]  # which stands times its gradient, for it to flow from there
         assert element.id in shown
         assert math.isclose(element.data, out.data[index], rel_tol=1e-6)  # type: ignore[attr-defined]
@@ -536,6 +537,26 @@ def test_zoom_refuses_what_has_nothing_inside() -> None:
         ag.draw_dot(t * 2.0, zoom=t)
     with pytest.raises(ValueError, match="zoom='sofmax' fits no scope"):
         ag.draw_dot(model(), zoom="sofmax")
+
+
+def test_zoom_with_around_shows_only_what_zoom_shows() -> None:
+    a, b = Tensor([[1.0, -2.0]], "a"), Tensor([[3.0], [4.0]], "b")
+    y = np.tanh(a @ b)
+    (y * 5.0).sum().backward()
+    everything = {lines[0] for lines in boxes(ag.draw_dot(y, zoom="op:matmul"))}
+    beside = {"1 more …", "2 more …"}
+
+    def names(**chosen: Any) -> set[str]:
+        return {lines[0] for lines in boxes(ag.draw_dot(y, zoom="op:matmul", **chosen))}
+
+    # Without the product by the gradient that comes in, which is there for the gradients' sake.
+    assert names(around="a[0,1]", up=9, down=9) == {"a[0,1]", "%1 = *", "%2 = +", "1 more …"}
+    assert names(around="%2", up=9, down=9) == everything
+    assert names(path=("a[0,1]", "%2")) == {"a[0,1]", "%1 = *", "%2 = +", "1 more …"}
+    for top in (1, 2, 50):
+        assert names(top=top) <= everything | beside
+    with pytest.raises(ValueError, match=r"draw_dot: %3, given as around, is not among what zoom shows"):
+        ag.draw_dot(y, zoom="op:matmul", around="%3")
 
 
 # ---- bad input ---------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, Value
-from autograd.drawing.dot import numbers
+from autograd.drawing.labels import numbers
 from autograd.stepping.text import Show
 from transformer import Config, init, loss
 
@@ -189,7 +189,11 @@ def test_bad_arguments() -> None:
 
 # ---- in a browser ------------------------------------------------------------------------
 
-FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+HEAD = "<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>"
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +245,9 @@ def now(browser: Any) -> list[str]:
 
 def drawn(browser: Any) -> dict[str, str]:
     """First line and gradient of every box."""
-    script = "return [...document.querySelectorAll('svg .node text.grad')].map((t) => [t.parentNode.querySelector('text').textContent, t.textContent])"
+    script = """
+        const lines = [...document.querySelectorAll('svg .node text.grad')];
+        return lines.map((t) => [t.parentNode.querySelector('text').textContent, t.textContent])"""
     return dict(browser.execute_script(script))
 
 
@@ -334,14 +340,17 @@ def test_buttons_and_scrubber(visit: Any) -> None:
     page.find_elements("css selector", ".steps > li")[6].click()
     assert step(page) == 7
     assert page.find_element("css selector", "[aria-current=step]").get_attribute("data-n") is not None
-    unnamed = "return [...document.querySelectorAll('button, input, select')].filter((e) => !(e.ariaLabel || e.textContent.trim())).length"
+    unnamed = """
+        const controls = [...document.querySelectorAll('button, input, select')];
+        return controls.filter((e) => !(e.ariaLabel || e.textContent.trim())).length"""
     assert page.execute_script(unnamed) == 0
 
 
 def test_a_large_drawing_opens_at_the_root_and_takes_other_sizes(visit: Any) -> None:
     page = visit(ag.play(model(), limit=40).html)
     inside = """
-        const a = document.querySelector('figure').getBoundingClientRect(), b = document.querySelector('svg .node.root:not(.legend)').getBoundingClientRect();
+        const a = document.querySelector('figure').getBoundingClientRect();
+        const b = document.querySelector('svg .node.root:not(.legend)').getBoundingClientRect();
         return b.left >= a.left && b.right <= a.right && b.top >= a.top && b.bottom <= a.bottom"""
     assert page.execute_script(inside)
     width = "return document.querySelector('svg').getBoundingClientRect().width"
@@ -428,9 +437,7 @@ def test_many_steps_at_once_are_no_trouble(visit: Any) -> None:
 
 
 def test_the_rest_of_a_page_keeps_its_keys(visit: Any) -> None:
-    page = visit(
-        f"<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{ag.play(neuron()).fragment}<textarea></textarea>"
-    )
+    page = visit(f"{HEAD}{ag.play(neuron()).fragment}<textarea></textarea>")
     field = page.find_element("css selector", "textarea")
     field.send_keys("a b/c")
     assert field.get_attribute("value") == "a b/c"
@@ -448,9 +455,7 @@ def test_a_wrong_number_cries_out_at_every_step(visit: Any) -> None:
 def test_two_in_one_page(visit: Any) -> None:
     x = Value(2.0, "x")
     first, second = ag.play(neuron()), ag.play(x * x)
-    page = visit(
-        f"<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{first.fragment}<hr>{second.fragment}"
-    )
+    page = visit(f"{HEAD}{first.fragment}<hr>{second.fragment}")
     at = "return [...document.querySelectorAll('.scrub')].map((s) => +s.value)"
     sections = page.find_elements("css selector", ".stepgrad")
     page.execute_script("arguments[0].focus()", sections[1])
@@ -501,7 +506,7 @@ def test_without_a_script_nothing_promises_to_play(visit: Any, browser: Any) -> 
 
 
 def test_in_a_frame_as_jupyter_shows_it(visit: Any) -> None:
-    page = visit(f"<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{ag.play(neuron())._repr_html_()}")
+    page = visit(f"{HEAD}{ag.play(neuron())._repr_html_()}")
     page.switch_to.frame(page.find_element("css selector", "iframe"))
     page.find_element("css selector", ".step").click()
     assert step(page) == 1

@@ -1,0 +1,68 @@
+"""How large gradients are: the scale of a drawing's outlines, and what cries out.
+
+Which colour and width a level has is `palette`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd.drawing.palette import HEAT
+from autograd.drawing.view import View
+from autograd.engine.graph import Node
+from autograd.engine.kinds import is_float
+
+__all__ = ["Gradient", "Heat", "alarming", "heat_of", "size"]
+
+Gradient = Callable[[Node], Any]  # of a node to show: a number or an array, None where there is none
+
+
+class Heat:
+    """Steps from the smallest gradient of a drawing to its largest.
+
+    Evenly in the logarithm, over one decade at least and five at most.
+    """
+
+    def __init__(self, sizes: Iterable[float | None]) -> None:
+        real = [x for x in sizes if x is not None and x > 0]
+        self.high = max(real, default=0.0)
+        least = min(real, default=0.0)
+        self.low = max(min(max(least, self.high * 1e-5), self.high / 10), math.ulp(0.0))
+        self.cut = least < self.low  # some are smaller still
+
+    def level(self, size: float | None) -> int:
+        """0 where there is no gradient or none yet, 1 to 5 by size, -1 for nan and inf."""
+        if size is None or size == 0:
+            return 0
+        if not math.isfinite(size):
+            return -1
+        if size >= self.high:  # also while a gradient is larger than it will be at the end
+            return len(HEAT) - 1
+        decades = math.log(self.high) - math.log(self.low)
+        return 1 + int((len(HEAT) - 1.001) * max(0.0, math.log(size) - math.log(self.low)) / decades)
+
+
+def heat_of(seen: View, grad: Gradient) -> Heat:
+    """The scale of a drawing."""
+    return Heat(size(map(grad, box.nodes)) for box in seen.boxes)
+
+
+def size(grads: Iterable[Any]) -> float | None:
+    """The largest magnitude among gradients; nan where one is nan or inf, None where there is none."""
+    sizes = [
+        float(abs(g)) if isinstance(g, float) else float(np.max(np.abs(np.asarray(g, float)), initial=0.0))
+        for g in grads
+        if g is not None
+    ]
+    return None if not sizes else max(sizes) if all(map(math.isfinite, sizes)) else math.nan
+
+
+def alarming(node: Node, data: Any) -> bool:
+    """Whether a number went wrong here: a nan, or an inf that did not come in, as the -inf of a mask does."""
+    if np.isfinite(data).all():
+        return False
+    return bool(np.isnan(data).any()) or all(np.isfinite(x).all() for x in node.saved if is_float(x))

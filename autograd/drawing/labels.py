@@ -1,0 +1,83 @@
+"""What a box and an edge say: names, operations and numbers, as lines of plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd.drawing.heat import Gradient
+from autograd.drawing.view import Box
+from autograd.engine import words
+from autograd.engine.graph import Node, ScalarNode
+from autograd.engine.words import many, number
+from autograd.stepping.text import Show
+
+__all__ = ["box_lines", "derivative", "numbers", "printable"]
+
+FEW = 3  # numbers that are written out
+
+
+def printable(text: str) -> str:
+    """Text in one line, whatever a label holds: what cannot be printed is marked."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def numbers(what: str, arrays: list[Any]) -> str:
+    """One line on numbers: what they are, or from where to where they go."""
+    arrays = [np.asarray(x, float) for x in arrays if x is not None]
+    if not arrays:
+        return f"{what}-"
+    x = arrays[0] if len(arrays) == 1 else np.concatenate([a.ravel() for a in arrays])
+    if x.ndim == 0:
+        return what + number(x)
+    if x.size <= FEW and x.ndim == 1:
+        return f"{what}[{', '.join(map(number, x))}]"
+    return what + words.extent(x)
+
+
+def box_lines(box: Box, show: Show, grad: Gradient) -> list[str]:
+    """The lines of a box."""
+    if box.kind == "more":
+        return [f"{box.calls} more …"]
+    if box.kind == "constant":
+        text = numbers("", [box.value])
+        return [text if np.ndim(box.value) == 0 or text.startswith("[") else f"{text} {words.shape(box.value.shape)}"]
+    data = [show.stepper.data(node) for node in box.nodes]
+    lines = _title(box, show)
+    shapes = {(np.shape(x), np.asarray(x).dtype) for x, n in zip(data, box.nodes) if not isinstance(n, ScalarNode)}
+    if len(shapes) == 1:
+        lines += [f"{words.shape(shape)} {dtype}" for shape, dtype in shapes]
+    if box.kind != "fold":
+        lines.append(numbers("data ", data))
+    lines.append(numbers("grad ", [grad(node) for node in box.nodes]))
+    if box.pattern:
+        lines.append(f'open="{box.pattern}"')
+    return lines
+
+
+def _title(box: Box, show: Show) -> list[str]:
+    node = box.nodes[0]
+    if box.kind == "fold":
+        operations, leaves = box.hidden
+        return [box.name, many(operations, "operation") + (f", {many(leaves, 'lea', 'f', 'ves')}" if leaves else "")]
+    if box.kind == "operation":
+        return [f"{show.names[node]} = {node._op}" if len(box.nodes) == 1 else f"{node._op} × {len(box.nodes):,}"]
+    if len(box.nodes) == 1:
+        return [show.names[node]]
+    first, last = node.label, box.nodes[-1].label
+    alike = all(n.label == first for n in box.nodes)
+    name = first or "leaves" if alike else f"{first or 'leaves'} … {last}"
+    return [name, many(len(box.nodes), "lea", "f", "ves")]
+
+
+def derivative(show: Show, node: Node, argument: int) -> tuple[str, str]:
+    """The operation, and what it says of the gradient along one edge."""
+    edges = {i: p for i, p, _ in show.stepper.edges(node)}
+    if argument not in edges:
+        return node.op, "no gradient"
+    local = show.stepper.local(node, argument)
+    if local is not None:
+        return node.op, f"d{show.names[node]}/d{show.names[edges[argument]]} = {number(local)}"
+    contribution = next(c for c in show.stepper.step_of(node).contributions if c.argument == argument)
+    return node.op, show.contribution(contribution)[0].partition("   waits")[0].strip()
