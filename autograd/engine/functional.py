@@ -21,7 +21,7 @@ from autograd.engine.kinds import each, filled, is_array, is_number, is_values, 
 from autograd.engine.recording import Level, at_level, next_id
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import Tree, leaves, map_tree, zip_leaves
-from autograd.engine.value import Value, values
+from autograd.engine.value import Value, Values, values
 from autograd.engine.words import described
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
@@ -233,8 +233,8 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Any) -> Any
         return p.identity(x) if nested else detach(x)
     if is_values(x):
         if all(type(v) is float for v in x.flat):
-            return values(x.astype(np.float64))
-        return each(partial(_wrap, Value, where, nested), x)
+            return values(np.array(x, np.float64))
+        return each(partial(_wrap, Value, where, nested), x.view(Values))
     if is_array(x):
         return Tensor(x)
     if is_number(x):
@@ -281,7 +281,7 @@ def _join(rows: Sequence[Any], shape: tuple[int, ...], tail: tuple[int, ...]) ->
     if any(isinstance(r, Value) for r in rows):
         out = np.empty(len(rows), dtype=object)
         out[:] = rows
-        return out.reshape(shape + tail)
+        return out.reshape(shape + tail).view(Values)
     return np.stack([np.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
 
 
