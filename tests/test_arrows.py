@@ -26,7 +26,8 @@ FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: recording <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
     {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"}, {"primitives"},
-    {"functions", "products", "rearranging", "reducing"}, {"modes", "numpy_api"}, {"value"}, {"tensor"}, {"functional"},
+    {"functions", "products", "rearranging", "reducing"}, {"modes", "numpy_api"},
+    {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
     {"base"}, {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},

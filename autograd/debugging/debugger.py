@@ -432,7 +432,7 @@ class Debugger(cmd.Cmd):
                 return None
             node, parent, before, after = s.nodes[entry.index], entry.parent, entry.before, s.sum_of(entry)
         for w in watches:
-            if w.on in (None, parent) and w.test(before, after) and self._counts(w, node):
+            if (w.on is None or w.on is parent) and w.test(before, after) and self._counts(w, node):
                 return w, node
         return None
 

@@ -14,7 +14,7 @@ import numpy as np
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_foreign, plain
 
-__all__ = ["COMPOSED", "ROWS", "Function", "arrays", "by_row", "means", "shape_after"]
+__all__ = ["COMPOSED", "ROWS", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -48,6 +48,12 @@ def by_row(*functions: Function) -> Callable[[F], F]:
 def arrays(*xs: Any) -> list[Any]:
     """Nodes and arrays as they are; lists and numbers as arrays."""
     return [x if isinstance(x, (Node, np.ndarray)) or is_foreign(x) else np.asarray(x) for x in xs]
+
+
+def axes_of(axis: Any, ndim: int) -> list[int]:
+    """The axes that a reduction goes over, counted from 0 and in order."""
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return sorted(i % max(1, ndim) for i in given)
 
 
 def shape_after(change: Function, x: Any, *how: Any) -> tuple[int, ...]:

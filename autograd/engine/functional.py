@@ -21,7 +21,8 @@ from autograd.engine.kinds import each, filled, is_array, is_number, is_values, 
 from autograd.engine.recording import Level, at_level, next_id
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import Tree, leaves, map_tree, zip_leaves
-from autograd.engine.value import Value, Values, values
+from autograd.engine.value import Value, values
+from autograd.engine.value_array import Values
 from autograd.engine.words import described
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+import numpy
 
 from autograd.engine.dispatch import arrays, means
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_values, namespace, plain
+
+np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
 # ---- element by element ------------------------------------------------------------------
 
@@ -125,7 +127,7 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
             f"gradient: expected one spacing, or one for each of {len(list(axes))} axes; got {len(varargs)}"
         )
     found = [_slope(f, h, i, edge_order) for i, h in zip(axes, steps)]
-    return found[0] if axis is not None and not isinstance(axis, tuple) or f.ndim == 1 else tuple(found)
+    return tuple(found) if isinstance(axis, tuple) or (axis is None and f.ndim != 1) else found[0]
 
 
 def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:

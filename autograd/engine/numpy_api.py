@@ -14,7 +14,7 @@ import itertools
 import operator
 from typing import Any
 
-import numpy as np
+import numpy
 
 from autograd.engine import functions, products, rearranging, reducing
 from autograd.engine import primitives as p
@@ -24,6 +24,8 @@ from autograd.engine.kinds import is_values, namespace, plain
 from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
 from autograd.engine.tree import map_tree
+
+np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
 FILLED = (functions, products, rearranging, reducing)  # the rooms that have filled the tables of `dispatch`
 
@@ -200,7 +202,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     if ufunc in QUESTIONS:
         return portable(ufunc)(*map(plain, inputs))
     if ufunc not in UFUNCS:
-        raise _no_derivative(name)
+        raise _no_derivative(ufunc)
     for i, x in enumerate(inputs):
         if isinstance(x, (str, bytes, dict, set)) or x is None:
             raise TypeError(f"{name}: argument {i} is {x!r}; expected a Tensor, an array or a number")
@@ -219,17 +221,17 @@ def _refuse_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-def _no_derivative(name: str) -> TypeError:
-    known = ", ".join(sorted(f.__name__ for f in UFUNCS))
+def _no_derivative(ufunc: np.ufunc) -> TypeError:
+    name = f"np.{ufunc.__name__}" if hasattr(np, ufunc.__name__) else ufunc.__name__
     return TypeError(
-        f"{name} has no derivative here; supported: {known}; or use {name}(x.data) for a result without a graph"
+        f"{name} has no derivative here; use functions that have one, or {name}(x.data) for a result without a graph"
     )
 
 
 def _by_folding(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """reduce, accumulate and outer of a ufunc of two arguments, by calls of it."""
     if ufunc not in UFUNCS and ufunc not in QUESTIONS:
-        raise _no_derivative(f"np.{ufunc.__name__}")
+        raise _no_derivative(ufunc)
     options = {k: x for k, x in options.items() if x is not None or k == "axis"}
     if method == "outer":
         a, b = arrays(*inputs)
@@ -279,15 +281,15 @@ class ArrayMethods:
 
     def var(self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Any:
         """The variance over `axis`, divided by the count less `ddof`."""
-        return np.var(self, axis, ddof=ddof, keepdims=keepdims, **options)  # type: ignore[call-overload]
+        return np.var(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def std(self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Any:
         """The standard deviation over `axis`."""
-        return np.std(self, axis, ddof=ddof, keepdims=keepdims, **options)  # type: ignore[call-overload]
+        return np.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """The slices along `axis` where the condition holds."""
-        return np.compress(condition, self, axis)  # type: ignore[call-overload]
+        return np.compress(condition, self, axis)
 
     @property
     def real(self) -> Any:
@@ -297,30 +299,30 @@ class ArrayMethods:
     @property
     def imag(self) -> Any:
         """Zeros."""
-        return np.imag(self)  # type: ignore[call-overload]
+        return np.imag(self)
 
     @property
     def mT(self) -> Any:
         """The last two axes exchanged."""
-        return np.matrix_transpose(self)  # type: ignore[call-overload]
+        return np.matrix_transpose(self)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other  # type: ignore[operator]
+        return self // other, self % other
 
     def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
         return other // self, other % self
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return np.round(self, ndigits or 0)  # type: ignore[call-overload]
+        return np.round(self, ndigits or 0)
 
     def __floor__(self) -> Any:
-        return np.floor(self)  # type: ignore[call-overload]
+        return np.floor(self)
 
     def __ceil__(self) -> Any:
-        return np.ceil(self)  # type: ignore[call-overload]
+        return np.ceil(self)
 
     def __trunc__(self) -> Any:
-        return np.trunc(self)  # type: ignore[call-overload]
+        return np.trunc(self)
 
 
 # ---- arrays of Values --------------------------------------------------------------------
@@ -358,6 +360,8 @@ def call_ufunc_on_values(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], 
     if options:
         _refuse_options(f"np.{ufunc.__name__}", options)
     plainly = [unboxed(x) for x in inputs]
+    if set("".join(ufunc.types)) == set("O->"):
+        return ufunc(*plainly)  # from np.frompyfunc: a function of the elements
     if ufunc in _LOOPS:
         try:
             return ufunc(*plainly)
@@ -368,7 +372,7 @@ def call_ufunc_on_values(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], 
     if ufunc in QUESTIONS:
         return ufunc(*map(plain, inputs))
     if ufunc not in UFUNCS:
-        raise _no_derivative(f"np.{ufunc.__name__}")
+        raise _no_derivative(ufunc)
     f = UFUNCS[ufunc]
     return _each(f, len(inputs))(*plainly) if isinstance(f, Primitive) else f(*inputs)
 

@@ -13,13 +13,15 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+import numpy
 
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import Function, arrays, by_row, means, shape_after
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_foreign, namespace, plain
 from autograd.engine.tree import map_tree
+
+np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
 # ---- the device --------------------------------------------------------------------------
 
@@ -70,7 +72,7 @@ class Pool:
         """The elements at an array of positions."""
         if len(self.flat) == 1 and (is_foreign(where) or np.all(where)):
             return self.flat[0][where - 1]
-        dtype = next(x.dtype for x in self.flat if isinstance(x, Node))
+        dtype = next(x for x in self.flat if isinstance(x, Node)).raw.dtype
         flat = [x.astype(dtype) if x.shape == (1,) and not isinstance(x, Node) else x for x in self.flat]
         return p.concatenate(0, np.zeros(1, dtype), *flat)[where if is_foreign(where) else np.asarray(where)]
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+import numpy
 
-from autograd.engine.dispatch import Function, arrays, means
+from autograd.engine.dispatch import Function, arrays, axes_of, means
 from autograd.engine.graph import Node
 from autograd.engine.kinds import namespace, plain
+
+np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
 # ---- reductions --------------------------------------------------------------------------
 
@@ -217,8 +219,7 @@ def _by_rank(find: Function, a: Any, q: tuple[Any, ...], axis: Any, keepdims: bo
     """A function of the elements in order: NumPy's own, applied to their ranks, says between which two it falls."""
     if any(isinstance(x, Node) for x in q):
         raise TypeError(f"np.{find.__name__} has no derivative by where it looks; give q as a number, as in q.data")
-    axes = range(a.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = sorted(i % a.ndim for i in axes)
+    axes = axes_of(axis, a.ndim)
     lead = tuple(i for i in range(a.ndim) if i not in axes)
     rows = a.transpose((*lead, *axes)).reshape((*(a.shape[i] for i in lead), -1))
     rows = np.sort(rows, -1)  # nan comes last
