@@ -325,7 +325,7 @@ def _method(name: str) -> Callable[..., Any]:
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Value, _row.name, _unary(_row))
-_BOXED = ("sum", "prod", "mean", "max", "min", "cumsum", "cumprod", "astype")
+_BOXED: tuple[str, ...] = ("sum", "prod", "mean", "max", "min", "cumsum", "cumprod", "astype")
 _BOXED += ("copy", "flatten", "ravel", "reshape", "squeeze", "swapaxes", "transpose")
 for _name in _BOXED:
     setattr(Value, _name, _method(_name))
