@@ -22,8 +22,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0); where x <= 0 the gradient is exactly zero."""
-    return x * (x > 0)
+    """max(x, 0); where x <= 0 the gradient is exactly zero. It selects: -inf times 0 would be nan."""
+    return np.where(x <= 0, 0.0, x)
 
 
 def gelu(x: Array) -> Array:
@@ -43,16 +43,25 @@ def softmax(x: Array) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """The mean of -log softmax(logits)[target], in nats, over targets that are not -1.
 
-    logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count.
+    logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count, and 0 where a
+    target is -1, even if nan stands there: such rows are left out, not multiplied by 0.
+    Raises ValueError where every target is -1.
     """
-    n_vocab = logits.shape[-1]
-    targets = targets.reshape(-1)
+    x, targets = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)  # (N, V), (N,)
     counted = targets >= 0
-    x = logits.reshape((-1, n_vocab))  # (N, V)
+    if isinstance(counted, np.ndarray):
+        if not counted.any():
+            raise ValueError("cross_entropy: every target is -1, so there is nothing to take the mean of")
+        return _nll(x, targets).mean() if counted.all() else _nll(x[counted], targets[counted]).mean()
+    # Under a trace of targets no row can be left out: a row that counts takes the place of those ignored.
+    nll = _nll(np.where(counted[:, None], x, x[counted.argmax()]), targets * counted)
+    return np.where(counted, nll, 0.0).sum() / counted.sum()
+
+
+def _nll(x: Array, targets: Array) -> Array:
+    """-log softmax(x)[target] of every row: x (N, V), targets (N,) -> (N,)."""
     x = x - detach(x.max(axis=-1, keepdims=True))
-    log_total = np.log(np.exp(x).sum(axis=-1))  # (N,)
-    nll = log_total - x[np.arange(x.shape[0]), targets * counted]
-    return (nll * counted).sum() / counted.sum()
+    return np.log(np.exp(x).sum(axis=-1)) - x[np.arange(x.shape[0]), targets]
 
 
 def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:

@@ -57,15 +57,22 @@ def norm(x: Array, params: Tree, config: Config) -> Array:
 def loss(params: Params, tokens: Tokens, config: Config) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
 
-    A next token of -1 is padding, which must stand at the end of a row, and does not count.
+    A next token of -1 is padding, which must stand at the end of a row, and does not count:
+    parameters that serve only padding get gradient 0, even if they are nan.
     """
     tokens = _checked(tokens, config, "loss", padding=-1)
     if tokens.shape[-1] < 2:
         raise ValueError(
             f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor"
         )
-    inputs = tokens[..., :-1]
-    return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
+    inputs, targets = tokens[..., :-1], tokens[..., 1:]
+    counted = targets >= 0
+    if isinstance(counted, np.ndarray) and not counted[..., -1].any():  # positions that are padding in every row
+        n_time = int(counted.reshape(-1, counted.shape[-1]).any(axis=0).sum())
+        inputs, targets, counted = inputs[..., :n_time], targets[..., :n_time], counted[..., :n_time]
+    # What does not count is computed from a token that does, and so adds no nan of its own.
+    inputs = inputs * counted + (inputs * counted).max() * ~counted
+    return cross_entropy(logits(params, inputs, config), targets)
 
 
 def nested(params: Params) -> Tree:

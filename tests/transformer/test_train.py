@@ -168,5 +168,22 @@ def test_generate() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             go(**bad)
+    for bad, message in (((-1, 2), "n=-1"), ((1.5, 2), "n=1.5"), ((3, None), "rng=None")):
+        with pytest.raises((ValueError, TypeError), match=message):
+            generate(params, TINY, [2], bad[0], bad[1] and np.random.default_rng(bad[1]))
     with pytest.raises(ValueError, match="the prompt is empty"):
         generate(params, TINY, [], 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.asarray, Tensor, ag.values])
+def test_generate_refuses_to_draw_from_nan(kind: Any, odd: float, temperature: float) -> None:
+    params, _, rng = setup()
+    params["h0.mlp.w2"][0, 0] = odd
+    with pytest.raises(ValueError, match=r"nan or inf.*'h0\.mlp\.w2'"):
+        generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, rng, temperature=temperature)
+    params, _, _ = setup()
+    params["lm_head"] = np.where(params["lm_head"] > 0, 1e308, -1e308)
+    with pytest.raises(ValueError, match=r"nan or inf.*the parameters are finite, but too large"):
+        generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, rng, temperature=temperature)
