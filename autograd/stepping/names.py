@@ -35,7 +35,7 @@ class Names:
             self._add(root, root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
-        base = name = name or otherwise
+        base = name = str(name or otherwise)  # a label is text, but an attribute takes what it is given
         while name in self.by_name:  # as with loops: w, w#1, w#2
             self._again[base] = self._again.get(base, 0) + 1
             name = f"{base}#{self._again[base]}"
