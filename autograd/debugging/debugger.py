@@ -418,7 +418,7 @@ class Debugger(Prompt):
         try:
             value = self._evaluate(text)
         except Exception as error:
-            return f"*** {error}"
+            return f"*** {str(error) or type(error).__name__}"
         return words.summary(value) if isinstance(value, (float, np.ndarray, np.generic)) else repr(value)
 
     def _evaluate(self, text: str) -> Any:

@@ -28,7 +28,11 @@ __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 
 def debug_node(node: Node, gradient: Data = None) -> None:
     """Step through the backward pass from here at a prompt; `h` there lists the commands."""
-    Debugger(node, gradient).cmdloop()
+    try:
+        debugger = Debugger(node, gradient)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"debug: {str(error).removeprefix('Stepper: ')}") from None
+    debugger.cmdloop()
 
 
 def debug(f: Callable[..., Any], *inputs: Any) -> None:

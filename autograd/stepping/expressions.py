@@ -12,7 +12,7 @@ import io
 import operator
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ class Reader:
         nodes: dict[str, Node] = {}
         python = self._without_names(text, nodes)
         try:
-            tree = _Nodes(python, self._named, nodes, WORDS if condition else {}).visit(ast.parse(python, mode="eval"))
+            tree = _Nodes(python, self._named, nodes, WORDS if condition else ()).visit(ast.parse(python, mode="eval"))
             code = compile(ast.fix_missing_locations(tree), text, "eval")
         except SyntaxError as error:
             raise ValueError(f"{text!r} is neither a node nor an expression: {error.msg}") from None
@@ -263,15 +263,15 @@ class _Nodes(ast.NodeTransformer):
     """Puts nodes in the place of expressions that are their names: w[0,1], self.w, x*w."""
 
     def __init__(
-        self, text: str, named: Callable[[str], Node | None], nodes: dict[str, Node], words: dict[str, Any]
+        self, text: str, named: Callable[[str], Node | None], nodes: dict[str, Node], reserved: Iterable[str]
     ) -> None:
-        self.text, self.named, self.nodes, self.words = text, named, nodes, words
+        self.text, self.named, self.nodes, self.reserved = text, named, nodes, set(reserved)
 
     def visit(self, tree: ast.AST) -> Any:
         if not isinstance(tree, ast.expr) or isinstance(getattr(tree, "ctx", None), (ast.Store, ast.Del)):
             return self.generic_visit(tree)
         if isinstance(tree, ast.Name):
-            found = None if tree.id in self.words or tree.id in self.nodes else self.named(tree.id)
+            found = None if tree.id in self.reserved or tree.id in self.nodes else self.named(tree.id)
             if found is not None:
                 self.nodes[tree.id] = found
             return tree
