@@ -188,7 +188,7 @@ def test_7_a_transformer(tmp_path: Path) -> None:
     t("b scope:softmax")
     softmax = t("c") + t("n") + t("n") + t("n")
     assert "attention/softmax" in softmax and "div ->" in softmax and "exp -> e" in softmax
-    why = t("start") + t("end") + t("why x#4")
+    why = t("start") + t("end") + t("why x#3")
     assert "exp" in why and "the sum of 2" in why, "dL/dlogits is P - onehot"
     t.leave()
 
