@@ -10,6 +10,7 @@
 
 from autograd.checking.checks import gradcheck, taylor_test
 from autograd.checking.report import GradcheckError, GradcheckReport
+from autograd.debugging import sessions as _sessions
 from autograd.debugging.sessions import debug, pm, set_trace
 from autograd.drawing import cards as _cards
 from autograd.drawing.cards import card
@@ -55,3 +56,6 @@ __all__ = [
 # What a notebook shows of a node.
 _Node._repr_svg_ = _Node._repr_html_ = _cards.svg
 _Node._repr_mimebundle_ = _cards.mimebundle
+
+# Its way to the debugger.
+_Node.debug = _sessions.debug_node

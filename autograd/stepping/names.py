@@ -6,7 +6,7 @@ import re
 
 from autograd.engine.graph import Node
 
-__all__ = ["Names"]
+__all__ = ["Names", "compact"]
 
 
 class Names:
@@ -52,3 +52,8 @@ def _assigned(code: str) -> str:
         return ""
     match = re.match(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)", code)
     return match[1] if match else ""
+
+
+def compact(code: str) -> str:
+    """An expression without the spaces that do not matter: x*w for x * w."""
+    return re.sub(r"\s+(?!\w)|(?<!\w)\s+", "", code)
