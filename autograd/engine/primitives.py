@@ -380,7 +380,7 @@ neg = unary("neg", operator.neg, operator.neg, lambda g, out, a: -g, "-1", "-")
 square = unary("square", lambda a: a * a, np.square, lambda g, out, a: 2 * g * a, "2 * a")
 sqrt = unary("sqrt", math.sqrt, np.sqrt, lambda g, out, a: g / (2 * out), "1 / (2 * out)")
 cbrt = unary("cbrt", math.cbrt, portable(np.cbrt, _complex_cbrt),
-             lambda g, out, a: g / (3 * out * out), "1 / (3 * out²)")
+             lambda g, out, a: g / 3 / out / out, "1 / (3 * out²)")
 exp = unary("exp", math.exp, np.exp, lambda g, out, a: g * out, "out")
 exp2 = unary("exp2", math.exp2, np.exp2, lambda g, out, a: g * out * LN2, "out * log(2)")
 expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
