@@ -41,13 +41,20 @@ def microgpt() -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
 
 A = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
 B = np.array([[1.3, 0.2, -0.7], [0.5, 2.4, -1.6]])
-POSITIVE = {"log", "sqrt", "log1p", "pow"}
+# Arguments where a row has derivatives, away from its corners.
+DOMAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "pow"), lambda x: np.abs(x) + 0.1),
+    **dict.fromkeys(("arcsin", "arccos", "arctanh"), lambda x: x / 3),
+    "arccosh": lambda x: np.abs(x) + 1.1,
+    **dict.fromkeys(("remainder", "fmod", "floor_divide"), lambda x: x + 0.1 * x * x),
+}
 
 # Rows of numbers come from the table itself, so that a new row is tested without a line here.
 NUMERIC = [row for row in p.TABLE.values() if row.scalar is not None]
 
 # Rows of arrays need arguments that fit.
 ROWS = np.array([1, 0, 1])
+ZEROS = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])  # one in a row, and two
 ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     "sum": [
         (lambda x: p.total(x, None, False), [A]),
@@ -55,6 +62,20 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
         (lambda x: p.total(x, (0, 2), False), [A[:, None]]),
     ],
     "mean": [(lambda x: p.mean(x, None, False), [A]), (lambda x: p.mean(x, 0, False), [A])],
+    "prod": [
+        (lambda x: p.prod(x, None, False), [A]),
+        (lambda x: p.prod(x, 1, True), [A]),
+        (lambda x: p.prod(x, (0, 2), False), [A[:, None] * B]),
+        (lambda x: p.prod(x, 1, False), [A * ZEROS]),
+        (lambda x: p.prod(x, None, False), [A * ZEROS[:1]]),
+    ],
+    "cumsum": [(lambda x: p.cumsum(x, 0), [A]), (lambda x: p.cumsum(x, -1), [A])],
+    "cumprod": [
+        (lambda x: p.cumprod(x, 0), [A]),
+        (lambda x: p.cumprod(x, -1), [A]),
+        (lambda x: p.cumprod(x, 1), [A * ZEROS]),
+        (lambda x: p.cumprod(x, 0), [np.concatenate([A.ravel(), 0 * A[0], B.ravel()])]),
+    ],
     "max": [(lambda x: p.amax(x, None, False), [A]), (lambda x: p.amax(x, 1, True), [A])],
     "min": [(lambda x: p.amin(x, None, False), [A]), (lambda x: p.amin(x, 0, False), [A])],
     "matmul": [
@@ -71,6 +92,10 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
         (lambda a, b: p.einsum("ij,kj->ik", a, b), [A, B]),
         (lambda a, b: p.einsum("ij,kl->il", a, b), [A, B]),
         (lambda a: p.einsum("ij->ji", a), [A]),
+        (lambda a: p.einsum("ii->i", a), [A[:, :2]]),
+        (lambda a, b: p.einsum("iji,jk->ki", a, b), [np.stack([A, B], -1), A.T]),
+        (lambda a, b: p.einsum("ii,j->", a, b), [A[:, 1:], B[0]]),
+        (lambda a, b: p.einsum("iij,ij->j", a, b), [np.stack([A, B]), A[:, :1]]),
         (lambda a, b, c: p.einsum("ij,ij,j->i", a, b, c), [A, B, A[0]]),
     ],
     "reshape": [(lambda x: p.reshape(x, (3, 2)), [A])],
@@ -130,4 +155,4 @@ def check(op: Callable[..., Any], args: list[np.ndarray]) -> None:
 
 
 def safe(row: Any, x: np.ndarray) -> np.ndarray:
-    return np.abs(x) + 0.1 if row.name in POSITIVE else x
+    return DOMAIN[row.name](x) if row.name in DOMAIN else x

@@ -349,7 +349,8 @@ def _as_nodes(node: Node) -> tuple[Any, ...]:
 
 def _ieee(rule: Rule, error: Exception, g: Any, *numbers: Any) -> Any:
     """Where Python's floats raise in a rule, what IEEE arithmetic gives: inf or nan."""
-    if not isinstance(g, float):
+    if not isinstance(g, (float, ScalarNode)):
         raise error
     with np.errstate(all="ignore"):
-        return float(rule(np.float64(g), *map(np.float64, numbers)))
+        c = rule(*(np.float64(x) if isinstance(x, float) else x for x in (g, *numbers)))
+    return float(c) if isinstance(c, float) else c

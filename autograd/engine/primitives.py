@@ -15,23 +15,42 @@ from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import NUMBER, Primitive
+from autograd.engine.graph import NUMBER, Node, Primitive
 from autograd.engine.kinds import filled, is_foreign, namespace, raw
 from autograd.engine.rows import TABLE as TABLE
-from autograd.engine.rows import array_op, binary, unary, variadic
+from autograd.engine.rows import array_op, binary, portable, scalar_of, unary, variadic
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
 
 # ---- what the rules share --------------------------------------------------------------
 
 
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """a where the condition holds, b elsewhere. Rules select: they do not multiply by 0, since 0 * inf is nan."""
+    return (a if condition else b) if condition.__class__ is bool else where(condition, a, b)
+
+
+def summed(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum g down to a shape."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    stretched = [i for i, (m, n) in enumerate(zip(g.shape, (-1,) * lead + shape)) if m != n]
+    g = total(g, tuple(stretched), True)
+    return g.reshape(shape) if lead else g
+
+
 def fit(g: Any, like: Any) -> Any:
-    """Undo broadcasting and promotion: sum g down to the shape of `like`, in its dtype."""
-    shape = like.shape
-    if g.shape != shape:
-        lead = g.ndim - len(shape)
-        stretched = [i for i, (m, n) in enumerate(zip(g.shape, (-1,) * lead + shape)) if m != n]
-        g = total(g, tuple(stretched), True)
-        g = g.reshape(shape) if lead else g
+    """Undo broadcasting and promotion: g in the shape and the dtype of `like`."""
+    g = summed(g, like.shape)
     return g if g.dtype == like.dtype else g.astype(like.dtype)
+
+
+def _over(g: Any, count: Any) -> Any:
+    """g / count in the dtype of g, although float16 counts no further than 65504."""
+    if g.dtype == np.float16:
+        return (g.astype(np.float32) / count).astype(np.float16)
+    return g / (count if isinstance(count, int) else count.astype(g.dtype))
 
 
 def _kept(x: Any, axis: Any) -> tuple[int, ...]:
@@ -42,9 +61,14 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape))
 
 
+def _unreduced(g: Any, x: Any, axis: Any) -> Any:
+    """The gradient of a reduction with the axes that it lost, of length 1."""
+    return g if g.ndim == x.ndim else g.reshape(_kept(x, axis))
+
+
 def _spread(g: Any, x: Any, axis: Any) -> Any:
     """The gradient of a sum: g, at every element that was summed."""
-    return broadcast_to(g if g.ndim == x.ndim else g.reshape(_kept(x, axis)), x.shape)
+    return broadcast_to(_unreduced(g, x, axis), x.shape)
 
 
 def _count(x: Any, out: Any) -> int:
@@ -52,12 +76,50 @@ def _count(x: Any, out: Any) -> int:
     return int(x.size // max(1, out.size))
 
 
-def _share(x: Any, out: Any, axis: Any) -> Any:
-    """Which element was the extreme one; elements that tie share it equally."""
-    if x.ndim == 0:
-        return filled(raw(x), 1.0)
-    x, hit = raw(x), raw(x) == raw(out).reshape(_kept(x, axis))
-    return (hit / hit.sum(axis=axis, keepdims=True)).astype(x.dtype)
+def _extreme(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
+    """The gradient of max and min: g at the extreme element; those that tie share it. A nan is the extreme."""
+    data, best = raw(x), raw(out).reshape(_kept(x, axis))
+    hit = (data == best) | (data != data)
+    return where(hit, _over(_unreduced(g, x, axis), hit.sum(axis=axis, keepdims=True)), 0.0)
+
+
+def _lead(y: Any) -> Any:
+    """1, and then y without its last, along the last axis: products of all elements before."""
+    return concatenate(-1, filled(raw(y)[..., :1], 1.0), y[..., :-1])
+
+
+def _prod_a(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
+    """g times the other elements: those before and those after. Dividing out by x would fail at 0."""
+    if not x.size:
+        return _zero(x, out)
+    gone = [i for i, (m, n) in enumerate(zip(_kept(x, axis), x.shape)) if m != n]
+    order = (*(i for i in range(x.ndim) if i not in gone), *gone)
+    moved = x.transpose(order)
+    flat = moved.reshape((*moved.shape[: x.ndim - len(gone)], math.prod(x.shape[i] for i in gone)))
+    others = _lead(cumprod(flat, -1)) * _lead(cumprod(flat[..., ::-1], -1))[..., ::-1]
+    back = others.reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
+    return _unreduced(g, x, axis) * back
+
+
+def _cumprod_a(g: Any, out: Any, x: Any, axis: int) -> Any:
+    """The product before i times s[i] = g[i] + x[i + 1] * s[i + 1]: no division, so zeros are no exception.
+
+    The recurrence is solved by doubling: after each round s[i] covers twice as many g, and a[i] is
+    the product of as many x.
+    """
+    if not x.size:
+        return g
+    g, out, x = (t.swapaxes(axis, -1) for t in (g, out, x))
+    s, a, step, n = g, x[..., 1:], 1, x.shape[-1]
+    while step < n:
+        s = concatenate(-1, s[..., :-step] + a * s[..., step:], s[..., n - step :])
+        a, step = a[..., :-step] * a[..., step:], 2 * step
+    return (_lead(out) * s).swapaxes(axis, -1)
+
+
+def _cumsum_a(g: Any, out: Any, x: Any, axis: int) -> Any:
+    backwards = (*(slice(None) for _ in range(axis % x.ndim)), slice(None, None, -1))
+    return cumsum(g[backwards], axis)[backwards]
 
 
 def _is_basic(index: Any) -> bool:
@@ -70,13 +132,50 @@ def _is_basic(index: Any) -> bool:
 
 
 def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:
-    if isinstance(b, NUMBER) and b:
-        return g * b * power(a, b - 1)
-    return g * b * power(a, b - 1 + 1 * ((raw(a) == 0) & (raw(b) == 0)))  # x^0 has slope 0, at x = 0 too
+    if isinstance(b, NUMBER):
+        return g * b * power(a, b - 1) if b else _zero(g, out)
+    constant = not isinstance(b, Node)
+    if constant:  # x^0 has slope 0, whatever x is
+        flat = b == 0
+        return select(flat, 0.0, g) * b * power(select(flat, 1.0, a), b - 1)
+    return g * b * power(a, b - 1 + 1 * ((raw(a) == 0) & (raw(b) == 0)))  # at x = 0 too
 
 
 def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return g * out * log(a + (raw(a) == 0))  # 0^x has slope 0 for x > 0
+    flat = (raw(a) == 0) & (raw(b) >= 0)  # 0^x has slope 0 for x > 0
+    return select(flat, 0.0, g) * out * log(select(flat, 1.0, a))
+
+
+def _hypot_a(g: Any, out: Any, a: Any) -> Any:
+    at_0 = raw(out) == 0  # a corner, as that of abs
+    return select(at_0, 0.0, g) * (a / select(at_0, 1.0, out))
+
+
+def _apart(a: Any, b: Any) -> Any:
+    """a - b, and 0 between an infinity and itself."""
+    same = (raw(a) == raw(b)) & (abs(raw(a)) == math.inf)
+    return select(same, 0.0, a) - select(same, 0.0, b)
+
+
+def _larger(g: Any, a: Any, b: Any) -> Any:
+    """g where a > b, and half of it where they are equal; a nan takes g on."""
+    return select(a < b, 0.0, select(a <= b, 0.5 * g, g))
+
+
+def _unless_0(g: Any, a: Any) -> Any:
+    """g, but 0 where a is 0."""
+    return select(raw(a) == 0, 0.0, g)
+
+
+def _unless_nan(g: Any, a: Any) -> Any:
+    """g, but 0 where a is nan."""
+    return select(raw(a) != raw(a), 0.0, g)
+
+
+def _zero(g: Any, out: Any, *args: Any) -> Any:
+    """The rule of a function that is flat: 0, also where g is inf or nan."""
+    g = raw(g)
+    return 0.0 if g.__class__ is float else filled(g, 0.0)
 
 
 def _matmul_a(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -111,11 +210,20 @@ def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
     terms = ins.split(",")
     x, own = arrays[i - 1], terms[i - 1]
     others = [t for j, t in enumerate(terms) if j != i - 1]
-    kept = "".join(c for c in own if any(c in t for t in (result, *others)))
+    letters = "".join(dict.fromkeys(own))
+    kept = "".join(c for c in letters if any(c in t for t in (result, *others)))
     c = einsum(f"{','.join((result, *others))}->{kept}", g, *(a for j, a in enumerate(arrays) if j != i - 1))
     # A letter in no other term was only summed over: g is the same all along it.
-    c = c.reshape(tuple(c.shape[kept.index(k)] if k in kept else 1 for k in own))
-    return broadcast_to(c, tuple(max(m, n) for m, n in zip(c.shape, x.shape, strict=True)))
+    c = c.reshape(tuple(c.shape[kept.index(k)] if k in kept else 1 for k in letters))
+    sizes = tuple(x.shape[own.index(k)] for k in letters)
+    c = broadcast_to(c, tuple(n if m == 1 else m for m, n in zip(c.shape, sizes)))
+    return c if letters == own else scatter_add(summed(c, sizes), _diagonal(own, letters, sizes), x.shape)
+
+
+def _diagonal(own: str, letters: str, sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Where the elements of an operand stand that einsum reads, when a letter repeats in it."""
+    grid = dict(zip(letters, np.ix_(*map(np.arange, sizes))))
+    return tuple(grid[k] for k in own)
 
 
 # ---- forwards that need more than one call ---------------------------------------------
@@ -128,10 +236,37 @@ def _sigmoid(x: Any) -> Any:
     return xp.exp(-xp.logaddexp(xp.zeros_like(x), -x))  # no overflow, and exact in both tails
 
 
+def _logaddexp(a: float, b: float) -> float:
+    if a == b:
+        return a + LN2
+    high, low = (a, b) if a > b else (b, a)
+    return high + math.log1p(math.exp(low - high))
+
+
+def _complex_logaddexp(a: Any, b: Any) -> Any:
+    high = np.maximum(np.real(a), np.real(b))
+    return high + np.log(np.exp(a - high) + np.exp(b - high))
+
+
+def _complex_logaddexp2(a: Any, b: Any) -> Any:
+    return _complex_logaddexp(a * LN2, b * LN2) / LN2
+
+
+def _complex_cbrt(x: Any) -> Any:
+    side = np.copysign(1.0, np.real(x))
+    return side * (side * x) ** (1 / 3)
+
+
+def _complex_hypot(a: Any, b: Any) -> Any:
+    return np.sqrt(a * a + b * b)
+
+
 _add_reduce: Callable[..., Any] = np.add.reduce  # what x.sum calls, without the detour through Python
 
 
 def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
+    if x.dtype == np.float16:  # as np.mean does; 2048 + 1 is 2048 in float16
+        return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     if type(x) is np.ndarray:
         return _add_reduce(x, axis=axis, keepdims=keepdims)
     return x.sum(axis=axis, keepdims=keepdims)
@@ -142,6 +277,12 @@ def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
         return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
     summed = _sum(x, axis, keepdims)
     return summed / _count(x, summed)
+
+
+def _cumsum(x: Any, axis: int) -> Any:
+    if x.dtype == np.float16:
+        return x.cumsum(axis=axis, dtype=np.float32).astype(np.float16)
+    return x.cumsum(axis=axis)
 
 
 def _matmul(a: Any, b: Any) -> Any:
@@ -181,7 +322,8 @@ def _concatenate(axis: int, *arrays: Any) -> Any:
 
 
 def _einsum(subscripts: str, *arrays: Any) -> Any:
-    return namespace(arrays).einsum(subscripts, *arrays)
+    # From three operands on the order of the products matters; for two, looking for it is all cost.
+    return namespace(arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2)
 
 
 # ---- the table -------------------------------------------------------------------------
@@ -192,43 +334,98 @@ mul = binary("mul", operator.mul, operator.mul, lambda g, out, a, b: g * b, lamb
 div = binary("div", operator.truediv, operator.truediv,
              lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b, ("1 / b", "-out / b"), "/")
 power = binary("pow", math.pow, operator.pow, _pow_a, _pow_b, ("b * a**(b - 1)", "out * log(a)"), "**")
+hypot = binary("hypot", math.hypot, portable(np.hypot, _complex_hypot), lambda g, out, a, b: _hypot_a(g, out, a),
+               lambda g, out, a, b: _hypot_a(g, out, b), ("a / out (0 at 0)", "b / out (0 at 0)"))
+arctan2 = binary("arctan2", math.atan2, np.arctan2,
+                 lambda g, out, a, b: g * (b / hypot(a, b)) / hypot(a, b),
+                 lambda g, out, a, b: -g * (a / hypot(a, b)) / hypot(a, b),
+                 ("b / (a² + b²)", "-a / (a² + b²)"), analytic=False)
+logaddexp = binary("logaddexp", _logaddexp, portable(np.logaddexp, _complex_logaddexp),
+                   lambda g, out, a, b: g * sigmoid(_apart(a, b)), lambda g, out, a, b: g * sigmoid(_apart(b, a)),
+                   ("sigmoid(a - b)", "sigmoid(b - a)"))
+logaddexp2 = binary("logaddexp2", scalar_of(np.logaddexp2), portable(np.logaddexp2, _complex_logaddexp2),
+                    lambda g, out, a, b: g * sigmoid(LN2 * _apart(a, b)),
+                    lambda g, out, a, b: g * sigmoid(LN2 * _apart(b, a)),
+                    ("sigmoid((a - b) * log(2))", "sigmoid((b - a) * log(2))"))
 maximum = binary("maximum", lambda a, b: a if a >= b or a != a else b, np.maximum,
-                 lambda g, out, a, b: g * (0.5 * (a > b) + 0.5 * (a >= b)),
-                 lambda g, out, a, b: g * (0.5 * (b > a) + 0.5 * (b >= a)),
+                 lambda g, out, a, b: _larger(g, a, b), lambda g, out, a, b: _larger(g, b, a),
                  ("1 if a > b else 0 (1/2 if equal)", "1 if b > a else 0 (1/2 if equal)"), "max", analytic=False)
 minimum = binary("minimum", lambda a, b: a if a <= b or a != a else b, np.minimum,
-                 lambda g, out, a, b: g * (0.5 * (a < b) + 0.5 * (a <= b)),
-                 lambda g, out, a, b: g * (0.5 * (b < a) + 0.5 * (b <= a)),
+                 lambda g, out, a, b: _larger(g, b, a), lambda g, out, a, b: _larger(g, a, b),
                  ("1 if a < b else 0 (1/2 if equal)", "1 if b < a else 0 (1/2 if equal)"), "min", analytic=False)
+fmax = binary("fmax", lambda a, b: a if a >= b or b != b else b, np.fmax,
+              lambda g, out, a, b: _unless_nan(_larger(g, a, b), a),
+              lambda g, out, a, b: _unless_nan(_larger(g, b, a), b),
+              ("1 if a > b else 0 (1/2 if equal)", "1 if b > a else 0 (1/2 if equal)"), analytic=False)
+fmin = binary("fmin", lambda a, b: a if a <= b or b != b else b, np.fmin,
+              lambda g, out, a, b: _unless_nan(_larger(g, b, a), a),
+              lambda g, out, a, b: _unless_nan(_larger(g, a, b), b),
+              ("1 if a < b else 0 (1/2 if equal)", "1 if b < a else 0 (1/2 if equal)"), analytic=False)
+remainder = binary("remainder", operator.mod, np.remainder,
+                   lambda g, out, a, b: g, lambda g, out, a, b: -g * floor_divide(raw(a), raw(b)),
+                   ("1", "-floor(a / b)"), "%", analytic=False)
+fmod = binary("fmod", math.fmod, np.fmod,  # the whole part of a / b from out: a / b itself may round up to it
+              lambda g, out, a, b: g, lambda g, out, a, b: -g * rint(div(raw(a) - raw(out), raw(b))),
+              ("1", "-trunc(a / b)"), analytic=False)
+floor_divide: Primitive = binary("floor_divide", operator.floordiv, np.floor_divide, _zero, _zero, ("0", "0"), "//",
+                                 analytic=False)
+copysign = binary("copysign", math.copysign, np.copysign,
+                  lambda g, out, a, b: _unless_0(g, a) * (sign(raw(a)) * sign(raw(out))), _zero,
+                  ("sign(a) * sign(out)", "0"), analytic=False)
+heaviside = binary("heaviside", scalar_of(np.heaviside), np.heaviside, _zero,
+                   lambda g, out, a, b: select(raw(a) == 0, g, 0.0), ("0", "1 if a = 0 else 0"), analytic=False)
 
 identity = unary("identity", float, lambda x: x, lambda g, out, a: g, "1")
 neg = unary("neg", operator.neg, operator.neg, lambda g, out, a: -g, "-1", "-")
-exp = unary("exp", math.exp, np.exp, lambda g, out, a: g * out, "out")
-log = unary("log", math.log, np.log, lambda g, out, a: g / a, "1 / a")
-sqrt = unary("sqrt", math.sqrt, np.sqrt, lambda g, out, a: g / (2 * out), "1 / (2 * out)")
 square = unary("square", lambda a: a * a, np.square, lambda g, out, a: 2 * g * a, "2 * a")
+sqrt = unary("sqrt", math.sqrt, np.sqrt, lambda g, out, a: g / (2 * out), "1 / (2 * out)")
+cbrt = unary("cbrt", math.cbrt, portable(np.cbrt, _complex_cbrt),
+             lambda g, out, a: g / 3 / out / out, "1 / (3 * out²)")
+exp = unary("exp", math.exp, np.exp, lambda g, out, a: g * out, "out")
+exp2 = unary("exp2", math.exp2, np.exp2, lambda g, out, a: g * out * LN2, "out * log(2)")
+expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
+log = unary("log", math.log, np.log, lambda g, out, a: g / a, "1 / a")
+log2 = unary("log2", math.log2, np.log2, lambda g, out, a: g / LN2 / a, "1 / (a * log(2))")
+log10 = unary("log10", math.log10, np.log10, lambda g, out, a: g / LN10 / a, "1 / (a * log(10))")
+log1p = unary("log1p", math.log1p, np.log1p, lambda g, out, a: g / (1 + a), "1 / (1 + a)")
 sin = unary("sin", math.sin, np.sin, lambda g, out, a: g * cos(a), "cos(a)")
 cos: Primitive = unary("cos", math.cos, np.cos, lambda g, out, a: -g * sin(a), "-sin(a)")
+tan = unary("tan", math.tan, np.tan, lambda g, out, a: g * (1 + out * out), "1 + out²")
+arcsin = unary("arcsin", math.asin, np.arcsin, lambda g, out, a: g / sqrt((1 - a) * (1 + a)), "1 / sqrt(1 - a²)")
+arccos = unary("arccos", math.acos, np.arccos, lambda g, out, a: -g / sqrt((1 - a) * (1 + a)), "-1 / sqrt(1 - a²)")
+arctan = unary("arctan", math.atan, np.arctan, lambda g, out, a: g / (1 + a * a), "1 / (1 + a²)")
+sinh = unary("sinh", math.sinh, np.sinh, lambda g, out, a: g * cosh(a), "cosh(a)")
+cosh: Primitive = unary("cosh", math.cosh, np.cosh, lambda g, out, a: g * sinh(a), "sinh(a)")
 tanh = unary("tanh", math.tanh, np.tanh, lambda g, out, a: g * (1 - out * out), "1 - out²")
-sigmoid = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid,
+arcsinh = unary("arcsinh", math.asinh, np.arcsinh, lambda g, out, a: g / hypot(a, 1.0), "1 / sqrt(1 + a²)")
+arccosh = unary("arccosh", math.acosh, np.arccosh, lambda g, out, a: g / (sqrt(a - 1) * sqrt(a + 1)),
+                "1 / sqrt(a² - 1)")
+arctanh = unary("arctanh", math.atanh, np.arctanh, lambda g, out, a: g / ((1 - a) * (1 + a)), "1 / (1 - a²)")
+sigmoid: Primitive = unary("sigmoid", lambda a: 1 / (1 + math.exp(-a)), _sigmoid,
                 lambda g, out, a: g * out * (1 - out), "out * (1 - out)")
-relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 0.0), lambda g, out, a: g * (a > 0),
-             "1 if a > 0 else 0", "ReLU", analytic=False)
-log1p = unary("log1p", math.log1p, np.log1p, lambda g, out, a: g / (1 + a), "1 / (1 + a)")
-expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
-sign = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign,
-             lambda g, out, a: g * 0.0, "0", analytic=False)
-absolute = unary("abs", abs, abs, lambda g, out, a: g * sign(a), "1 if a > 0 else -1 (0 at 0)", analytic=False)
+relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 0.0),
+             lambda g, out, a: select(a <= 0, 0.0, g), "1 if a > 0 else 0", "ReLU", analytic=False)
+absolute = unary("abs", abs, abs, lambda g, out, a: _unless_0(g, a) * sign(a),
+                 "1 if a > 0 else -1 (0 at 0)", analytic=False)
+sign: Primitive = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, _zero, "0",
+                        analytic=False)
+floor = unary("floor", scalar_of(np.floor), np.floor, _zero, "0", analytic=False)
+ceil = unary("ceil", scalar_of(np.ceil), np.ceil, _zero, "0", analytic=False)
+trunc = unary("trunc", scalar_of(np.trunc), np.trunc, _zero, "0", analytic=False)
+rint: Primitive = unary("rint", scalar_of(np.rint), np.rint, _zero, "0", analytic=False)
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis), local=("g, at every element summed",))
-mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(g / _count(x, out), x, axis),
+mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(_over(g, _count(x, out)), x, axis),
                 local=("g / count, at every element averaged",))
-amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis),
+amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), _extreme,
                 local=("g, at the largest element",), analytic=False)
-amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep),
-                lambda g, out, x, axis, keep: _spread(g, x, axis) * _share(x, out, axis),
+amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), _extreme,
                 local=("g, at the smallest element",), analytic=False)
+prod = array_op("prod", lambda x, axis, keep: x.prod(axis=axis, keepdims=keep), _prod_a,
+                local=("g times the product of the other elements",))
+cumsum: Primitive = array_op("cumsum", _cumsum, _cumsum_a, local=("g, summed from here to the end",))
+cumprod: Primitive = array_op("cumprod", lambda x, axis: x.cumprod(axis=axis), _cumprod_a,
+                              local=("g times the product of the other elements, summed from here to the end",))
 matmul = array_op("matmul", _matmul, _matmul_a, _matmul_b, local=("g @ bᵀ", "aᵀ @ g"))
 einsum = variadic("einsum", _einsum, _einsum_i, "einsum of g and the other operands")
 reshape = array_op("reshape", lambda x, shape: x.reshape(shape), lambda g, out, x, shape: g.reshape(x.shape),

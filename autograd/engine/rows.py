@@ -16,7 +16,19 @@ import numpy as np
 from autograd.engine.graph import Primitive, Rule
 from autograd.engine.kinds import is_foreign, namespace
 
-__all__ = ["TABLE", "Array", "Scalar", "Variadic", "array_op", "binary", "portable", "row", "unary", "variadic"]
+__all__ = [
+    "TABLE",
+    "Array",
+    "Scalar",
+    "Variadic",
+    "array_op",
+    "binary",
+    "portable",
+    "row",
+    "scalar_of",
+    "unary",
+    "variadic",
+]
 
 Scalar = Callable[..., float]  # a forward on Python floats
 Array = Callable[..., Any]  # a forward on arrays of any library
@@ -30,17 +42,29 @@ def row(primitive: Primitive) -> Primitive:
     return primitive
 
 
-def portable(ufunc: np.ufunc) -> Array:
-    """The function of that name in the library that the arrays come from."""
+def portable(ufunc: np.ufunc, complex_form: Array | None = None) -> Array:
+    """The function of that name in the library that the arrays come from; NumPy has some for real numbers only."""
     name = ufunc.__name__
 
     def array(*args: Any) -> Any:
+        if complex_form is not None and any(np.iscomplexobj(a) for a in args):
+            return complex_form(*args)
         for a in args:
             if is_foreign(a):
                 return getattr(namespace([a]), name)(*args)
         return ufunc(*args)
 
     return array
+
+
+def scalar_of(ufunc: np.ufunc) -> Scalar:
+    """A function of NumPy on Python floats, where `math` has none."""
+
+    def scalar(*args: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(ufunc(*args))
+
+    return scalar
 
 
 def _array(forward: Array) -> Array:
