@@ -166,11 +166,18 @@ def dropped(rule: Any) -> Any:
     return wrong
 
 
+def flat(row: Primitive, i: int) -> bool:
+    """Whether a local derivative is 0, at most points at least, which no factor changes."""
+    return row.local[min(i, len(row.local) - 1)].startswith("0") if row.local else False
+
+
+# Rows whose derivatives are all 0.
+FLAT = {name for name, row in p.TABLE.items() if row.local and all(flat(row, i) for i in range(len(row.local)))}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("plant", [scaled, flipped, transposed, dropped])
-@pytest.mark.parametrize(
-    "name", [name for name in p.TABLE if name != "sign"]
-)  # whose derivative is 0, which no factor changes
+@pytest.mark.parametrize("name", [name for name in p.TABLE if name not in FLAT])
 def test_a_planted_wrong_rule_is_caught(name: str, plant: Any, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     row = p.TABLE[name]
     op, args = cases(name)[
@@ -192,7 +199,7 @@ def test_a_planted_wrong_rule_is_caught(name: str, plant: Any, dtype: Any, monke
         wrong = [
             tuple(plant(rule) if j == i else rule for j, rule in enumerate(vjps))
             for i in range(len(vjps))
-            if vjps[i] is not None
+            if vjps[i] is not None and not flat(row, i)
         ]
     for rules in wrong:
         monkeypatch.setattr(row, "vjps", rules)
@@ -212,7 +219,7 @@ def test_a_planted_wrong_rule_is_caught_among_values(name: str, plant: Any, monk
     row = p.TABLE[name]
     point = [float(safe(row, x)[0, 0]) for x in (A, B)[: len(row.local)]]
     assert ag.gradcheck(row, *point)
-    if name != "sign":
+    if name not in FLAT:
         monkeypatch.setattr(row, "vjps", tuple(map(plant, row.vjps)))
         assert ag.gradcheck(row, *point).verdict == "wrong"
 
