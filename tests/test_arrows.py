@@ -23,9 +23,9 @@ PACKAGES = {
     "transformer": {"autograd"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
-# Left of an arrow what is simpler: recording <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
+# Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"},
+    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"},
     {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [

@@ -166,15 +166,6 @@ def dropped(rule: Any) -> Any:
     return wrong
 
 
-def flat(row: Primitive, i: int) -> bool:
-    """Whether a local derivative is 0, at most points at least, which no factor changes."""
-    return row.local[min(i, len(row.local) - 1)].startswith("0") if row.local else False
-
-
-# Rows whose derivatives are all 0.
-FLAT = {name for name, row in p.TABLE.items() if row.local and all(flat(row, i) for i in range(len(row.local)))}
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("plant", [scaled, flipped, transposed, dropped])
 @pytest.mark.parametrize("name", [name for name in p.TABLE if name not in FLAT])  # no factor changes 0
