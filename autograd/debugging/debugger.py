@@ -175,10 +175,14 @@ class Debugger(Prompt):
         """s [k]: k contributions, each along one edge."""
         count = self._count(text)
         with self._moving(f"s {text}".strip()):
-            made = [c for c in (self.stepper.step() for _ in range(count)) if c is not None]
-        for c in made:
-            self.say(self.show.header(c.node), *self.show.contribution(c))
-        if len(made) < count:
+            made = 0
+            while made < count and (c := self.stepper.step()) is not None:
+                made += 1
+                if made <= MOST // 3 or made == count:
+                    self.say(self.show.header(c.node), *self.show.contribution(c))
+                elif made == MOST // 3 + 1:
+                    self.say("...")
+        if made < count:
             self.say("at the end: nothing is left to do; rs goes back")
         else:
             self._display()
@@ -407,12 +411,19 @@ class Debugger(Prompt):
     def do_p(self, text: str) -> None:
         """p EXPR: print."""
         self.say(self._printed(text or "."))
+        self._note(text)
+
+    def _note(self, text: str) -> None:
+        """Say which is meant of a node and a word that are called the same."""
+        note = self.reader.note(text)
+        self.say(*([f"  note: {note}"] if note else []))
 
     def do_pp(self, text: str) -> None:
         """pp EXPR: print, arrays whole."""
         value = self._evaluate(text or ".")
         with np.printoptions(threshold=10_000, linewidth=120):
             self.say(str(value.data if isinstance(value, View) else value))
+        self._note(text)
 
     def _printed(self, text: str) -> str:
         try:
@@ -446,12 +457,13 @@ class Debugger(Prompt):
         """paths X [k]: its gradient as a sum over paths."""
         pieces = shlex.split(text)
         limit = self._count(pieces.pop()) if len(pieces) > 1 and pieces[-1].isdecimal() else 5
-        self.say(*self.show.paths(self.node(" ".join(pieces)), limit))
+        self.say(*self.show.paths(self.node(" ".join(pieces)), min(limit, MOST)))
 
     def do_display(self, text: str) -> None:
         """display EXPR: print at each stop."""
         if text and text not in self.displays:
             self.displays.append(text)
+            self._note(text)
         self._display()
 
     def _display(self) -> None:
@@ -477,6 +489,7 @@ class Debugger(Prompt):
             (s.set_grad if grad else s.set_data)(node, value)
         number = words.summary(s.grad(node) if grad else s.data(node))
         self.say(f"{match[1]}.{match[2]} = {number} (set; undo takes it back)")
+        self.say(*(self.show.unheeded(node) if grad else ()))
         if not grad:
             self.say(f"{self.show.names[s.root]} = {words.summary(s.data(s.root))} now")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cmd
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
@@ -15,6 +16,9 @@ from autograd.engine import words
 __all__ = ["MOST", "Prompt", "Quit"]
 
 MOST = 200  # lines that one command prints
+# What does more on a terminal than be read, besides colours and the ends of lines: control characters, and those that
+# turn the direction of a text.
+CONTROL = re.compile(r"(?!\x1b\[\d*m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 LONG_NAMES = {
     "next": "n", "step": "s", "continue": "c", "break": "b", "clear": "cl", "where": "w", "up": "u", "down": "d",
@@ -51,9 +55,9 @@ class Prompt(cmd.Cmd):
         return self.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def say(self, *lines: str) -> None:
-        """Print lines, so many at most."""
+        """Print lines, so many at most; of what a terminal obeys only colours get through."""
         for line in lines[:MOST]:
-            self.stdout.write(line + "\n")
+            self.stdout.write(CONTROL.sub(lambda match: ascii(match[0])[1:-1], line) + "\n")
         if len(lines) > MOST:
             self.stdout.write(f"... {len(lines) - MOST:,} lines more\n")
 

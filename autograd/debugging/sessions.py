@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
+from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import filled, is_values, raw, single
-from autograd.engine.modes import AnomalyError, record_source
+from autograd.engine.modes import AnomalyError, hidden, record_source
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
 from autograd.engine.value import Value, values
@@ -73,19 +75,41 @@ def set_trace() -> None:
 
 
 def pm(error: BaseException | None = None) -> None:
-    """After an AnomalyError: debug the graph that led to the node where it was raised.
+    """After an error: debug the graph that led to where it was raised.
 
-    error: the exception; by default the last one that reached the prompt of Python.
+    error: the exception; by default the one being handled, or the last that reached the prompt of Python. Of an
+    AnomalyError the node that it tells of is debugged; of any other the newest node among the variables of the
+    innermost function that has one. Raises RuntimeError where there is no error, or no node.
     """
-    error = error or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    while error is not None and not isinstance(error, AnomalyError):
-        error = error.__cause__ or error.__context__
+    error = error or sys.exception() or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if error is None:
+        raise RuntimeError("pm: there was no error; call it inside `except`, or pass the exception")
+    node = _anomalous(error) or _newest_in(error)
+    if node is None:
         raise RuntimeError(
-            "pm: there was no AnomalyError; compute inside `with ag.detect_anomaly():`, or pass the exception"
+            f"pm: no function on the way to the {type(error).__name__} holds a Value or a Tensor in a variable; "
+            "compute inside `with ag.detect_anomaly():` to stop where inf or nan arises"
         )
-    print(error)
-    debug_node(error.node, None if isinstance(error.node, ScalarNode) else filled(raw(error.node), 1))
+    print("\n".join(map(words.plain, str(error).splitlines())))
+    debug_node(node, None if isinstance(node, ScalarNode) else filled(raw(node), 1))
+
+
+def _anomalous(error: BaseException) -> Node | None:
+    """The node of an AnomalyError, if one led to this error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, AnomalyError):
+        cause = cause.__cause__ or cause.__context__
+    return cause.node if cause is not None else None
+
+
+def _newest_in(error: BaseException) -> Node | None:
+    """The newest node among the variables of the innermost function that has one."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node)]
+        if nodes and not hidden(frame.f_code):
+            return max(nodes, key=lambda node: node.id)
+    return None
 
 
 @contextmanager

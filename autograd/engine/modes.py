@@ -26,7 +26,7 @@ from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
-__all__ = ["AnomalyError", "Source", "detect_anomaly", "no_grad", "record_source"]
+__all__ = ["AnomalyError", "Source", "detect_anomaly", "hidden", "no_grad", "record_source"]
 
 F = TypeVar("F", bound=Function)
 
@@ -156,18 +156,17 @@ class _Scopes:
         self.stack: list[tuple[FrameType, str]] = []
         self.calls: Counter[str] = Counter()
         self.innermost: tuple[FrameType | None, Any] = (None, None)
-        self.ours: dict[CodeType, bool] = {}
 
     def __call__(self) -> Source:
         frames: list[FrameType] = []
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame is not self.base and self._hidden(frame.f_code):
+        while frame is not None and frame is not self.base and hidden(frame.f_code):
             frame = frame.f_back
         if frame is self.innermost[0] and frame is not None and frame.f_lineno == self.innermost[1].line:
             return self.innermost[1]  # the same line of the same call as for the node before
         innermost = frame
         while frame is not None and frame is not self.base:
-            if not self._hidden(frame.f_code):
+            if not hidden(frame.f_code):
                 frames.append(frame)
             frame = frame.f_back
         frames.reverse()
@@ -191,14 +190,14 @@ class _Scopes:
         self.innermost = innermost, source
         return source
 
-    def _hidden(self, code: CodeType) -> bool:
-        """Whether a frame belongs to the engine or to NumPy rather than to the user."""
-        if code not in self.ours:
-            self.ours[code] = code.co_filename.startswith(("<frozen ", *_LIBRARIES))
-        return self.ours[code]
-
 
 _LIBRARIES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
+
+
+@functools.lru_cache(1000)
+def hidden(code: CodeType) -> bool:
+    """Whether code belongs to the engine or to NumPy rather than to the user."""
+    return code.co_filename.startswith(("<frozen ", *_LIBRARIES))
 
 
 # ---- inf and nan -----------------------------------------------------------------------

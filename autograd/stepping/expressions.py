@@ -181,6 +181,13 @@ class Reader:
         node = here if text == "." else self._named(text)
         return self.view(node) if node is not None else self.expression(text)(here)
 
+    def note(self, text: str) -> str:
+        """A line about a node and a word that are called the same, and which of them a text means; or "" ."""
+        try:
+            return self.expression(text).note
+        except ValueError:
+            return ""
+
     def expression(self, text: str, condition: bool = False) -> Expression:
         """Text of nodes by name, of g, out and v, the numbers of the node at hand, of np, norm, nan, inf and of Python.
 
@@ -201,7 +208,8 @@ class Reader:
         scope = {"np": np, "numpy": np, "norm": norm, "nan": np.nan, "inf": np.inf}
         scope |= {name: self.view(node) for name, node in nodes.items()}
         made = Expression(text, code, scope, [w for w in HERE if w in used and w not in nodes], self.view)
-        made.note = "; ".join(self._clash(w, condition) for w in sorted(used & WORDS.keys()) if w in self.names.by_name)
+        clashes = sorted(used & WORDS.keys() & self.names.by_name.keys() - ({"v"} if not condition else set()))
+        made.note = "; ".join(self._clash(word, condition) for word in clashes)
         return made
 
     def _named(self, name: str) -> Node | None:
@@ -212,7 +220,7 @@ class Reader:
     def _clash(self, word: str, condition: bool) -> str:
         meaning, instead = WORDS[word]
         if condition:
-            return f"{word} is {meaning} here; the node that is called {word} is {word}#0"
+            return f"{word} is {meaning}; the node that is called {word} is {word}#0"
         return f"{word} is the node that is called so; {meaning} is {instead}"
 
     def _without_names(self, text: str, nodes: dict[str, Node]) -> str:

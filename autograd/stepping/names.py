@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from autograd.engine.graph import Node
+from autograd.engine.words import plain
 
 __all__ = ["Names", "compact"]
 
@@ -35,7 +36,7 @@ class Names:
             self._add(root, root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
-        base = name = str(name or otherwise)  # a label is text, but an attribute takes what it is given
+        base = name = plain(str(name or otherwise))  # a label is text, but an attribute takes what it is given
         while name in self.by_name:  # as with loops: w, w#1, w#2
             self._again[base] = self._again.get(base, 0) + 1
             name = f"{base}#{self._again[base]}"

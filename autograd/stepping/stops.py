@@ -27,7 +27,7 @@ NUMBERS: dict[str, Callable[[np.ndarray], np.bool_]] = {
 KINDS = ("b", "break", "tbreak", "watch")
 
 
-@dataclass
+@dataclass(eq=False)
 class Stop:
     """A place or a number to stop at, and how often it did.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from autograd.engine.graph import Node
+from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import raw
 from autograd.engine.recording import assigned
 from autograd.engine.words import many, number, shape, summary
@@ -18,6 +20,7 @@ from autograd.stepping.stepper import Contribution, Step, Stepper
 from autograd.stepping.walk import Data
 
 ENDS = 6  # nodes shown at either end of a long path
+DIGITS = (4, 6, 8, 10, 12, 17)  # of numbers in a line of arithmetic: as few as it takes
 
 
 def _times(g: str, local: str) -> str:
@@ -76,13 +79,17 @@ class Show:
         out, name = self.names[c.node], self.names[c.parent]
         written = f"d{out}/d{name} = {self._filled(c, self._name_of)}"
         plain = re.fullmatch(r"-?[\d.]+", c.symbol)  # a constant says it all
-        for more in () if plain else (self._filled(c, self._number_of), number(local)):
+        for more in () if plain else (self._worked_out(c, local), number(local)):
             if not written.endswith(f"= {more}"):
                 written += f" = {more}"
         if c.value is None:
             return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
-        sum_ = f"{name}.grad: {number(c.before)} + {number(c.upstream)} * {number(local)} = {number(c.after)}"
-        return [f"  {written}", f"  {self._alarm(sum_, c.after)}"]
+        return [f"  {written}", f"  {name}.grad: {self._alarm(_sum_text(c, local), c.after)}"]
+
+    def _worked_out(self, c: Contribution, local: float) -> str:
+        """The local derivative in numbers, with as many digits as it takes to come out right by hand."""
+        texts = [self._filled(c, partial(self._number_of, digits=digits)) for digits in DIGITS]
+        return next((text for text in texts if _comes_out(text, local)), texts[0])
 
     def _rule(self, c: Contribution) -> list[str]:
         """Of arrays: the rule in names, with the shapes of a product, and what the gradient is then."""
@@ -114,9 +121,9 @@ class Show:
         parent = c.node.parents[i] if i < len(c.node.parents) else None
         return self.names[parent] if parent is not None else summary(self.stepper.arguments(c.node)[i])
 
-    def _number_of(self, c: Contribution, letter: str) -> str:
+    def _number_of(self, c: Contribution, letter: str, digits: int = 4) -> str:
         x = self.stepper.data(c.node) if letter == "out" else self.stepper.arguments(c.node)["ab".index(letter)]
-        text = number(x)
+        text = number(x, digits)
         return f"({text})" if text.startswith("-") and c.symbol != letter else text
 
     def _alarm(self, text: str, x: Data) -> str:
@@ -136,6 +143,21 @@ class Show:
                 "the gradient is of what was recorded",
             ]
         return lines
+
+    def unheeded(self, node: Node) -> list[str]:
+        """Where a gradient that was set will not be what the walk goes on with: what comes in after it, or is over."""
+        s, name = self.stepper, self.names[node]
+        users = s.consumers(node)
+        to_come = sum(not s.passed(user, i) for user, i in users)
+        if node.primitive is not None and s.passed(node):
+            return [
+                f"  note: {name} has passed its gradient on already; go back to before that for this to have effect"
+            ]
+        if not to_come:
+            return []
+        until = f"until {name}" if node.primitive is not None else "end"
+        come = f"{many(to_come, 'contribution')} to {name} {'is' if to_come == 1 else 'are'} still to come"
+        return [f"  note: {come} and will be added to this; to replace the whole gradient, {until} first"]
 
     def everything(self, node: Node) -> list[str]:
         """All about a node: its numbers, what it passes on, and where it went."""
@@ -205,34 +227,29 @@ class Show:
 
     def why(self, node: Node) -> list[str]:
         """A gradient as the sum of its contributions."""
-        parts = self.stepper.why(node)
+        parts, total = self.stepper.why(node), self.stepper.grad(node)
         name = self.names[node]
         if node is self.stepper.root:
-            return [f"{name}.grad = {summary(self.stepper.grad(node))}: it is the root"]
-        lines = [
-            f"{name}.grad = {summary(self.stepper.grad(node))}"
-            + (f", the sum of {len(parts)}:" if len(parts) != 1 else ":")
-        ]
-        for c in parts:
-            out = self.names[c.node]
-            if c.local is None:
-                lines.append(f"  through {self.header(c.node)}: {summary(c.value)}")
-            else:
-                lines.append(
-                    f"  {number(c.value):>10} = dL/d{out} * d{out}/d{name} = "
-                    f"{number(c.upstream)} * {number(c.local)}   {self.header(c.node)}"
-                )
+            return [f"{name}.grad = {summary(total)}: it is the root"]
+        digits = _digits([c.value for c in parts], total) if isinstance(node, ScalarNode) else 4
+        lines = [f"{name}.grad = {summary(total)}{f', the sum of {len(parts)}:' if len(parts) != 1 else ':'}"]
+        lines += [self._part(c, digits) for c in parts]
         left = len(self.stepper.consumers(node)) - len(parts)
         if left:
             lines.append(f"  and {left} still to come")
-        if len(parts) == 1 and (
-            parts[0].local == 1 if parts[0].local is not None else np.array_equal(parts[0].value, parts[0].upstream)
-        ):
-            lines += [
-                f"  passed on as it is: {line}" if k == 0 else f"  {line}"
-                for k, line in enumerate(self.why(parts[0].node))
-            ]
+        if len(parts) == 1 and _as_it_is(parts[0]):
+            first, *rest = self.why(parts[0].node)
+            lines += [f"  passed on as it is: {first}", *(f"  {line}" for line in rest)]
         return lines
+
+    def _part(self, c: Contribution, digits: int) -> str:
+        """One contribution of the sum that a gradient is."""
+        if c.local is None:
+            return f"  through {self.header(c.node)}: {summary(c.value)}"
+        out, name = self.names[c.node], self.names[c.parent]
+        product, note = _product_text(c, c.local)
+        factors = product if note else f"dL/d{out} * d{out}/d{name} = {product}"
+        return f"  {number(c.value, digits):>10} = {factors}{note}   {self.header(c.node)}"
 
     def paths(self, node: Node, limit: int = 5) -> list[str]:
         """A gradient as a sum over paths to the root."""
@@ -241,21 +258,20 @@ class Show:
         lines = [
             f"dL/d{self.names[node]} is a sum over {many(total, 'path')} to {self.names[self.stepper.root]}{shown}:"
         ]
+        products = [product for product, *_ in found]
+        digits = _digits(products, sum(products))
         for product, path, factors in found:
-            names = [self.names[n] for n in path]
+            nodes, numbers = [self.names[n] for n in path], [number(x) for x in factors]
             if len(path) > 2 * ENDS:
-                names[ENDS:-ENDS] = [f"... ({len(path) - 2 * ENDS:,} more) ..."]
-            texts = [number(x) for x in factors]
-            if len(texts) > 2 * ENDS:
-                texts[ENDS:-ENDS] = ["..."]
-            lines.append(f"  {number(product):>10} = {' * '.join(texts) or '1'}   {' -> '.join(names)}")
+                nodes[ENDS:-ENDS] = [f"... ({len(path) - 2 * ENDS:,} more) ..."]
+            if len(numbers) > 2 * ENDS:
+                numbers[ENDS:-ENDS] = ["..."]
+            lines.append(f"  {number(product, digits):>10} = {' * '.join(numbers) or '1'}   {' -> '.join(nodes)}")
         if total > len(found):
-            rest = f"{total - len(found):,}"
-            lines.append(
-                f"  {rest} smaller paths left out; these {len(found)} make {number(sum(x for x, *_ in found))}"
-            )
+            rest, whole = f"{total - len(found):,}", number(sum(products))
+            lines.append(f"  {rest} smaller paths left out; these {len(found)} make {whole}")
         else:
-            lines.append(f"  sum: {number(sum(x for x, *_ in found))}")
+            lines.append(f"  sum: {number(sum(products))}")
         return lines
 
     def element(self, node: Node, index: tuple[int, ...]) -> list[str]:
@@ -296,6 +312,51 @@ def _gradient_terms(c: Contribution, arguments: tuple[Data, ...], g: np.ndarray,
     if c.argument == 0:
         return _products(g[index[:-1]], b[index[-1]])
     return _products(a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]])
+
+
+def _as_it_is(c: Contribution) -> bool:
+    """Whether an operation has passed its gradient on unchanged."""
+    return c.local == 1 if c.local is not None else np.array_equal(c.value, c.upstream)
+
+
+def _digits(terms: Sequence[float], total: float) -> int:
+    """How many digits of each term it takes for their sum to come out right by hand."""
+    fine = [d for d in DIGITS if math.isclose(sum(float(number(x, d)) for x in terms), total, rel_tol=2e-3)]
+    return fine[0] if fine and math.isfinite(total) else DIGITS[0]
+
+
+def _sum_text(c: Contribution, local: float) -> str:
+    """What a contribution makes of a gradient, with as many digits as it takes to come out right by hand."""
+    product, note = _product_text(c, local)
+    if note:
+        return f"{number(c.before)} + {number(c.value)} = {number(c.after)}{note}"
+    if c.before is None and c.after == 0:  # 0 + -0.0 were 0.0
+        return f"{product} = {number(c.after)}" if np.signbit(c.after) else f"0 + {product} = {number(c.after)}"
+    texts = [f"{number(c.before, d)} + {number(c.upstream, d)} * {number(local, d)}" for d in DIGITS]
+    return f"{next((text for text in texts if _comes_out(text, c.after)), texts[0])} = {number(c.after)}"
+
+
+def _product_text(c: Contribution, local: float) -> tuple[str, str]:
+    """A contribution as a product; or as it is, and a word on why, where a rule selects and does not multiply."""
+    with np.errstate(all="ignore"):
+        product = np.float64(c.upstream) * local
+    factors = f"{number(c.upstream)} * {number(local)}"
+    if np.isclose(product, c.value, 1e-6, 0, equal_nan=True) or np.isfinite(product):
+        return factors, ""
+    return number(
+        c.value
+    ), f"   ({c.node.op} passes {number(c.value)} on here: it selects, and does not work out {factors})"
+
+
+def _comes_out(text: str, result: float) -> bool:
+    """Whether a line of arithmetic gives what it says it does, to three digits; True where that is not to be told."""
+    python = re.sub(r" \(.* (if|at) .*\)$", "", text).replace("²", "**2")
+    if not np.isfinite(result) or re.search(r"[^-+*/.\d\s()e]", re.sub(r"\b(if|else|sin|cos|log)\b|[<>]", "", python)):
+        return True
+    try:
+        return math.isclose(eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log}), result, rel_tol=2e-3)
+    except (ArithmeticError, ValueError, SyntaxError, TypeError):
+        return True
 
 
 def _products(a: np.ndarray, b: np.ndarray, most: int = 6) -> str:

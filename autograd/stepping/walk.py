@@ -25,7 +25,7 @@ Edge = tuple[int, Node, Rule]  # an argument, the input there, and the rule for 
 State = tuple[Position, int, dict[int, Data], dict[Position, list[tuple[Node, Data]]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
     """What one argument of an operation adds to the gradient of its input.
 
@@ -47,7 +47,7 @@ class Contribution:
     applied: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One node of the backward pass, as it stands.
 
@@ -157,7 +157,7 @@ class Walk:
     def step_of(self, node: Node) -> Step:
         """The step of a node, whether it is over, under way or ahead."""
         k = self.index[node.id]
-        mine = {e.argument: e for e in reversed(self._log) if e.index == k} if self._passed(k) else {}
+        mine = {e.argument: e for e in reversed(self._log) if e.index == k} if self.passed(node) else {}
         running: dict[int, Data] = {}
         found = []
         for i, p, _ in self.edges(node):
@@ -170,16 +170,17 @@ class Walk:
                 found.append(self._contribution(node, i, p, c, before, False))
                 running[p.id] = found[-1].after
         consumers = self.consumers(node)
-        arrived = sum(self._passed(self.index[n.id], i) for n, i in consumers)
+        arrived = sum(self.passed(n, i) for n, i in consumers)
         total = len(consumers) + (node is self.root)
         return Step(node, k, len(self.nodes), self.grad(node), (arrived + (node is self.root), total), tuple(found))
 
-    def _passed(self, k: int, argument: int | None = None) -> bool:
-        """Whether the node at place k has made its contributions, or that of one argument."""
+    def passed(self, node: Node, argument: int | None = None) -> bool:
+        """Whether a node has made its contributions, or that of one argument."""
+        k = self.index[node.id]
         turn = len(self.nodes) - 1 - k
         if turn != self.done:
             return turn < self.done
-        made = [i for i, _, _ in self.edges(self.nodes[k])][: self.part]
+        made = [i for i, _, _ in self.edges(node)][: self.part]
         return bool(made) if argument is None else argument in made
 
     def _compute(self, node: Node, i: int) -> Data:

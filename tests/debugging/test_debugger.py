@@ -594,3 +594,113 @@ def test_a_watch_shows_its_condition_and_how_often_it_is_ignored(prompt: Any) ->
 def test_errors_name_what_was_called() -> None:
     with pytest.raises(ValueError, match=r"^debug: a Tensor of shape"):
         Tensor([1.0, 2.0]).debug()
+
+
+def test_what_is_set_before_all_has_come_says_what_will_be_added(prompt: Any) -> None:
+    said = prompt("set h.grad = 0")
+    assert "(set; undo takes it back)" in said
+    assert "1 contribution to h is still to come and will be added to this" in said and "until h first" in said
+    assert "2 contributions to x are still to come" in prompt("set x.grad = 0")
+    prompt("until h")
+    assert "note" not in prompt("set h.grad = 0")
+    prompt("end")
+    assert "h has passed its gradient on already" in prompt("set h.grad = 0")
+    assert "note" not in prompt("set x.grad = 0"), "an input has nothing to pass on"
+
+
+def test_a_terminal_is_told_nothing_but_text() -> None:
+    evil = Value(2.0, label="\x1b[2Jcleared\u202e\nand a line") * Value(1.0, label="b\x07\x9b31m")
+    evil.label = "\u2066e"
+    debugger = Debugger(evil)
+    debugger.stdout = io.StringIO()
+    debugger.say(debugger.intro)
+    lines = (
+        "n",
+        "ll",
+        "w",
+        "l",
+        "end",
+        "why %0",
+        "x %0",
+        "p %0",
+        "p \x1b[2J",
+        "why \u202e",
+        "\x1b]0;title",
+        "display b\x07",
+    )
+    for line in lines:
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.replace("\n", "").isprintable() and "\\x1b[2Jcleared\\u202e\\nand a line.grad" in said
+    debugger.show.colour = True
+    debugger.onecmd("ll")
+    assert "\x1b[1m" in debugger.stdout.getvalue(), "but colours get through"
+    for name in debugger.names():
+        assert debugger.node(name) is debugger.stepper.names.by_name[name]
+
+
+def test_counts_of_any_size_end(prompt: Any) -> None:
+    for line, end in (
+        ("s 100000000000", "at the end: nothing is left to do"),
+        ("rs 100000000000", "comes next"),
+        ("n 100000000000", "mul -> h"),
+        ("rn 100000000000", "comes next"),
+        ("goto 100000000000", "at the end"),
+        ("paths x 100000000000", "is a sum over 2 paths"),
+    ):
+        assert end in prompt(line), line
+
+
+def test_long_steps_are_told_in_part() -> None:
+    y = Value(1.0, label="x")
+    for _ in range(500):
+        y = y * 1.001
+    debugger = Debugger(y)
+    debugger.stdout = io.StringIO()
+    debugger.onecmd("s 400")
+    said = debugger.stdout.getvalue().splitlines()
+    assert len(said) == 67 * 3 + 1 and said.count("...") == 1 and said[-3].startswith("[100/500]")
+
+
+def test_pm_inside_except_and_after_any_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda prompt="": "q")
+    monkeypatch.delattr(sys, "last_exc", raising=False)
+    monkeypatch.delattr(sys, "last_value", raising=False)
+    with pytest.raises(RuntimeError, match="pm: there was no error"):
+        ag.pm()
+    try:
+        with ag.detect_anomaly():
+            (Value(0.0, label="z") * 2).log()
+    except ag.AnomalyError:
+        ag.pm()
+    assert "gave inf in the forward pass" in (said := capsys.readouterr().out) and "2 operations" in said
+
+    def inner(a: Any) -> Any:
+        b = a * 2
+        c = b * b
+        return c["key"]
+
+    try:
+        inner(Value(1.0))
+    except TypeError:
+        ag.pm()
+    assert "2 operations" in capsys.readouterr().out, "the newest node of the innermost function"
+    try:
+        {}["a"]
+    except KeyError:
+        with pytest.raises(RuntimeError, match="no function on the way to the KeyError holds"):
+            ag.pm()
+
+
+def test_a_function_that_calls_grad_inside_is_stepped_through_to_its_second_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["end", "p x.grad", "why x", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt="": next(lines))
+    ag.debug(lambda x: ag.grad(lambda y: y**3)(x), 2.0)
+    assert "\n12.0\n" in capsys.readouterr().out  # d(3 x²)/dx
+    lines = iter(["end", "p w.grad", "q"])
+    ag.debug(lambda p: (ag.grad(lambda q: (q["w"] ** 3).sum())(p)["w"] ** 2).sum(), {"w": np.array([1.0, 2.0])})
+    assert "[ 36., 288.] (2,)" in capsys.readouterr().out  # d(9 w⁴)/dw
