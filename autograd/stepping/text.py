@@ -328,10 +328,11 @@ def _digits(terms: Sequence[float], total: float) -> int:
 def _sum_text(c: Contribution, local: float) -> str:
     """What a contribution makes of a gradient, with as many digits as it takes to come out right by hand."""
     product, note = _product_text(c, local)
+    alone = c.before is None and c.after == 0 and np.signbit(c.after)  # 0 + -0.0 were 0.0
     if note:
-        return f"{number(c.before)} + {number(c.value)} = {number(c.after)}{note}"
-    if c.before is None and c.after == 0:  # 0 + -0.0 were 0.0
-        return f"{product} = {number(c.after)}" if np.signbit(c.after) else f"0 + {product} = {number(c.after)}"
+        return (number(c.after) if alone else f"{number(c.before)} + {number(c.value)} = {number(c.after)}") + note
+    if c.before is None and c.after == 0:
+        return f"{product} = {number(c.after)}" if alone else f"0 + {product} = {number(c.after)}"
     texts = [f"{number(c.before, d)} + {number(c.upstream, d)} * {number(local, d)}" for d in DIGITS]
     return f"{next((text for text in texts if _comes_out(text, c.after)), texts[0])} = {number(c.after)}"
 
