@@ -29,8 +29,8 @@ ENGINE = [
     {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"base"}, {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},
-    {"options"}, {"__main__", "__init__"},
+    {"base"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
+    {"sample", "check", "train"}, {"options"}, {"session"}, {"__main__", "__init__"},
 ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "options"]
+    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "runs", "options"]
 )
 def test_the_transformer_borrows_only_detach(name: str) -> None:
     for node in ast.walk(ast.parse((ROOT / f"transformer/{name}.py").read_text())):

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from autograd import detach
-from transformer.base import Array, Params
+from transformer.base import Array, Drop, Params
 
 
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -29,6 +29,16 @@ def relu(x: Array) -> Array:
 def gelu(x: Array) -> Array:
     """The tanh form of GELU (Hendrycks and Gimpel 2016, section 2), as in GPT-2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def dropout(rate: float, rng: np.random.Generator) -> Drop:
+    """A function that sets each number to 0 with probability `rate` and scales the rest up by 1 / (1 - rate)."""
+    return lambda x: x * ((rng.random(x.shape) >= rate) / (1 - rate)).astype(str(x.dtype))
+
+
+def kept(x: Array) -> Array:
+    """No dropout."""
+    return x
 
 
 def softmax(x: Array) -> Array:
@@ -82,10 +92,11 @@ def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
     return x if bias is None else x + bias
 
 
-def attention(x: Array, params: Params, n_head: int) -> Array:
+def attention(x: Array, params: Params, n_head: int, drop: Drop = kept) -> Array:
     """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
 
-    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,).
+    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,). drop: what is
+    done to the weights of attention before they are used.
     """
     *lead, n_time, n_embd = x.shape
     head_size = n_embd // n_head
@@ -96,7 +107,7 @@ def attention(x: Array, params: Params, n_head: int) -> Array:
 
     q, k, v = heads("q"), heads("k"), heads("v")
     scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + causal_mask(n_time, str(x.dtype))  # (..., nh, T, T)
-    y = (softmax(scores) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
+    y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
     return linear(y, params["wo"], params.get("bo"))
 
 

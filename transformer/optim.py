@@ -64,12 +64,14 @@ def adam(
     eps: float = 1e-8,
     eps_root: float = 0.0,
     weight_decay: float = 0.0,
+    decays: Callable[[str, Array], bool] = lambda name, p: True,
 ) -> Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 
     lr: a number, or a function of the step, counted from 0. eps is added to the root of the
     second moment, eps_root under it: to differentiate through an update, give eps_root more
-    than 0, since the root of a zero gradient has no slope.
+    than 0, since the root of a zero gradient has no slope. decays(name, p): whether weight
+    decay acts on a parameter; `matrices` leaves out gains and biases.
     Raises ValueError for a learning rate that is negative or nan.
     """
     schedule = _schedule(lr, "adam")
@@ -95,14 +97,75 @@ def adam(
             m = b1 * m + (1 - b1) * g
             v = b2 * v + (1 - b2) * (g * g)
             root = (v + root_floor if eps_root else v) ** 0.5
-            if weight_decay:
-                p = p - rate * weight_decay * p
             return p - size * m / (root + floor), m, v
 
+        if weight_decay:
+            shrunk = {k: p - rate * weight_decay * p if decays(k, p) else p for k, p in params.items()}
+            inputs = [shrunk, *inputs[1:]]
         new, m, v = _elementwise(rule, inputs)
         return new, {"step": step + 1, "m": m, "v": v}
 
     return Optimizer(init, update)
+
+
+def matrices(name: str, p: Array) -> bool:
+    """Whether a parameter has two axes or more, as weights and embeddings have; gains and biases have one."""
+    return len(np.shape(p)) >= 2
+
+
+def clip(optimizer: Optimizer, max_norm: Scalar) -> Optimizer:
+    """The optimizer, given gradients of a global norm of at most max_norm (Pascanu et al. 2013).
+
+    All gradients together are scaled by min(1, max_norm / (norm + 1e-6)), as PyTorch scales them.
+    Raises ValueError for a max_norm that is not above 0.
+    """
+    if isinstance(max_norm, numbers.Real) and not float(max_norm) > 0:
+        raise ValueError(f"clip: max_norm={max_norm}; expected a number above 0")
+
+    def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
+        _named("clip", params=params, grads=grads)
+        factor = np.minimum(1.0, max_norm / (norm(grads) + 1e-6))
+        return optimizer.update(params, {k: g * factor for k, g in grads.items()}, state)
+
+    return Optimizer(optimizer.init, update)
+
+
+def norm(tree: Params) -> Scalar:
+    """The root of the sum of all squares, with a slope also where all are 0."""
+    squares = ((g * g).sum() if np.shape(g) else g * g for g in tree.values())
+    return (sum(squares) + 1e-30) ** 0.5
+
+
+def cosine(lr: Scalar, warmup: int, steps: int, floor: Scalar = 0.0) -> Schedule:
+    """A learning rate that rises in a line to lr, and falls along half a cosine to floor (Loshchilov and Hutter 2017).
+
+    warmup: steps before lr is reached, the first of which is lr / (warmup + 1). From step `steps` on it is `floor`.
+    Raises ValueError for numbers that make no schedule.
+    """
+    return _falling("cosine", lr, warmup, steps, floor, lambda part: 0.5 * (1 + math.cos(math.pi * part)))
+
+
+def linear(lr: Scalar, warmup: int, steps: int, floor: Scalar = 0.0) -> Schedule:
+    """A learning rate that rises in a line to lr, and falls in a line to `floor`: see `cosine`."""
+    return _falling("linear", lr, warmup, steps, floor, lambda part: 1 - part)
+
+
+def _falling(
+    where: str, lr: Scalar, warmup: int, steps: int, floor: Scalar, shape: Callable[[float], float]
+) -> Schedule:
+    lr, floor = _rate(lr, f"{where}: lr"), _rate(floor, f"{where}: floor")
+    if not 0 <= warmup <= steps or steps < 1:
+        raise ValueError(
+            f"{where}: warmup={warmup}, steps={steps}; expected warmup from 0 to steps, and a step or more"
+        )
+
+    def schedule(step: int) -> Scalar:
+        if step < warmup:
+            return lr * ((step + 1) / (warmup + 1))
+        part = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return floor + (lr - floor) * shape(part)
+
+    return schedule
 
 
 def _zeros(where: str, params: Params) -> Params:
