@@ -8,50 +8,78 @@
 12.0
 """
 
-from autograd.checking.checks import gradcheck, taylor_test
-from autograd.checking.report import GradcheckError, GradcheckReport
-from autograd.debugging.sessions import debug, pm, set_trace
-from autograd.drawing import cards as _cards
-from autograd.drawing.cards import card
-from autograd.drawing.dot import draw_dot
-from autograd.drawing.player import play
-from autograd.drawing.rendering import RenderError
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from autograd.engine import primitives as primitives
 from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
 from autograd.engine.graph import Node as _Node
 from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source
 from autograd.engine.tensor import Tensor
 from autograd.engine.value import Value, values
-from autograd.stepping.stepper import Stepper
+
+if TYPE_CHECKING:
+    from autograd.checking.checks import gradcheck, taylor_test
+    from autograd.checking.report import GradcheckError, GradcheckReport
+    from autograd.debugging.sessions import debug, pm, set_trace
+    from autograd.drawing.cards import card
+    from autograd.drawing.dot import draw_dot
+    from autograd.drawing.player import play
+    from autograd.drawing.rendering import RenderError
+    from autograd.stepping.stepper import Stepper
+
+__version__ = "0.1.0"
+
+# What checks, steps, draws and debugs is loaded when it is first used: training needs none of it.
+_LATER = {
+    "GradcheckError": "checking.report", "GradcheckReport": "checking.report", "RenderError": "drawing.rendering",
+    "Stepper": "stepping.stepper", "card": "drawing.cards", "debug": "debugging.sessions", "draw_dot": "drawing.dot",
+    "gradcheck": "checking.checks", "play": "drawing.player", "pm": "debugging.sessions",
+    "set_trace": "debugging.sessions", "taylor_test": "checking.checks",
+}  # fmt: skip
 
 __all__ = [
-    "AnomalyError",
-    "GradcheckError",
-    "GradcheckReport",
-    "RenderError",
-    "Stepper",
-    "Tensor",
-    "Value",
-    "card",
-    "debug",
-    "detach",
-    "detect_anomaly",
-    "draw_dot",
-    "grad",
-    "gradcheck",
-    "hessian",
-    "hvp",
-    "jacobian",
-    "no_grad",
-    "play",
-    "pm",
-    "record_source",
-    "set_trace",
-    "taylor_test",
-    "value_and_grad",
-    "values",
-]
+    "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card", "debug",
+    "detach", "detect_anomaly", "draw_dot", "grad", "gradcheck", "hessian", "hvp", "jacobian", "no_grad", "play", "pm",
+    "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
+]  # fmt: skip
 
-# What a notebook shows of a node.
-_Node._repr_svg_ = _Node._repr_html_ = _cards.svg
-_Node._repr_mimebundle_ = _cards.mimebundle
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"autograd.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+# ---- what hangs on Node --------------------------------------------------------------------
+
+
+def _debug(node: _Node, gradient: Any = None) -> None:
+    """Step through the backward pass from here at a prompt; `h` there lists the commands."""
+    from autograd.debugging.sessions import debug_node
+
+    debug_node(node, gradient)
+
+
+def _svg(node: _Node) -> str | None:
+    from autograd.drawing.cards import svg
+
+    return svg(node)
+
+
+def _mimebundle(node: _Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    from autograd.drawing.cards import mimebundle
+
+    return mimebundle(node, include, exclude)
+
+
+_Node.debug = _debug
+_Node._repr_svg_ = _Node._repr_html_ = _svg  # what a notebook shows
+_Node._repr_mimebundle_ = _mimebundle

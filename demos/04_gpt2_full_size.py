@@ -23,7 +23,8 @@ tokens = rng.integers(config.vocab_size, size=65)
 start = time.perf_counter()
 value = loss(params, tokens, config)
 print(
-    f"forward:              loss {value:.3f} (chance is {np.log(config.vocab_size):.3f})   {time.perf_counter() - start:5.2f} s"
+    f"forward:              loss {value:.3f} (chance is {np.log(config.vocab_size):.3f})   "
+    f"{time.perf_counter() - start:5.2f} s"
 )
 
 start = time.perf_counter()

@@ -42,15 +42,22 @@ def microgpt() -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
 A = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
 B = np.array([[1.3, 0.2, -0.7], [0.5, 2.4, -1.6]])
 # Arguments where a row has derivatives, away from its corners.
-DOMAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "pow"), lambda x: np.abs(x) + 0.1),
-    **dict.fromkeys(("arcsin", "arccos", "arctanh"), lambda x: x / 3),
-    "arccosh": lambda x: np.abs(x) + 1.1,
-    **dict.fromkeys(("remainder", "fmod", "floor_divide"), lambda x: x + 0.1 * x * x),
+DOMAIN: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt"), lambda x: [np.abs(x) + 0.1]),
+    "pow": lambda a, b: [np.abs(a) + 0.1, np.abs(b) + 0.1],
+    **dict.fromkeys(("arcsin", "arccos", "arctanh"), lambda x: [0.9 * np.tanh(x)]),
+    "arccosh": lambda x: [np.abs(x) + 1.1],
+    **dict.fromkeys(  # a / b is no whole number
+        ("remainder", "fmod", "floor_divide"),
+        lambda a, b: [(np.rint(a) + 0.5 + 0.2 * np.sin(a)) * (np.abs(b) + 0.5), np.copysign(np.abs(b) + 0.5, b)],
+    ),
 }
 
 # Rows of numbers come from the table itself, so that a new row is tested without a line here.
 NUMERIC = [row for row in p.TABLE.values() if row.scalar is not None]
+
+# Rows whose derivative is 0 wherever they have one.
+FLAT = {row.name for row in NUMERIC if all(rule is p.flat for rule in row.vjps)}
 
 # Rows of arrays need arguments that fit.
 ROWS = np.array([1, 0, 1])
@@ -62,6 +69,7 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
         (lambda x: p.total(x, (0, 2), False), [A[:, None]]),
     ],
     "mean": [(lambda x: p.mean(x, None, False), [A]), (lambda x: p.mean(x, 0, False), [A])],
+    "heaviside": [(lambda b: p.heaviside(1 - ZEROS, b), [B])],  # of its first argument it is flat
     "prod": [
         (lambda x: p.prod(x, None, False), [A]),
         (lambda x: p.prod(x, 1, True), [A]),
@@ -154,5 +162,7 @@ def check(op: Callable[..., Any], args: list[np.ndarray]) -> None:
         np.testing.assert_allclose(g, numeric_gradient(lambda *xs: float(slope(*xs)), args, i), rtol=1e-6, atol=1e-6)
 
 
-def safe(row: Any, x: np.ndarray) -> np.ndarray:
-    return DOMAIN[row.name](x) if row.name in DOMAIN else x
+def safe(row: Any, *arrays: np.ndarray) -> list[np.ndarray]:
+    """As many of the arrays as the row of numbers has arguments, where it has derivatives."""
+    arrays = arrays[: len(row.local)]
+    return DOMAIN[row.name](*arrays) if row.name in DOMAIN else list(arrays)

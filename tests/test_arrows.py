@@ -23,15 +23,15 @@ PACKAGES = {
     "transformer": {"autograd"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
-# Left of an arrow what is simpler: recording <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
+# Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"}, {"primitives"},
+    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"}, {"primitives"},
     {"functions", "products", "rearranging", "reducing"}, {"modes", "numpy_api"},
     {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"base"}, {"config", "data", "interrupt", "layers", "optim"}, {"model", "checkpoint"}, {"sample", "check", "train"},
-    {"options"}, {"__main__", "__init__"},
+    {"base"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
+    {"sample", "check", "train"}, {"options"}, {"session"}, {"__main__", "__init__"},
 ]  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "options"]
+    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "runs", "options"]
 )
 def test_the_transformer_borrows_only_detach(name: str) -> None:
     for node in ast.walk(ast.parse((ROOT / f"transformer/{name}.py").read_text())):

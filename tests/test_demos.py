@@ -15,7 +15,7 @@ SAYS = {
     "01_one_neuron": "do/dx1 = -1.5000",
     "02_four_magnifications": "single Values",
     "03_how_the_weights_learn": "it writes:",
-    "05_a_wrong_rule_is_found": "the first operation whose own vjp is wrong: tanh (argument 0) at 05_a_wrong_rule_is_found.py",
+    "05_a_wrong_rule_is_found": "whose own vjp is wrong: tanh (argument 0) at 05_a_wrong_rule_is_found.py",
     "06_see_the_graph": "a chain of 100,000:",
     "04_gpt2_full_size": "124,439,808 parameters",
 }
@@ -42,7 +42,7 @@ def test_demo(path: Path, tmp_path: Path) -> None:
 
 
 def said(picture: Path) -> list[str]:
-    """The words of a drawing; numbers may differ in the last digit from one machine to another, and places by the renderer."""
+    """The words of a drawing; numbers may differ in the last digit by machine, and places by the renderer."""
     return sorted(
         re.sub(r"\d[\d.e-]*", "#", text)
         for text in re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text().replace("&#45;", "-"))

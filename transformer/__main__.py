@@ -13,21 +13,20 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd as ag
-from transformer import checkpoint
+from transformer import runs
 from transformer.base import Array, Weights
 from transformer.check import KINDS, Checked, table
 from transformer.check import check as check_gradients
 from transformer.config import Config, count, init, must_fit, shapes
-from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
-from transformer.interrupt import Interrupt
+from transformer.data import NAMES, Documents, Vocabulary, read
 from transformer.model import loss
 from transformer.options import config_of, parser
 from transformer.sample import write
-from transformer.train import DivergedError, Step, fit, validate
+from transformer.session import train
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; the exit status is 0, 1 where training diverged, 2 for bad input, 130 after Ctrl-C."""
+    """Run a command; the exit status is 0, 1 where training diverged, 2 for bad input, 130 or 143 when interrupted."""
     args = parser().parse_args(argv)
     try:
         status = COMMANDS[args.command](args)
@@ -43,91 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-# ---- train and sample ------------------------------------------------------------------
-
-
-def train(args: argparse.Namespace) -> int:
-    """Train a model, show how it goes, and leave a run folder."""
-    rng = np.random.default_rng(args.seed)
-    config = config_of(args)
-    text = read(args.data or NAMES)
-    data = Text(text, config.block_size, rng) if args.text else Documents(text, config.block_size, rng)
-    n_vocab = data.vocabulary.size
-    if args.vocab_size is not None and args.vocab_size < n_vocab:
-        raise ValueError(
-            f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary"
-        )
-    config = dataclasses.replace(config, vocab_size=args.vocab_size or n_vocab)
-    folder = checkpoint.free_folder(args.out)
-    must_fit(config)
-    params = init(config, rng)
-    options = {k: getattr(args, k) for k in ("data", "text", "scalar", "steps", "batch_size", "lr", "seed", "preset")}
-
-    kind = "windows of a text" if args.text else "documents"
-    print(
-        f"{len(data.train):,} {kind} to train on, {len(data.held_out):,} held out; "
-        f"{n_vocab} tokens; {count(config):,} parameters"
-    )
-    if data.cut:
-        print(
-            f"{data.cut:,} documents are longer than block_size={config.block_size} and are cut; --block-size sets it"
-        )
-    before = validate(params, data, config)
-    levels = baselines(data)
-    steps: list[Step] = []
-    val, status = before, 0
-    with Interrupt() as interrupt:
-        try:
-            with tqdm(total=args.steps, unit="step", dynamic_ncols=True) as bar:
-                tokens = 0
-                for done in fit(params, data, config, rng, args.steps, args.batch_size, args.lr, args.scalar):
-                    params, tokens = done.params, tokens + done.tokens
-                    steps.append(done._replace(params={}))
-                    if done.val_loss is not None:
-                        val = done.val_loss
-                        checkpoint.save(folder, params, config, data.vocabulary, options)
-                    speed = tokens / max(1e-9, bar.format_dict["elapsed"])
-                    bar.set_postfix_str(f"loss {done.loss:.3f}, val {val:.3f}, {speed:,.0f} tokens/s", refresh=False)
-                    bar.update()
-                    if interrupt.asked:
-                        break
-        except DivergedError as error:
-            params, status = error.params, 1
-            val = validate(params, data, config)
-            print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
-        except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy turns it into a SystemError among Values
-            if not interrupt.asked:
-                raise
-        interrupt.hold()
-        if interrupt.asked and len(steps) < args.steps:
-            print(f"\nstopped after {len(steps)} of {args.steps} steps; what was learned is kept", file=sys.stderr)
-            val, status = validate(params, data, config), 130
-        checkpoint.save(folder, params, config, data.vocabulary, options)
-        checkpoint.save_losses(folder, [(s.step, s.loss, s.val_loss) for s in steps], levels, before)
-    print(f"\nvalidation loss, nats a character: {before:.4f} before, {val:.4f} after {len(steps):,} steps")
-    print("on the same held-out text:  " + "  ".join(f"{name} {x:.4f}" for name, x in levels.items()) + "\n")
-    with np.errstate(all="ignore"):
-        show_samples(params, config, data, rng)
-    print(f"\nrun folder: {folder}  (config.json, params.npz, loss.csv{', loss.png' if steps else ''})")
-    print(f"next: python -m transformer sample {folder} --temperature 0.5")
-    return status
-
-
-def show_samples(params: Weights, config: Config, data: Documents | Text, rng: np.random.Generator) -> None:
-    """Print twenty documents, marked where they were in the training data; or a stretch of a text."""
-    if isinstance(data, Text):
-        chars = data.vocabulary.chars
-        print(write(params, config, data.vocabulary, "\n" if "\n" in chars else chars[0], 300, rng, 0.8))
-        return
-    names = [write(params, config, data.vocabulary, "", config.block_size, rng, 0.8) for _ in range(20)]
-    width = max(map(len, names)) + 8
-    marked = [f"{name} ({'seen' if name in data.seen else 'new'})".ljust(width) for name in names]
-    print("\n".join("  " + " ".join(marked[i : i + 4]).rstrip() for i in range(0, 20, 4)))
-
-
 def sample(args: argparse.Namespace) -> int:
     """Write texts with a trained model."""
-    params, config, vocabulary = checkpoint.load(args.folder)
+    params, config, vocabulary = runs.load(args.folder, args.best)
     rng = np.random.default_rng(args.seed)
     length = args.length or config.block_size
     for _ in range(args.n):

@@ -20,5 +20,7 @@ Tree: TypeAlias = dict[str, Any]
 Tokens: TypeAlias = Any
 # A learning rate by the step, counted from 0.
 Schedule: TypeAlias = Callable[[int], Scalar]
+# Dropout: some numbers set to 0.
+Drop: TypeAlias = Callable[[Array], Array]
 # Elementwise: the parameter, its gradient and its moments in; the next parameter and moments out.
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]

@@ -1,126 +1,144 @@
-"""A run folder: what a training leaves behind, and reading it back.
+"""The state of a training on the disk, whole or not at all, and reading it back.
 
-config.json  the Config, the vocabulary and the options of the training
-params.npz   the parameters, by name
-loss.csv     step, training loss, validation loss
-loss.png     the same as a picture
+A file is written beside the one it replaces, synced, and put in its place by one rename, so
+that neither a kill nor a full disk leaves a part of one. A checksum over all that belongs
+together finds what was damaged, cut or mixed later. What a run folder holds is `runs`' business.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 import json
 import os
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from transformer.base import Weights
-from transformer.config import Config, shapes
-from transformer.data import Vocabulary
+from transformer.base import Tree, Weights
 
-# Step, training loss, and the validation loss or None.
-Row: TypeAlias = tuple[int, float, float | None]
+Json: TypeAlias = dict[str, Any]
+KEY = "stepgrad"  # of the metadata: a checksum and the record
 
 
-def free_folder(out: str | None) -> Path:
-    """The folder asked for, or the next free one; ValueError where something is there already."""
-    if out is not None:
-        if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
-            raise ValueError(
-                f"--out {out} is there already and would be overwritten; remove it, or name another folder"
-            )
-        return Path(out)
-    n = 1
-    while (folder := Path("runs") / f"{n:03d}").exists():
-        n += 1
-    return folder
+@dataclass(frozen=True)
+class State:
+    """All that a training needs to go on to the same bits: it is complete between two steps."""
+
+    step: int  # updates made
+    params: Weights
+    moments: Tree  # the optimizer's state
+    rng: Json  # of the generator that draws batches
+    data: Weights  # where the data goes on
 
 
-def save(folder: Path, params: Weights, config: Config, vocabulary: Vocabulary, options: Mapping[str, object]) -> None:
-    """Write config.json and params.npz, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {"config": dataclasses.asdict(config), "vocabulary": vocabulary.chars, "options": options}
-    _replace(
-        folder / "config.json",
-        lambda path: path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"),
-    )
+def save(path: Path, arrays: Mapping[str, np.ndarray], record: Json, bound_to: Json) -> None:
+    """Replace a safetensors file by arrays and a JSON record. bound_to: what it must be read with.
 
-    def write(path: Path) -> None:
-        with open(path, "wb") as file:
-            np.savez(file, **params)  # type: ignore[arg-type]
+    Raises OSError where it cannot be written; the file that was there is then untouched.
+    """
+    from safetensors import SafetensorError  # imported where they are used: sampling needs none of it
+    from safetensors.numpy import save_file
 
-    _replace(folder / "params.npz", write)
+    whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+    text = json.dumps(record)
+    metadata = {KEY: f"{_digest(whole, text, bound_to)} {text}"}  # one, since their order is not fixed
+
+    def write(part: Path) -> None:
+        try:
+            save_file(whole, part, metadata)
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {error}") from None
+
+    replace(path, write)
 
 
-def load(folder: str | Path) -> tuple[Weights, Config, Vocabulary]:
-    """Parameters, Config and vocabulary of a run; ValueError, saying what is wrong, if it is missing or damaged."""
-    folder = Path(folder)
-    for name in ("config.json", "params.npz"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder} is not a run folder: it has no {name}; python -m transformer train makes one")
-    try:
-        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config, vocabulary = Config.of(record["config"]), Vocabulary(record["vocabulary"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / 'config.json'} is damaged ({error}); train again, or restore the file") from None
-    try:
-        with open(folder / "params.npz", "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            params = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{folder / 'params.npz'} is damaged ({error}); train again, or restore the file") from None
-    expected, found = shapes(config), {name: p.shape for name, p in params.items()}
-    if expected != found:
-        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+def load(path: Path, bound_to: Json) -> tuple[Weights, Json]:
+    """The arrays and the record of a file that `save` wrote; ValueError, saying what is wrong, if it is not whole."""
+    arrays, metadata = read(path)
+    checksum, _, text = metadata.get(KEY, "").partition(" ")
+    if checksum != _digest(arrays, text, bound_to):
         raise ValueError(
-            f"{folder / 'params.npz'} does not fit config.json: {', '.join(odd[:4])} differ; "
-            "were the files of two runs mixed?"
+            f"{path} is damaged, or does not belong to the config.json beside it: "
+            "the checksum differs; restore both from a copy, or train again"
         )
-    return params, config, vocabulary
+    return arrays, parsed(text, path)
 
 
-def save_losses(folder: Path, rows: Sequence[Row], baselines: dict[str, float], before: float) -> None:
-    """Write loss.csv and loss.png. before: validation loss at step 0."""
-    lines = ["step,train_loss,val_loss"] + [
-        f"{step},{loss:.6f},{'' if val is None else f'{val:.6f}'}" for step, loss, val in rows
-    ]
-    _replace(folder / "loss.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
-    if rows:
-        _replace(folder / "loss.png", lambda path: _draw(path, rows, baselines, before))
+def read(path: Path) -> tuple[Weights, dict[str, str]]:
+    """The arrays and the metadata of any safetensors file; ValueError for what is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError, MemoryError) as error:
+        raise ValueError(f"{path} is damaged, or no safetensors file of numbers ({error}); restore it") from None
 
 
-def _draw(path: Path, rows: Sequence[Row], baselines: dict[str, float], before: float) -> None:
-    from matplotlib.figure import Figure  # takes half a second to import
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    steps, losses = [r[0] for r in rows], [r[1] for r in rows]
-    axes.plot(steps, losses, color="#9db8d9", linewidth=0.7, label="training, each batch")
-    evaluated = [(0, before)] + [(step, val) for step, _, val in rows if val is not None]
-    axes.plot(
-        [e[0] for e in evaluated],
-        [e[1] for e in evaluated],
-        color="#c0392b",
-        marker="o",
-        markersize=3,
-        label="validation",
-    )
-    for name, value in baselines.items():
-        axes.axhline(value, color="#888888", linewidth=0.8, linestyle=":")
-        axes.annotate(f"{name} {value:.2f}", (1, value), xycoords=("axes fraction", "data"), xytext=(-4, 2),
-                      textcoords="offset points", ha="right", fontsize=8, color="#555555")  # fmt: skip
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss, nats a character")
-    axes.set_xlim(0, max(1, steps[-1]))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2)
-    figure.savefig(path, dpi=120, format="png")
+def parsed(text: str, path: Path) -> Json:
+    """A JSON object; ValueError for anything else."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); restore it") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} is damaged (it holds {type(record).__name__}, not an object); restore it")
+    return record
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside the one it replaces, sync it, and rename it into its place."""
     part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)
+    try:
+        write(part)
+        sync(part)
+        os.replace(part, path)
+        sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(arrays: Mapping[str, np.ndarray], text: str, bound_to: Json) -> str:
+    total = hashlib.sha256()
+    for part in (text, json.dumps(bound_to, sort_keys=True)):
+        total.update(hashlib.sha256(part.encode()).digest())
+    for name in sorted(arrays):
+        a = arrays[name]
+        total.update(hashlib.sha256(f"{name} {a.dtype.str} {a.shape}".encode()).digest())
+        total.update(np.ascontiguousarray(a).reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def taken_apart(state: State) -> tuple[Weights, Json]:
+    """The arrays of a state by name, parameters by their own, and the rest as JSON."""
+    arrays, numbers = dict(state.params), {}
+    for group, held in {**state.moments, "data": state.data}.items():
+        if isinstance(held, dict):
+            arrays |= {f"{group}/{name}": np.asarray(a) for name, a in held.items()}
+        else:
+            numbers[group] = held
+    return arrays, {"step": state.step, "rng": state.rng, "moments": numbers}
+
+
+def put_together(arrays: Weights, record: Json) -> State:
+    """The State of what `taken_apart` gave."""
+    groups: dict[str, Weights] = {"": {}, "data": {}}
+    for name, a in arrays.items():
+        group, _, own = name.rpartition("/")
+        groups.setdefault(group, {})[own] = a
+    params, data = groups.pop(""), groups.pop("data")
+    return State(record["step"], params, {**record["moments"], **groups}, record["rng"], data)

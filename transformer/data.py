@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +88,22 @@ class Documents:
         self._order = rng.permutation(len(self.train))
         self._at = 0
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A checksum of all rows and of which are held out."""
+        return _checksum(self.train, self.held_out)
+
+    def position(self) -> dict[str, np.ndarray]:
+        """Where `batch` goes on: the order of this round and the place in it."""
+        return {"order": self._order, "at": np.array(self._at)}
+
+    def seek(self, position: dict[str, np.ndarray]) -> None:
+        """Go on from a position; ValueError for one of other data."""
+        order, at = position.get("order"), position.get("at")
+        if order is None or at is None or not np.array_equal(np.sort(order), np.arange(len(self.train))):
+            raise ValueError("the state is of other data: its order of documents does not fit these")
+        self._order, self._at = order, int(at)
+
     def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """The next `size` documents in an order shuffled anew at every round: (size, T+1)."""
         picked: list[int] = []
@@ -115,6 +132,18 @@ class Text:
         self.train = windows(tokens[:split], block_size + 1)
         self.held_out = _some(windows(tokens[split:], block_size + 1)[::block_size])
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A checksum of the text and of which part is held out."""
+        return _checksum(self.train[:, 0], self.held_out)
+
+    def position(self) -> dict[str, np.ndarray]:
+        """Where `batch` goes on: nowhere in particular, since windows are drawn."""
+        return {}
+
+    def seek(self, position: dict[str, np.ndarray]) -> None:
+        """Go on from a position."""
+
     def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Windows from anywhere in the text: (size, T+1)."""
         return self.train[rng.integers(len(self.train), size=size)]
@@ -138,6 +167,10 @@ def baselines(data: Documents | Text) -> dict[str, float]:
         "unigram": float(-np.log(unigram[then] / unigram.sum()).mean()),
         "bigram": float(-np.log(pairs[here, then] / pairs.sum(axis=1)[here]).mean()),
     }
+
+
+def _checksum(*arrays: np.ndarray) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a, "<i8").tobytes() for a in arrays)).hexdigest()
 
 
 def _trimmed(rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Ctrl-C as a question that is answered between two steps.
+"""Ctrl-C and SIGTERM as a question that is answered between two steps.
 
 An exception in the middle of a step could come out of NumPy's loops as something else, and
 would lose the step.
@@ -12,27 +12,28 @@ from types import FrameType
 
 
 class Interrupt:
-    """Inside it the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt, until `hold()`."""
+    """Inside it the first signal sets `asked` to its number; the second raises KeyboardInterrupt, until `hold()`."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = 0
         self._held = False
 
     def __enter__(self) -> Interrupt:
         self._ours = threading.current_thread() is threading.main_thread()  # only there can signals be handled
         if self._ours:
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            self._before = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._ours:
-            signal.signal(signal.SIGINT, self._before)
+            for s, handler in self._before.items():
+                signal.signal(s, handler)
 
     def hold(self) -> None:
-        """From now on Ctrl-C interrupts nothing: what is under way must be finished."""
+        """From now on no signal interrupts anything: what is under way must be finished."""
         self._held = True
 
-    def _handle(self, _signum: int, _frame: FrameType | None) -> None:
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.asked and not self._held:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked = signum

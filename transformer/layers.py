@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from autograd import detach
-from transformer.base import Array, Params
+from transformer.base import Array, Drop, Params
 
 
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -22,13 +22,23 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0); where x <= 0 the gradient is exactly zero."""
-    return x * (x > 0)
+    """max(x, 0); where x <= 0 the gradient is exactly zero. It selects: -inf times 0 would be nan."""
+    return np.where(x <= 0, 0.0, x)
 
 
 def gelu(x: Array) -> Array:
     """The tanh form of GELU (Hendrycks and Gimpel 2016, section 2), as in GPT-2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def dropout(rate: float, rng: np.random.Generator) -> Drop:
+    """A function that sets each number to 0 with probability `rate` and scales the rest up by 1 / (1 - rate)."""
+    return lambda x: x * ((rng.random(x.shape) >= rate) / (1 - rate)).astype(str(x.dtype))
+
+
+def kept(x: Array) -> Array:
+    """No dropout."""
+    return x
 
 
 def softmax(x: Array) -> Array:
@@ -43,16 +53,25 @@ def softmax(x: Array) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """The mean of -log softmax(logits)[target], in nats, over targets that are not -1.
 
-    logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count.
+    logits (..., V), targets (...) ints. d/dlogits is (softmax - onehot) / count, and 0 where a
+    target is -1, even if nan stands there: such rows are left out, not multiplied by 0.
+    Raises ValueError where every target is -1.
     """
-    n_vocab = logits.shape[-1]
-    targets = targets.reshape(-1)
+    x, targets = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)  # (N, V), (N,)
     counted = targets >= 0
-    x = logits.reshape((-1, n_vocab))  # (N, V)
+    if isinstance(counted, np.ndarray):
+        if not counted.any():
+            raise ValueError("cross_entropy: every target is -1, so there is nothing to take the mean of")
+        return _nll(x, targets).mean() if counted.all() else _nll(x[counted], targets[counted]).mean()
+    # Under a trace of targets no row can be left out: a row that counts takes the place of those ignored.
+    nll = _nll(np.where(counted[:, None], x, x[counted.argmax()]), targets * counted)
+    return np.where(counted, nll, 0.0).sum() / counted.sum()
+
+
+def _nll(x: Array, targets: Array) -> Array:
+    """-log softmax(x)[target] of every row: x (N, V), targets (N,) -> (N,)."""
     x = x - detach(x.max(axis=-1, keepdims=True))
-    log_total = np.log(np.exp(x).sum(axis=-1))  # (N,)
-    nll = log_total - x[np.arange(x.shape[0]), targets * counted]
-    return (nll * counted).sum() / counted.sum()
+    return np.log(np.exp(x).sum(axis=-1)) - x[np.arange(x.shape[0]), targets]
 
 
 def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
@@ -73,10 +92,11 @@ def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
     return x if bias is None else x + bias
 
 
-def attention(x: Array, params: Params, n_head: int) -> Array:
+def attention(x: Array, params: Params, n_head: int, drop: Drop = kept) -> Array:
     """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
 
-    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,).
+    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,). drop: what is
+    done to the weights of attention before they are used.
     """
     *lead, n_time, n_embd = x.shape
     head_size = n_embd // n_head
@@ -87,7 +107,7 @@ def attention(x: Array, params: Params, n_head: int) -> Array:
 
     q, k, v = heads("q"), heads("k"), heads("v")
     scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + causal_mask(n_time, str(x.dtype))  # (..., nh, T, T)
-    y = (softmax(scores) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
+    y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
     return linear(y, params["wo"], params.get("bo"))
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from transformer.base import Array, Params, Tokens, Tree
+from transformer.base import Array, Drop, Params, Tokens, Tree
 from transformer.config import Config
-from transformer.layers import attention, cross_entropy, layernorm, mlp, rmsnorm, sinusoids
+from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
-def logits(params: Params, tokens: Tokens, config: Config) -> Array:
+def logits(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
+    drop: `layers.dropout`, where training calls for it.
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
     """
     tokens = _checked(tokens, config, "logits")
@@ -28,24 +29,26 @@ def logits(params: Params, tokens: Tokens, config: Config) -> Array:
     tree = nested(params)
     x = tree["wte"][tokens]  # (..., T, C)
     x = x + (tree["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
+    drop = drop or kept
+    x = drop(x)
     if config.embed_norm:
         x = norm(x, tree.get("embed_norm", {}), config)
     for i in range(config.n_layer):
-        x = block(x, tree[f"h{i}"], config)
+        x = block(x, tree[f"h{i}"], config, drop)
     if config.final_norm:
         x = norm(x, tree.get("final_norm", {}), config)
     return x @ (tree["wte"].swapaxes(0, 1) if config.tied else tree["lm_head"])
 
 
-def block(x: Array, params: Tree, config: Config) -> Array:
+def block(x: Array, params: Tree, config: Config, drop: Drop = kept) -> Array:
     """Attention and MLP, each added to the residual stream x (..., T, C)."""
     norm1, norm2 = params.get("norm1", {}), params.get("norm2", {})
     attn, ffn = params["attn"], params["mlp"]
     if config.norm_position == "pre":
-        x = x + attention(norm(x, norm1, config), attn, config.n_head)
-        return x + mlp(norm(x, norm2, config), ffn, config.activation)
-    x = norm(x + attention(x, attn, config.n_head), norm1, config)
-    return norm(x + mlp(x, ffn, config.activation), norm2, config)
+        x = x + drop(attention(norm(x, norm1, config), attn, config.n_head, drop))
+        return x + drop(mlp(norm(x, norm2, config), ffn, config.activation))
+    x = norm(x + drop(attention(x, attn, config.n_head, drop)), norm1, config)
+    return norm(x + drop(mlp(x, ffn, config.activation)), norm2, config)
 
 
 def norm(x: Array, params: Tree, config: Config) -> Array:
@@ -54,18 +57,25 @@ def norm(x: Array, params: Tree, config: Config) -> Array:
     return kind(x, params.get("gain"), params.get("bias"))
 
 
-def loss(params: Params, tokens: Tokens, config: Config) -> Array:
+def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
 
-    A next token of -1 is padding, which must stand at the end of a row, and does not count.
+    A next token of -1 is padding, which must stand at the end of a row, and does not count:
+    parameters that serve only padding get gradient 0, even if they are nan.
     """
     tokens = _checked(tokens, config, "loss", padding=-1)
     if tokens.shape[-1] < 2:
         raise ValueError(
             f"loss: tokens of shape {tokens.shape}; expected (..., T+1) with at least one token and its successor"
         )
-    inputs = tokens[..., :-1]
-    return cross_entropy(logits(params, inputs * (inputs >= 0), config), tokens[..., 1:])
+    inputs, targets = tokens[..., :-1], tokens[..., 1:]
+    counted = targets >= 0
+    if isinstance(counted, np.ndarray) and not counted[..., -1].any():  # positions that are padding in every row
+        n_time = int(counted.reshape(-1, counted.shape[-1]).any(axis=0).sum())
+        inputs, targets, counted = inputs[..., :n_time], targets[..., :n_time], counted[..., :n_time]
+    # What does not count is computed from a token that does, and so adds no nan of its own.
+    inputs = inputs * counted + (inputs * counted).max() * ~counted
+    return cross_entropy(logits(params, inputs, config, drop), targets)
 
 
 def nested(params: Params) -> Tree:

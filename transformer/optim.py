@@ -38,19 +38,21 @@ def sgd(lr: Scalar | Schedule, momentum: Scalar = 0.0) -> Optimizer:
     _in_range(momentum, "sgd: momentum")
 
     def init(params: Params) -> Tree:
-        return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()} if momentum else {}}
+        _named("sgd", params=params)
+        return {"step": 0, "m": _zeros("sgd", params) if momentum else {}}
 
     def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
+        inputs = _matching("sgd", params, grads, state, ("m",) if momentum else ())
         rate = schedule(state["step"])
         if not momentum:
-            (new,) = _elementwise(lambda p, g: (p - rate * g,), params, grads)
+            (new,) = _elementwise(lambda p, g: (p - rate * g,), inputs)
             return new, {"step": state["step"] + 1, "m": {}}
 
         def rule(p: Array, g: Array, m: Array) -> tuple[Array, ...]:
             m = momentum * m + g
             return p - rate * m, m
 
-        new, m = _elementwise(rule, params, grads, state["m"])
+        new, m = _elementwise(rule, inputs)
         return new, {"step": state["step"] + 1, "m": m}
 
     return Optimizer(init, update)
@@ -62,12 +64,14 @@ def adam(
     eps: float = 1e-8,
     eps_root: float = 0.0,
     weight_decay: float = 0.0,
+    decays: Callable[[str, Array], bool] = lambda name, p: True,
 ) -> Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 
     lr: a number, or a function of the step, counted from 0. eps is added to the root of the
     second moment, eps_root under it: to differentiate through an update, give eps_root more
-    than 0, since the root of a zero gradient has no slope.
+    than 0, since the root of a zero gradient has no slope. decays(name, p): whether weight
+    decay acts on a parameter; `matrices` leaves out gains and biases.
     Raises ValueError for a learning rate that is negative or nan.
     """
     schedule = _schedule(lr, "adam")
@@ -79,9 +83,10 @@ def adam(
             raise ValueError(f"adam: {name}={x}; expected a number from 0 on")
 
     def init(params: Params) -> Tree:
-        return {"step": 0, "m": {k: 0.0 * p for k, p in params.items()}, "v": {k: 0.0 * p for k, p in params.items()}}
+        return {"step": 0, "m": _zeros("adam", params), "v": _zeros("adam", params)}
 
     def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
+        inputs = _matching("adam", params, grads, state, ("m", "v"))
         step = state["step"]
         rate = schedule(step)
         # The bias corrections of both moments, moved out of the loop over elements.
@@ -92,17 +97,114 @@ def adam(
             m = b1 * m + (1 - b1) * g
             v = b2 * v + (1 - b2) * (g * g)
             root = (v + root_floor if eps_root else v) ** 0.5
-            if weight_decay:
-                p = p - rate * weight_decay * p
             return p - size * m / (root + floor), m, v
 
-        new, m, v = _elementwise(rule, params, grads, state["m"], state["v"])
+        if weight_decay:
+            shrunk = {k: p - rate * weight_decay * p if decays(k, p) else p for k, p in params.items()}
+            inputs = [shrunk, *inputs[1:]]
+        new, m, v = _elementwise(rule, inputs)
         return new, {"step": step + 1, "m": m, "v": v}
 
     return Optimizer(init, update)
 
 
-def _elementwise(rule: Rule, *inputs: Params) -> list[Params]:
+def matrices(name: str, p: Array) -> bool:
+    """Whether a parameter has two axes or more, as weights and embeddings have; gains and biases have one."""
+    return len(np.shape(p)) >= 2
+
+
+def clip(optimizer: Optimizer, max_norm: Scalar) -> Optimizer:
+    """The optimizer, given gradients of a global norm of at most max_norm (Pascanu et al. 2013).
+
+    All gradients together are scaled by min(1, max_norm / (norm + 1e-6)), as PyTorch scales them.
+    Raises ValueError for a max_norm that is not above 0.
+    """
+    if isinstance(max_norm, numbers.Real) and not float(max_norm) > 0:
+        raise ValueError(f"clip: max_norm={max_norm}; expected a number above 0")
+
+    def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
+        _named("clip", params=params, grads=grads)
+        factor = np.minimum(1.0, max_norm / (norm(grads) + 1e-6))
+        return optimizer.update(params, {k: g * factor for k, g in grads.items()}, state)
+
+    return Optimizer(optimizer.init, update)
+
+
+def norm(tree: Params) -> Scalar:
+    """The root of the sum of all squares, with a slope also where all are 0."""
+    squares = ((g * g).sum() if np.shape(g) else g * g for g in tree.values())
+    return (sum(squares) + 1e-30) ** 0.5
+
+
+def cosine(lr: Scalar, warmup: int, steps: int, floor: Scalar = 0.0) -> Schedule:
+    """A learning rate that rises in a line to lr, and falls along half a cosine to floor (Loshchilov and Hutter 2017).
+
+    warmup: steps before lr is reached, the first of which is lr / (warmup + 1). From step `steps` on it is `floor`.
+    Raises ValueError for numbers that make no schedule.
+    """
+    return _falling("cosine", lr, warmup, steps, floor, lambda part: 0.5 * (1 + math.cos(math.pi * part)))
+
+
+def linear(lr: Scalar, warmup: int, steps: int, floor: Scalar = 0.0) -> Schedule:
+    """A learning rate that rises in a line to lr, and falls in a line to `floor`: see `cosine`."""
+    return _falling("linear", lr, warmup, steps, floor, lambda part: 1 - part)
+
+
+def _falling(
+    where: str, lr: Scalar, warmup: int, steps: int, floor: Scalar, shape: Callable[[float], float]
+) -> Schedule:
+    lr, floor = _rate(lr, f"{where}: lr"), _rate(floor, f"{where}: floor")
+    if not 0 <= warmup <= steps or steps < 1:
+        raise ValueError(
+            f"{where}: warmup={warmup}, steps={steps}; expected warmup from 0 to steps, and a step or more"
+        )
+
+    def schedule(step: int) -> Scalar:
+        if step < warmup:
+            return lr * ((step + 1) / (warmup + 1))
+        part = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return floor + (lr - floor) * shape(part)
+
+    return schedule
+
+
+def _zeros(where: str, params: Params) -> Params:
+    """Zeros like every parameter."""
+    _named(where, params=params)
+    return {name: 0.0 * p for name, p in params.items()}
+
+
+def _matching(where: str, params: Params, grads: Params, state: Tree, moments: Sequence[str]) -> list[Params]:
+    """Parameters, gradients and the moments of the state; an error where names or shapes differ."""
+    if not isinstance(state, dict) or not {"step", *moments} <= state.keys():
+        raise ValueError(f"{where}: the state is not one of {where}; begin with what its init(params) gives")
+    given = {"params": params, "grads": grads, **{f"state[{name!r}]": state[name] for name in moments}}
+    _named(where, **given)
+    return list(given.values())
+
+
+def _named(where: str, *, params: Params, **others: Params) -> None:
+    """TypeError or ValueError where one is no dict of numbers and arrays with the names and shapes of params."""
+    for what, given in {"params": params, **others}.items():
+        if not isinstance(given, dict):
+            raise TypeError(f"{where}: {what} must be a dict of arrays by name, got {type(given).__name__}")
+        if given.keys() != params.keys():
+            odd = {"lacks": params.keys() - given.keys(), "has besides": given.keys() - params.keys()}
+            told = (f"it {verb} {', '.join(map(repr, sorted(names)[:4]))}" for verb, names in odd.items() if names)
+            raise ValueError(f"{where}: {what} must have the names of params; {' and '.join(told)}")
+        for name, p in params.items():
+            a = given[name]
+            if type(a) is np.ndarray and type(p) is np.ndarray and a.shape == p.shape:
+                continue
+            if a is None or isinstance(a, (dict, list, tuple, str)):
+                raise TypeError(f"{where}: {what}[{name!r}] must be a number or an array, got {type(a).__name__}")
+            if np.shape(a) != np.shape(p):
+                raise ValueError(
+                    f"{where}: {name!r} has shape {np.shape(p)}, but its gradient or state has shape {np.shape(a)}"
+                )
+
+
+def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
     """Apply an elementwise rule, (p, g, ...) -> (p, ...), to every parameter: a dict per result.
 
     A tiny model goes through it as one vector, since a call costs more than its arithmetic;
@@ -111,13 +213,11 @@ def _elementwise(rule: Rule, *inputs: Params) -> list[Params]:
     names = list(inputs[0])
     arrays = [d[k] for d in inputs for k in names]
     if (
-        all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays)
+        names
+        and all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays)
         and sum([a.size for a in arrays]) <= len(inputs) * BLOCK
     ):
         n = len(names)
-        shapes = [a.shape for a in arrays]
-        if shapes != shapes[:n] * len(inputs):
-            raise _shape_error(inputs)
         packed = rule(*(np.concatenate([a.reshape(-1) for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
         results: list[Params] = [{} for _ in packed]
         end = 0
@@ -126,23 +226,13 @@ def _elementwise(rule: Rule, *inputs: Params) -> list[Params]:
             for part, result in zip(packed, results):
                 result[k] = part[start:end].reshape(p.shape)
         return results
-    each = {k: _blockwise(rule, k, *(d[k] for d in inputs)) for k in names}
+    each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
     return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
 
 
-def _shape_error(inputs: Sequence[Params]) -> ValueError:
-    name, given = next((k, d[k]) for d in inputs for k, p in inputs[0].items() if np.shape(d[k]) != np.shape(p))
-    return ValueError(
-        f"optimizer: {name!r} has shape {np.shape(inputs[0][name])}, "
-        f"but its gradient or state has shape {np.shape(given)}"
-    )
-
-
-def _blockwise(rule: Rule, name: str, *arrays: Array) -> tuple[Array, ...]:
+def _blockwise(rule: Rule, *arrays: Array) -> tuple[Array, ...]:
     """Apply an elementwise rule; to large arrays, block by block."""
     first = arrays[0]
-    if isinstance(first, np.ndarray) and any(np.shape(a) != first.shape for a in arrays):
-        raise _shape_error([{name: a} for a in arrays])
     if not isinstance(first, np.ndarray) or first.size <= BLOCK or first.dtype == object:
         return rule(*arrays)
     flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]

@@ -6,8 +6,10 @@ import argparse
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 from transformer.config import CHOICES, PRESETS, Config
+from transformer.train import RECIPES, SCHEDULES, Recipe
 
 DEFAULT = " (default: %(default)s)"
 FLAGS = {"true": True, "false": False}
@@ -28,6 +30,21 @@ HELP = {
     "tied": "the logits use the token embedding",
     "dtype": "the type of the numbers",
 }
+RECIPE_HELP = {
+    "steps": "updates to make",
+    "batch_size": "documents, or windows, a batch",
+    "accumulate": "batches a step, whose gradients are taken together",
+    "lr": "the highest learning rate of AdamW",
+    "schedule": "how the learning rate falls",
+    "warmup": "steps in which the learning rate rises",
+    "floor": "the learning rate at the end",
+    "beta1": "how slowly the mean of gradients forgets",
+    "beta2": "how slowly the mean of their squares forgets",
+    "weight_decay": "how fast matrices shrink by themselves",
+    "clip": "the most that the norm of all gradients may be; 0: no bound",
+    "dropout": "the share of activations left out at random",
+    "scalar": "compute with single Values instead of Tensors: slower, same losses; try --batch-size 1",
+}
 
 
 def config_of(args: argparse.Namespace, vocab_size: int | None = None) -> Config:
@@ -36,7 +53,15 @@ def config_of(args: argparse.Namespace, vocab_size: int | None = None) -> Config
     overrides = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if vocab_size is not None:
         overrides["vocab_size"] = vocab_size
-    return Config.preset(args.preset, **overrides)
+    return Config.preset(args.preset or "microgpt", **overrides)
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe of the preset, with the fields that options replace; ValueError for those that do not fit."""
+    given = {f.name: getattr(args, f.name) for f in dataclasses.fields(Recipe) if getattr(args, f.name) is not None}
+    recipe = dataclasses.replace(RECIPES.get(args.preset or "microgpt", Recipe()), **given)
+    recipe.optimizer()
+    return recipe
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,19 +81,17 @@ def parser() -> argparse.ArgumentParser:
     add = p.add_argument
     add("--data", metavar="FILE", help="your own UTF-8 text, one document a line (default: first names)")
     add("--text", action="store_true", help="FILE is one long text rather than one document a line")
-    scalar = "compute with single Values instead of Tensors: slower, same losses; try --batch-size 1"
-    add("--scalar", action="store_true", help=scalar)
-    add("--steps", type=count, default=1500, help="updates to make" + DEFAULT)
-    add("--batch-size", type=count, default=32, help="documents, or windows, a step" + DEFAULT)
-    add("--lr", type=rate, default=0.01, help="learning rate of Adam at the start; it falls to zero" + DEFAULT)
-    add("--seed", type=whole, default=0, help="seed of split, parameters, batches and samples" + DEFAULT)
+    add("--seed", type=whole, help="seed of split, parameters, batches and samples (default: 0)")
     add("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
-    add_config(p)
+    add("--resume", metavar="RUN", help="go on with a run that was stopped, to the same bits; --steps may be raised")
+    add_recipe(p)
+    add_config(p, train=True)
 
     about = "write texts with a trained model"
     p = commands.add_parser("sample", help=about, description=f"{about.capitalize()}.")
     add = p.add_argument
     add("folder", metavar="RUN", help="a run folder that train made")
+    add("--best", action="store_true", help="the parameters of the lowest validation loss instead of the last")
     add("--prompt", default="", help="how every text begins")
     add("-n", type=count, default=10, help="how many texts" + DEFAULT)
     add("--length", type=count, help="characters to add at most (default: the model's block_size)")
@@ -143,15 +166,29 @@ def add_example(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=whole, default=0, help="seed of the parameters" + DEFAULT)
 
 
-def add_config(p: argparse.ArgumentParser, n_layer: int | None = None) -> None:
+def add_recipe(p: argparse.ArgumentParser) -> None:
+    """An option per field of Recipe."""
+    group = p.add_argument_group("how to train", "A preset may have defaults of its own: nano has nanoGPT's.")
+    kinds: dict[str, Callable[[str], Any]] = {"int": count, "float": rate, "str": choice(list(SCHEDULES))}
+    for field in dataclasses.fields(Recipe):
+        flag, about = f"--{field.name.replace('_', '-')}", RECIPE_HELP[field.name]
+        if field.type == "bool":
+            group.add_argument(flag, action="store_true", default=None, help=about)
+            continue
+        kind = whole if field.name == "warmup" else kinds[str(field.type)]
+        metavar = "|".join(SCHEDULES) if field.type == "str" else "N" if field.type == "int" else "X"
+        group.add_argument(flag, type=kind, metavar=metavar, help=f"{about} (default: {field.default})")
+
+
+def add_config(p: argparse.ArgumentParser, n_layer: int | None = None, train: bool = False) -> None:
     """A preset and an option per field of Config. n_layer: vanilla, small enough to look at, of so many blocks."""
     group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
     small = {"n_layer": n_layer, "n_head": 2, "n_embd": 4, "block_size": 8} if n_layer else {}
     group.add_argument(
         "--preset",
         choices=PRESETS,
-        default="vanilla" if small else "microgpt",
-        help="where to start from: %(choices)s" + DEFAULT,
+        default="vanilla" if small else None if train else "microgpt",
+        help=f"where to start from: %(choices)s (default: {'vanilla' if small else 'microgpt'})",
         metavar="NAME",
     )
     for field in dataclasses.fields(Config):
@@ -207,11 +244,11 @@ def index(text: str) -> tuple[int, ...]:
 
 
 def rate(text: str) -> float:
-    """A learning rate."""
+    """A finite number from 0 on."""
     try:
         rate = float(text)
     except ValueError:
         rate = math.nan
     if not 0 <= rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a learning rate: a finite number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number from 0 on")
     return rate

@@ -1,40 +1,89 @@
 """Training: the loop that joins the model, the gradients and an optimizer.
 
-`fit` yields a record per step and leaves showing and saving to whoever consumes it. This
-is the one module of the transformer that differentiates.
+`Recipe` says how; `fit` yields a record per step and leaves showing and saving to whoever
+consumes it. Every record carries the whole `State`, from which `fit` goes on to the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 import autograd as ag
 from transformer import optim
-from transformer.base import Weights
+from transformer.base import Schedule, Weights
+from transformer.checkpoint import State
 from transformer.config import Config
 from transformer.data import Documents, Text
+from transformer.layers import dropout
 from transformer.model import loss
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "linear": optim.linear,
+    "cosine": optim.cosine,
+    "constant": lambda lr, warmup, steps, floor: optim.linear(lr, warmup, steps, lr),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: the steps, what each sees, and AdamW with its learning rate.
+
+    The rate rises to `lr` over `warmup` steps and falls to `floor` by the last one. Each step
+    sees `accumulate` batches of `batch_size` rows and takes the gradient of all. weight_decay
+    acts on matrices only; clip: the most that the gradient's norm may be, 0 for no bound.
+    scalar: run each step as a graph of single Values instead of Tensors.
+    """
+
+    steps: int = 1500
+    batch_size: int = 32
+    accumulate: int = 1
+    lr: float = 0.01
+    schedule: str = "linear"
+    warmup: int = 0
+    floor: float = 0.0
+    beta1: float = 0.85
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    dropout: float = 0.0
+    scalar: bool = False
+
+    def optimizer(self) -> optim.Optimizer:
+        """The optimizer that it calls for; ValueError for numbers that do not fit."""
+        rate = SCHEDULES[self.schedule](self.lr, self.warmup, self.steps, self.floor)
+        betas = (self.beta1, self.beta2)
+        adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=optim.matrices)
+        return optim.clip(adam, self.clip) if self.clip else adam
+
+
+# nanoGPT's settings for training on a CPU, for the preset of its shape.
+RECIPES = {
+    "nano": Recipe(
+        2000, 12, lr=1e-3, schedule="cosine", warmup=100, floor=1e-4, beta1=0.9, weight_decay=0.1, clip=1.0
+    )
+}  # fmt: skip
 
 
 class Step(NamedTuple):
-    """What one step did: training loss before its update, validation loss if measured, tokens, parameters after."""
+    """What one step did: training loss before its update, validation loss if measured, tokens, the state after."""
 
     step: int
     loss: float
     val_loss: float | None
     tokens: int
-    params: Weights
+    state: State
 
 
 class DivergedError(ArithmeticError):
-    """The loss became nan or inf; `.params` are the last whose validation loss was finite."""
+    """The loss became nan or inf; `.state` is the last whose validation loss was finite."""
 
-    def __init__(self, message: str, params: Weights) -> None:
+    def __init__(self, message: str, state: State) -> None:
         super().__init__(message)
-        self.params = params
+        self.state = state
 
 
 def validate(params: Weights, data: Documents | Text, config: Config) -> float:
@@ -49,48 +98,58 @@ def validate(params: Weights, data: Documents | Text, config: Config) -> float:
     return total / count
 
 
-def fit(
-    params: Weights,
-    data: Documents | Text,
-    config: Config,
-    rng: np.random.Generator,
-    steps: int,
-    batch_size: int,
-    lr: float,
-    scalar: bool = False,
-) -> Iterator[Step]:
-    """Train with Adam, the learning rate falling from `lr` in a line to zero.
+def start(params: Weights, data: Documents | Text, recipe: Recipe, rng: np.random.Generator) -> State:
+    """The state before the first step."""
+    return State(0, params, recipe.optimizer().init(params), dict(rng.bit_generator.state), data.position())
 
-    scalar: run each step as a graph of single Values instead of Tensors. The validation
-    loss is measured about 20 times. Raises DivergedError when a loss is not finite.
+
+def fit(state: State, data: Documents | Text, config: Config, recipe: Recipe) -> Iterator[Step]:
+    """Train from a state on to the recipe's last step.
+
+    The validation loss is measured about 20 times. Raises DivergedError when a loss is not
+    finite, ValueError for a state that does not belong to this data.
     """
-    optimizer = optim.adam(lambda step: lr * (1 - step / steps), betas=(0.85, 0.99))
-    state = optimizer.init(params)
-    value_and_grad = ag.value_and_grad(loss)
-    every = max(1, steps // 20)
-    good = params
-    for step in range(steps):
-        batch = data.batch(batch_size, rng)
+    optimizer = recipe.optimizer()
+    rng = np.random.default_rng()
+    rng.bit_generator.state = state.rng
+    data.seek(state.data)
+    every = max(1, recipe.steps // 20)
+    good, params, moments = state, state.params, state.moments
+    for step in range(state.step, recipe.steps):
+        batch = data.batch(recipe.batch_size * recipe.accumulate, rng)
         with np.errstate(all="ignore"):
-            value, grads = value_and_grad(
-                {k: p.astype(object) for k, p in params.items()} if scalar else params, batch, config
-            )
+            value, grads = gradient(params, batch, config, recipe, rng)
         if not np.isfinite(value):
             raise DivergedError(f"the loss became {value} at step {step}; {_origin(params, batch, config)}", good)
         with np.errstate(all="ignore"):
-            params, state = optimizer.update(params, grads, state)
-        if scalar:
-            params = {k: p.astype(config.dtype) for k, p in params.items()}
-        done = step + 1
-        val_loss = validate(params, data, config) if done % every == 0 or done == steps else None
+            params, moments = optimizer.update(params, grads, moments)
+        state = State(step + 1, params, moments, dict(rng.bit_generator.state), data.position())
+        measured = state.step % every == 0 or state.step == recipe.steps
+        val_loss = validate(params, data, config) if measured else None
         if val_loss is not None:
             if not np.isfinite(val_loss):
-                raise DivergedError(
-                    f"the validation loss became {val_loss} at step {step}; {_origin(params, data.held_out, config)}",
-                    good,
-                )
-            good = params
-        yield Step(done, float(value), val_loss, int((batch[:, 1:] >= 0).sum()), params)
+                origin = _origin(params, data.held_out, config)
+                raise DivergedError(f"the validation loss became {val_loss} at step {step}; {origin}", good)
+            good = state
+        yield Step(state.step, value, val_loss, int((batch[:, 1:] >= 0).sum()), state)
+
+
+def gradient(
+    params: Weights, batch: np.ndarray, config: Config, recipe: Recipe, rng: np.random.Generator
+) -> tuple[float, Weights]:
+    """The loss over a batch and its gradient, of so many parts as the recipe accumulates: their mean by tokens."""
+    given = {k: p.astype(object) for k, p in params.items()} if recipe.scalar else params
+    drop = dropout(recipe.dropout, rng) if recipe.dropout else None
+    value_and_grad = ag.value_and_grad(loss)
+    if recipe.accumulate == 1:
+        value, grads = value_and_grad(given, batch, config, drop)
+    else:
+        value, grads = 0.0, dict.fromkeys(params, 0.0)
+        for rows in np.array_split(batch, recipe.accumulate):
+            share = float((rows[:, 1:] >= 0).sum() / (batch[:, 1:] >= 0).sum())
+            part, slopes = value_and_grad(given, rows, config, drop)
+            value, grads = value + share * part, {k: grads[k] + share * g for k, g in slopes.items()}
+    return float(value), {k: g.astype(config.dtype, copy=False) for k, g in grads.items()}
 
 
 def _origin(params: Weights, batch: np.ndarray, config: Config) -> str:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import runpy
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
+from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
-from autograd.engine.kinds import raw
-from autograd.engine.modes import AnomalyError, record_source
+from autograd.engine.kinds import filled, is_values, raw, single
+from autograd.engine.modes import AnomalyError, hidden, record_source
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
 from autograd.engine.value import Value, values
+from autograd.stepping.walk import Data
 
-__all__ = ["debug", "pm", "run_script", "set_trace"]
+__all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 
 
-def _debug_node(self: Node, gradient: Any = None) -> None:
+def debug_node(node: Node, gradient: Data = None) -> None:
     """Step through the backward pass from here at a prompt; `h` there lists the commands."""
-    Debugger(self, gradient).cmdloop()
-
-
-Node.debug = _debug_node
+    try:
+        debugger = Debugger(node, gradient)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"debug: {str(error).removeprefix('Stepper: ')}") from None
+    debugger.cmdloop()
 
 
 def debug(f: Callable[..., Any], *inputs: Any) -> None:
@@ -45,21 +51,20 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
             return x
         if isinstance(x, Node):
             return x
-        if isinstance(x, np.ndarray) and x.dtype == object:
+        if is_values(x):
             return x if any(isinstance(v, Node) for v in x.flat) else values(x.astype(float), label)
         return Value(x, label) if isinstance(x, float) and not isinstance(x, np.generic) else Tensor(x, label)
 
     args = map_tree(wrap, list(inputs))
     with record_source():
-        out = f(*args)
-    out = out.item() if isinstance(out, np.ndarray) and out.shape == () else out
+        out = single(f(*args))
     if not isinstance(out, Node):
         raise TypeError(f"debug: the function gave {out!r}, which depends on no float among its inputs")
     Debugger(out).cmdloop()
 
 
 def set_trace() -> None:
-    """For `breakpoint()` with PYTHONBREAKPOINT=autograd.set_trace: debug the newest node among the caller's variables."""
+    """Debug the newest node among the caller's variables: `breakpoint()` with PYTHONBREAKPOINT=autograd.set_trace."""
     frame = sys._getframe(1)
     nodes = [x for x in frame.f_locals.values() if isinstance(x, Node) and np.size(raw(x)) == 1]
     if not nodes:
@@ -70,51 +75,90 @@ def set_trace() -> None:
 
 
 def pm(error: BaseException | None = None) -> None:
-    """After an AnomalyError: debug the graph that led to the node where it was raised.
+    """After an error: debug the graph that led to where it was raised.
 
-    error: the exception; by default the last one that reached the prompt of Python.
+    error: the exception; by default the one being handled, or the last that reached the prompt of Python. Of an
+    AnomalyError the node that it tells of is debugged; of any other the newest node among the variables of the
+    innermost function that has one. Raises RuntimeError where there is no error, or no node.
     """
-    error = error or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    while error is not None and not isinstance(error, AnomalyError):
-        error = error.__cause__ or error.__context__
+    error = error or sys.exception() or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if error is None:
+        raise RuntimeError("pm: there was no error; call it inside `except`, or pass the exception")
+    node = _anomalous(error) or _newest_in(error)
+    if node is None:
         raise RuntimeError(
-            "pm: there was no AnomalyError; compute inside `with ag.detect_anomaly():`, or pass the exception"
+            f"pm: no function on the way to the {type(error).__name__} holds a Value or a Tensor in a variable; "
+            "compute inside `with ag.detect_anomaly():` to stop where inf or nan arises"
         )
-    print(error)
-    data: Any = raw(error.node)
-    Debugger(error.node, None if isinstance(error.node, ScalarNode) else np.ones(data.shape, data.dtype)).cmdloop()
+    print("\n".join(map(words.plain, str(error).splitlines())))
+    debug_node(node, None if isinstance(node, ScalarNode) else filled(raw(node), 1))
+
+
+def _anomalous(error: BaseException) -> Node | None:
+    """The node of an AnomalyError, if one led to this error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, AnomalyError):
+        cause = cause.__cause__ or cause.__context__
+    return cause.node if cause is not None else None
+
+
+def _newest_in(error: BaseException) -> Node | None:
+    """The newest node among the variables of the innermost function that has one."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node)]
+        if nodes and not hidden(frame.f_code):
+            return max(nodes, key=lambda node: node.id)
+    return None
+
+
+@contextmanager
+def stopping_at_backward(stop: Callable[[Node, Data], bool]) -> Iterator[None]:
+    """Inside it every `.backward()` asks `stop` first, and is left out where that has written the gradients."""
+    originals = [(cls, cls.backward) for cls in (Value, Tensor)]
+
+    def stopped(original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def backward(self: Node, gradient: Data = None) -> None:
+            if not stop(self, gradient):
+                original(self, *(() if gradient is None else (gradient,)))
+
+        return backward
+
+    try:
+        for cls, original in originals:
+            cls.backward = stopped(original)  # type: ignore[method-assign]
+        yield
+    finally:
+        for cls, original in originals:
+            cls.backward = original  # type: ignore[method-assign]
 
 
 def run_script(path: str, arguments: list[str]) -> None:
     """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping."""
-    methods = {cls: cls.backward for cls in (Value, Tensor)}
     stopping, count = True, 0
 
-    def backward(self: Any, gradient: Any = None) -> None:
+    def stop(node: Node, gradient: Data) -> bool:
         nonlocal stopping, count
         count += 1
-        committed = False
-        if stopping:
-            debugger = Debugger(self, gradient)
-            debugger.cmdloop()
-            stopping, committed = not debugger.finished, debugger.committed
-        if not committed:  # `commit` has written the gradients, what-if edits included
-            methods[type(self)](self, *(() if gradient is None else (gradient,)))
+        if not stopping:
+            return False
+        debugger = Debugger(node, gradient)
+        debugger.cmdloop()
+        stopping = not debugger.finished
+        return debugger.committed  # it has written the gradients, what-if edits included
 
-    Value.backward = Tensor.backward = backward  # type: ignore[method-assign]
     before = sys.argv
     sys.argv = [path, *arguments]
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     try:
-        with record_source():
+        with stopping_at_backward(stop), record_source():
             runpy.run_path(path, run_name="__main__")
-        if not count:
-            print(
-                f"{path} called no .backward() on a Value or a Tensor, so there was nothing to stop at; for ag.grad use ag.debug(f, ...)",
-                file=sys.stderr,
-            )
     finally:
         sys.argv = before
-        for cls, method in methods.items():
-            cls.backward = method  # type: ignore[method-assign]
+    if not count:
+        print(
+            f"{path} called no .backward() on a Value or a Tensor, so there was nothing to stop at; "
+            "for ag.grad use ag.debug(f, ...)",
+            file=sys.stderr,
+        )

@@ -18,9 +18,9 @@ __all__ = ["box_lines", "derivative", "numbers", "printable"]
 FEW = 3  # numbers that are written out
 
 
-def printable(text: str) -> str:
-    """Text in one line, whatever a label holds: what cannot be printed is marked."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def printable(label: object) -> str:
+    """A label in one line, whatever it is: controls, and marks that turn the direction of text, are shown as such."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in str(label))
 
 
 def numbers(what: str, arrays: list[Any]) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from autograd.drawing.dot import picture
 from autograd.drawing.heat import Heat, heat_of, size
-from autograd.drawing.labels import numbers
+from autograd.drawing.labels import numbers, printable
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
 from autograd.drawing.selection import Named, Selection, selection
@@ -141,7 +141,7 @@ def player(show: Show, chosen: Selection | None = None, rankdir: str = "LR") -> 
         drawing = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False, widths=page.widths)
     finally:
         stepper.move_to(here)
-    name = show.names[stepper.root]
+    name = printable(show.names[stepper.root])
     title = f"Backprop of {name}"
     seed = numbers("grad ", [stepper.seed])
     seeded = f"dL/d{name} = {summary(stepper.seed)}"
@@ -231,8 +231,8 @@ class _Page:
         text, level = self._receive(node, value)
         self.widths[box] = max(self.widths.get(box, 0), len(text))
         data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
-        attributes = " ".join(f'data-{key}="{escape(str(x))}"' for key, x in data.items())
-        spans = "".join(f'<span class="{kind}">{escape(line)}</span>' for kind, line in lines)
+        attributes = " ".join(f'data-{key}="{escape(printable(x))}"' for key, x in data.items())
+        spans = "".join(f'<span class="{kind}">{escape(printable(line))}</span>' for kind, line in lines)
         return f"<li {attributes}>{spans}</li>"
 
     def _receive(self, node: Node, value: Any) -> tuple[str, int]:

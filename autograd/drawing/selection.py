@@ -20,7 +20,7 @@ LIMIT = 150  # nodes that are drawn whole
 Named = Node | str  # a node, or its name in a drawing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """What to show; `draw_dot` explains the fields. only: ids of all the nodes that there are to show; None for all."""
 

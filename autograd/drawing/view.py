@@ -32,7 +32,7 @@ LEAVES = 12  # and of leaves; with a legend these stay under 40
 Cluster = tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Box:
     """One box. kind: "operation", "leaf", "constant", "fold", or "more" for neighbours left out.
 
@@ -50,7 +50,7 @@ class Box:
     value: Any = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Edge:
     """From an input to its operation.
 
@@ -65,7 +65,7 @@ class Edge:
     again: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class View:
     """All that is shown.
 
@@ -274,7 +274,7 @@ def _alike(nodes: list[Node], users: dict[int, set[tuple[int, int]]], most: int,
     """Leaves that share a box: one each unless calls are merged, or as coarse as it takes to be `most`."""
     ways: tuple[Callable[[Node], Hashable], ...] = (
         lambda n: n.id,
-        lambda n: (tuple(sorted(users[n.id])), _stem(n.label)),
+        lambda n: (tuple(sorted(users[n.id])), _stem(str(n.label))),
         lambda n: tuple(sorted({here for here, _ in users[n.id]})),
         lambda n: 0,
     )

@@ -5,7 +5,7 @@ The recorded operations run once more, on arrays of Values, so every number is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from autograd.drawing.folding import fits, no_scope
 from autograd.drawing.misuse import Misuse
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
-from autograd.engine.kinds import is_foreign, is_values, received
+from autograd.engine.kinds import each, is_foreign, is_values, raw, received
 from autograd.engine.primitives import identity
 from autograd.engine.recording import Mode
 from autograd.engine.value import Value, values
@@ -30,6 +30,7 @@ TOO_MANY = 300_000  # operations on single Values
 Part = Node | str  # an operation's result, "op:matmul", or a scope
 Place = int | tuple[int, ...]  # an element of a result
 Index = tuple[int, ...]
+Apart = Callable[..., Any]  # a recorded operation and its arguments, of which arrays of Values make one
 
 
 def zoomed(stepper: Stepper, names: Names, what: Part | tuple[Part, Place]) -> tuple[Stepper, frozenset[int], str]:
@@ -132,10 +133,8 @@ def _count(node: Node) -> int:
 
 def _run(nodes: list[Node], names: Names) -> np.ndarray:
     """The recorded operations once more, on object arrays of Values; the result of the last."""
-    done: dict[int, Any] = {}
-    result: Any = None
+    done: dict[int, np.ndarray] = {}
     for node in nodes:
-        assert node.primitive is not None
         args: list[Any] = []
         for i, (parent, saved) in enumerate(zip(node.parents, node.saved, strict=True)):
             if parent is None:
@@ -144,40 +143,78 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
             if parent.id not in done:
                 done[parent.id] = _values(saved, names[parent] if parent.label or parent.primitive else f"input{i}")
             args.append(done[parent.id])
-        came = {id(v) for a in args if is_values(a) for v in a.flat}
-        if node.op in ("max", "min"):
-            result = _extreme(node, *args)
-        elif node.op == "mean":
-            x, axis, keep = args
-            result = np.asarray(x.sum(axis=axis, keepdims=keep), object) / (x.size // max(1, np.size(node.raw)))
-        elif node.op == "astype":  # Values are float64, all of them
-            result = args[0]
-        elif node.primitive.scalar is not None:
-            result = np.frompyfunc(node.primitive, len(args), 1)(*args)
-        else:
-            result = node.primitive.array(*args)
-        result = np.array(result, object)
-        for index, v in np.ndenumerate(result):
-            if not isinstance(v, Value):
-                continue
+        done[node.id] = _again(node, args, names[node])
+    return done[nodes[-1].id]
+
+
+def _again(node: Node, args: list[Any], name: str) -> np.ndarray:
+    """One operation on arrays of Values, each of which it made; Misuse where it does not come apart into them."""
+    assert node.primitive is not None
+    apart: Apart = APART.get(node.op) or (_elementwise if node.primitive.scalar is not None else _whole)
+    try:
+        with np.errstate(all="ignore"):
+            result = np.array(apart(node, *args), object)
+        same = _same(result, np.asarray(node.raw))
+    except (TypeError, ValueError, AttributeError):  # NumPy's ways to say that it takes no objects here
+        same = False
+    if not same:
+        raise Misuse(
+            "{zoom}: {0} is no composition of operations on single numbers; {around}= shows its place", node.op
+        )
+    came = {id(v) for a in args if is_values(a) for v in a.flat}
+    for index, v in np.ndenumerate(result):
+        if isinstance(v, Value):
             if id(v) in came:  # taken as it is, which shall be seen
                 v = result[index] = identity(v)
-            if not v.label and not names[node].startswith("%"):
-                v.label = _named(names[node], index)
-        done[node.id] = result
-    return np.asarray(result, object)
+            if not v.label and not name.startswith("%"):
+                v.label = _named(name, index)
+    return result
+
+
+def _same(result: np.ndarray, data: np.ndarray) -> bool:
+    """Whether it means the same on objects; a sum in another order, or of Values for float32, may differ in digits."""
+    numbers = each(lambda v: float(raw(v)), result).astype(float)
+    near = 1e-3 * np.max(np.abs(data), initial=0.0, where=np.isfinite(data))
+    return numbers.shape == data.shape and np.allclose(numbers, data, rtol=1e-3, atol=near, equal_nan=True)
+
+
+def _whole(node: Node, *args: Any) -> Any:
+    assert node.primitive is not None
+    return node.primitive.array(*args)
+
+
+def _elementwise(node: Node, *args: Any) -> Any:
+    assert node.primitive is not None
+    return np.frompyfunc(node.primitive, len(args), 1)(*args)
+
+
+def _mean(node: Node, x: np.ndarray, axis: Any, keep: bool) -> Any:
+    return np.asarray(x.sum(axis=axis, keepdims=keep), object) / (x.size // max(1, np.size(node.raw)))
 
 
 def _extreme(node: Node, x: np.ndarray, axis: Any, _keep: bool) -> np.ndarray:
-    """The largest or smallest elements; of those that tie the mean, for they share the gradient."""
+    """The largest or smallest elements, nan before all; of those that tie the mean, for they share the gradient."""
     _, table = rows(x, axis)
     result = np.empty(table.shape[:-1], object)
     for i in np.ndindex(result.shape):
-        row = table[i]
-        best = (max if node.op == "max" else min)(v.data for v in row)
-        tied = [v for v in row if v.data == best]
+        data = np.array([v.data for v in table[i]])
+        best = data.max() if node.op == "max" else data.min()
+        tied = table[i][np.isnan(data) if np.isnan(best) else data == best]
         result[i] = tied[0] if len(tied) == 1 else sum(tied[1:], tied[0]) / len(tied)
     return result.reshape(np.shape(node.raw))
+
+
+def _elements(_node: Node, x: np.ndarray, *_: Any) -> np.ndarray:
+    """Values are float64, all of them."""
+    return x
+
+
+APART: dict[str, Apart] = {  # where NumPy's own function of objects is another, or none
+    "max": _extreme,
+    "min": _extreme,
+    "mean": _mean,
+    "astype": _elements,
+}
 
 
 def _values(array: Any, label: str) -> np.ndarray:

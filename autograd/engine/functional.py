@@ -11,16 +11,16 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from autograd.engine import primitives as p
+from autograd.engine.base import Argnums, Data, Function, Operand, Tree
 from autograd.engine.graph import Node, backpropagate
 from autograd.engine.kinds import each, filled, is_array, is_number, is_values, raw, single
 from autograd.engine.recording import Level, at_level, next_id
 from autograd.engine.tensor import Tensor
-from autograd.engine.tree import Tree, leaves, map_tree, zip_leaves
+from autograd.engine.tree import leaves, map_tree, zip_leaves
 from autograd.engine.value import Value, values
 from autograd.engine.value_array import Values
 from autograd.engine.words import described
@@ -28,7 +28,7 @@ from autograd.engine.words import described
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(f: Function, argnums: Argnums = 0) -> Callable[..., tuple[Operand, Tree]]:
     """A function that gives f's value and its gradient with respect to one argument or several.
 
     f: takes numbers, arrays, object arrays of Values, and nested dicts, lists and tuples
@@ -46,13 +46,13 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     """
 
     @functools.wraps(f)
-    def wrapped(*args: Any, **options: Any) -> tuple[Any, Any]:
+    def wrapped(*args: Tree, **options: Tree) -> tuple[Operand, Tree]:
         return _differentiated(_value_and_grad, "grad", f, argnums, args, options)
 
     return wrapped
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(f: Function, argnums: Argnums = 0) -> Function:
     """A function that gives the gradient of f: see `value_and_grad`.
 
     >>> grad(lambda x: x**3)(2.0)
@@ -64,7 +64,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     return functools.wraps(f)(lambda *args, **options: both(*args, **options)[1])
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     """A function that gives the derivative of every output of f by every input.
 
     For an array in and an array out the result has shape `out.shape + in.shape`. Where f
@@ -73,13 +73,13 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     """
 
     @functools.wraps(f)
-    def wrapped(*args: Any, **options: Any) -> Any:
+    def wrapped(*args: Tree, **options: Tree) -> Tree:
         return _differentiated(_jacobian, "jacobian", f, argnums, args, options)
 
     return wrapped
 
 
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def hessian(f: Function, argnums: int = 0) -> Function:
     """A function that gives the second derivatives of f: the jacobian of its gradient.
 
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
@@ -89,7 +89,7 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0, **options: Any) -> Any:
+def hvp(f: Function, *at: Tree, argnums: int = 0, **options: Tree) -> Tree:
     """The Hessian of f times a vector, without making the Hessian.
 
     `hvp(f)` is a function of f's arguments followed by the vector, which has the structure
@@ -98,7 +98,7 @@ def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0, **options: Any) -> An
     Raises ValueError for a vector of another structure or other shapes than the argument.
     """
 
-    def product(*args: Any, **options: Any) -> Any:
+    def product(*args: Tree, **options: Tree) -> Tree:
         *point, v = args
         if not point:
             raise TypeError("hvp: give f's arguments and then the vector, as in hvp(f, x, v)")
@@ -107,7 +107,7 @@ def hvp(f: Callable[..., Any], *at: Any, argnums: int = 0, **options: Any) -> An
     return product(*at, **options) if at else partial(product, **options)
 
 
-def _along(slopes: Callable[..., Any], v: Tree, argnums: int, *point: Any, **options: Any) -> Any:
+def _along(slopes: Function, v: Tree, argnums: int, *point: Tree, **options: Tree) -> Operand:
     """The gradient at a point, times v."""
     try:
         pairs = list(zip_leaves(slopes(*point, **options), v))
@@ -118,7 +118,7 @@ def _along(slopes: Callable[..., Any], v: Tree, argnums: int, *point: Any, **opt
     return sum((s * u).sum() if np.ndim(raw(s)) else s * u for s, u in pairs)
 
 
-def detach(x: Any) -> Any:
+def detach(x: Operand) -> Operand:
     """The same numbers as a new leaf without history: for a Value, a Tensor or an array of Values.
 
     Anything else, such as a plain array, comes back as it is.
@@ -130,10 +130,12 @@ def detach(x: Any) -> Any:
 
 # ---- how it is done --------------------------------------------------------------------
 
-Method = Callable[..., Any]
+Method = Callable[..., Tree]
 
 
-def _differentiated(method: Method, name: str, f: Callable[..., Any], argnums: Any, args: Any, options: Any) -> Any:
+def _differentiated(
+    method: Method, name: str, f: Function, argnums: Argnums, args: tuple[Tree, ...], options: dict[str, Tree]
+) -> Tree:
     """Call `method` at a level of its own."""
     positions = _positions(argnums)
     for i in positions:
@@ -146,7 +148,9 @@ def _differentiated(method: Method, name: str, f: Callable[..., Any], argnums: A
     return at_level(partial(method, name, f, argnums, list(args), options), nodes)
 
 
-def _value_and_grad(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], options: Any, level: Level) -> Any:
+def _value_and_grad(
+    name: str, f: Function, argnums: Argnums, args: list[Tree], options: dict[str, Tree], level: Level
+) -> Tree:
     wrapped = wrap_arguments(name, args, argnums, level)
     level.top = next_id()
     out = single(f(*args, **options))
@@ -169,13 +173,15 @@ def _value_and_grad(name: str, f: Callable[..., Any], argnums: Any, args: list[A
     return out, _as_asked(result, argnums)
 
 
-def _jacobian(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], options: Any, level: Level) -> Any:
+def _jacobian(
+    name: str, f: Function, argnums: Argnums, args: list[Tree], options: dict[str, Tree], level: Level
+) -> Tree:
     wrapped = wrap_arguments(name, args, argnums, level)
     level.top = next_id()
     out = f(*args, **options)
     level.made = None  # one walk of many
 
-    def row(root: Any, seed: Any) -> list[Any]:
+    def row(root: Operand, seed: Data) -> list[Operand]:
         """The gradients of one output number by every input leaf."""
         if isinstance(root, Node) and root.id >= level.floor:
             backpropagate(root, seed, level)
@@ -185,7 +191,7 @@ def _jacobian(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], o
 
     _clear(wrapped)
 
-    def derivative(y: Any) -> Any:
+    def derivative(y: Operand) -> Tree:
         """The derivatives of one output leaf, in the structure of the arguments."""
         if not isinstance(y, (Node, np.ndarray)) and not is_number(y) and not is_array(y):
             raise ValueError(f"jacobian: the function must give numbers and arrays, but gave {described(y)}")
@@ -201,16 +207,16 @@ def _jacobian(name: str, f: Callable[..., Any], argnums: Any, args: list[Any], o
     return map_tree(derivative, out)
 
 
-def _positions(argnums: Any) -> tuple[int, ...]:
-    return tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
+def _positions(argnums: Argnums) -> tuple[int, ...]:
+    return tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
 
 
-def _as_asked(result: list[Any], argnums: Any) -> Any:
+def _as_asked(result: list[Tree], argnums: Argnums) -> Tree:
     """One result for an int, a tuple for several: as `argnums` was given."""
     return tuple(result) if isinstance(argnums, (tuple, list)) else result[0]
 
 
-def wrap_arguments(name: str, args: list[Any], argnums: Any, level: Level) -> list[Any]:
+def wrap_arguments(name: str, args: list[Tree], argnums: Argnums, level: Level) -> list[Tree]:
     """Replace the arguments asked for by fresh nodes, in place, and give these: in containers of their own,
     so that what becomes of those in `args` does not change which nodes the gradient is of."""
     positions = _positions(argnums)
@@ -223,12 +229,12 @@ def wrap_arguments(name: str, args: list[Any], argnums: Any, level: Level) -> li
     return wrapped
 
 
-def _is_tensor(x: Any) -> bool:
+def _is_tensor(x: Operand) -> bool:
     """True for what becomes a Tensor; arrays of Values stay what they are."""
     return isinstance(x, Tensor) or is_array(x)
 
 
-def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Any) -> Any:
+def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) -> Operand:
     """A leaf of an argument as a node of its own; within another graph it stays connected to what it came from."""
     if isinstance(x, Node):
         return p.identity(x) if nested else detach(x)
@@ -245,7 +251,7 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Any) -> Any
     )
 
 
-def _gradient(x: Any, nested: bool, taken: set[int]) -> Any:
+def _gradient(x: Operand, nested: bool, taken: set[int]) -> Operand:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
     if isinstance(x, np.ndarray):
         if nested:
@@ -273,7 +279,7 @@ def _clear(wrapped: Iterable[Tree]) -> None:
             node._grad = None
 
 
-def _join(rows: Sequence[Any], shape: tuple[int, ...], tail: tuple[int, ...]) -> Any:
+def _join(rows: Sequence[Operand], shape: tuple[int, ...], tail: tuple[int, ...]) -> Operand:
     """Rows of a jacobian as one array, or as the number it is."""
     if shape == tail == ():
         return rows[0]
@@ -286,16 +292,16 @@ def _join(rows: Sequence[Any], shape: tuple[int, ...], tail: tuple[int, ...]) ->
     return np.stack([np.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
 
 
-def _one(root: Node) -> Any:
+def _one(root: Node) -> Data:
     """The gradient of a root: by itself, 1."""
     return 1.0 if isinstance(root, Value) else filled(root.raw, 1)
 
 
-def _zero(x: Node) -> Any:
+def _zero(x: Node) -> Data:
     """The gradient of what nothing has reached."""
     return 0.0 if isinstance(x, Value) else filled(x.raw, 0)
 
 
-def _plain(data: Any) -> Any:
+def _plain(data: Data) -> Data:
     """A float for a result of one number, as NumPy spells it."""
     return data[()] if isinstance(data, np.ndarray) and data.shape == () else data

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.recording import OUTSIDE, Level, current, spoil
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "tape",
 ]
 
-Rule = Callable[..., Any]
 NUMBER = (float, int)  # what Python calls a number; a tuple, since `float | int` is made anew at every use
 
 
@@ -55,7 +55,7 @@ class Primitive:
         self,
         name: str,
         scalar: Callable[..., float] | None,
-        array: Callable[..., Any],
+        array: Callable[..., Data],
         vjps: Any,
         local: tuple[str, ...] = (),
         symbol: str = "",
@@ -73,7 +73,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Operand) -> Operand:
         """Apply to numbers, arrays or nodes; with a node among them the result is a node."""
         numbers = self.scalar is not None
         for a in args:
@@ -104,8 +104,8 @@ class Node:
     """
 
     __slots__ = ("__weakref__", "_grad", "id", "label", "primitive", "raw", "source")
-    raw: Any
-    _grad: Any
+    raw: Data
+    _grad: Operand
     id: int
     label: str
     primitive: Primitive | None
@@ -120,14 +120,14 @@ class Node:
         raise NotImplementedError
 
     @property
-    def saved(self) -> tuple[Any, ...]:
+    def saved(self) -> tuple[Operand, ...]:
         raise NotImplementedError
 
     @classmethod
-    def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
+    def _apply(cls, primitive: Primitive, args: tuple[Operand, ...]) -> Operand:
         raise NotImplementedError
 
-    def _fit(self, g: Any) -> Any:
+    def _fit(self, g: Operand) -> Operand:
         """A contribution to this node's gradient, in its own shape: arrays sum over what was broadcast."""
         return g
 
@@ -164,7 +164,7 @@ class ArrayNode(Node):
 
     __slots__ = ("parents", "saved")
     parents: tuple[Node | None, ...]
-    saved: tuple[Any, ...]
+    saved: tuple[Operand, ...]
 
 
 class ScalarNode(Node):
@@ -249,7 +249,7 @@ def tape(root: Node, floor: int = 0) -> list[Node]:
     return found
 
 
-def backpropagate(root: Node, seed: Any, level: Level = OUTSIDE) -> None:
+def backpropagate(root: Node, seed: Data, level: Level = OUTSIDE) -> None:
     """Pull `seed`, the gradient of `root`, back to every node below it that belongs to `level`, into their `_grad`.
 
     Leaves add to the gradient they have; other nodes start afresh. In a nested level the rules run on
@@ -293,7 +293,7 @@ def _pull(nodes: list[Any], level: Level) -> None:
             node._grad = None
 
 
-def contribution(rule: Rule, parent: Node, g: Any, out: Any, args: tuple[Any, ...]) -> Any:
+def contribution(rule: Rule, parent: Node, g: Operand, out: Operand, args: tuple[Operand, ...]) -> Operand:
     """What one argument of an operation receives of the gradient g of its result."""
     try:
         return parent._fit(rule(g, out, *args))
@@ -335,7 +335,7 @@ def _pull_scalars(nodes: list[Any], floor: int) -> None:
             p._grad = c if total is None else total + c
 
 
-def _as_nodes(node: Node) -> tuple[Any, ...]:
+def _as_nodes(node: Node) -> tuple[Operand, ...]:
     """The arguments of a node as nodes, to differentiate its rule; refuses what has changed since."""
     for i, (p, s) in enumerate(zip(node.parents, node.saved, strict=True)):
         if p is not None and p.raw is not s and not np.array_equal(p.raw, s, equal_nan=True):
@@ -347,7 +347,7 @@ def _as_nodes(node: Node) -> tuple[Any, ...]:
     return tuple(s if p is None else p for p, s in zip(node.parents, node.saved, strict=True))
 
 
-def _ieee(rule: Rule, error: Exception, g: Any, *numbers: Any) -> Any:
+def _ieee(rule: Rule, error: Exception, g: Data, *numbers: Data) -> Data:
     """Where Python's floats raise in a rule, what IEEE arithmetic gives: inf or nan."""
     if not isinstance(g, (float, ScalarNode)):
         raise error

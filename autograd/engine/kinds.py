@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Iterable
-from typing import Any, TypeGuard
+from types import ModuleType
+from typing import TypeGuard
 
 import numpy as np
 
+from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
 __all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "plain"]
@@ -20,12 +22,12 @@ __all__ += ["raw", "received", "single"]
 _NUMPY = (np.ndarray, np.generic)
 
 
-def raw(x: Any) -> Any:
+def raw(x: Operand) -> Data:
     """The number or array in a node; anything else as it is."""
     return x.raw if isinstance(x, Node) else x
 
 
-def plain(x: Any) -> Any:
+def plain(x: Operand) -> Data:
     """The numbers in a node or an array of Values, as an array of floats; anything else as it is."""
     if isinstance(x, Node):
         return x.raw
@@ -37,52 +39,52 @@ def plain(x: Any) -> Any:
         return x  # objects that are no numbers
 
 
-def received(node: Node) -> Any:
+def received(node: Node) -> Data:
     """The gradient that has reached a node, as a number or an array; None where none has."""
     return raw(node._grad)
 
 
-def is_values(x: Any) -> TypeGuard[np.ndarray]:
+def is_values(x: Operand) -> TypeGuard[np.ndarray]:
     """An array of Python objects: of Values, or of numbers that go with them."""
     return isinstance(x, np.ndarray) and x.dtype == object
 
 
-def is_foreign(x: Any) -> bool:
+def is_foreign(x: Operand) -> bool:
     """An array, or a tracer, of another library than NumPy: of JAX."""
     return not isinstance(x, _NUMPY) and hasattr(x, "__array_namespace__")
 
 
-def is_array(x: Any) -> bool:
+def is_array(x: Operand) -> bool:
     """An array of numbers, of any library; neither a node nor an array of objects."""
     return x.dtype != object if isinstance(x, np.ndarray) else is_foreign(x)
 
 
-def is_number(x: Any) -> bool:
+def is_number(x: Operand) -> bool:
     """A real number of Python or NumPy."""
     return isinstance(x, numbers.Real)
 
 
-def is_float(x: Any) -> bool:
+def is_float(x: Operand) -> bool:
     """A float, or an array of floats, of Python or NumPy: what can be nan or inf."""
     return isinstance(x, float) or (isinstance(x, _NUMPY) and x.dtype.kind == "f")
 
 
-def namespace(arrays: Iterable[Any]) -> Any:
+def namespace(arrays: Iterable[Data]) -> ModuleType:
     """The library to compute with: JAX where one of the arrays is of JAX, otherwise NumPy."""
     return next((x.__array_namespace__() for x in arrays if is_foreign(x)), np)
 
 
-def filled(like: Any, x: float) -> Any:
+def filled(like: Data, x: float) -> Data:
     """An array of the shape, dtype and library of another, all x."""
     return namespace([like]).full(like.shape, x, like.dtype)
 
 
-def single(x: Any) -> Any:
+def single(x: Operand) -> Operand:
     """What an array of objects without axes holds; anything else as it is."""
     return x.item() if is_values(x) and x.shape == () else x
 
 
-def each(f: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+def each(f: Callable[[Operand], Operand], array: np.ndarray) -> np.ndarray:
     """An array of objects of the same shape and type, with f applied to every element."""
     out = np.empty(array.shape, dtype=object)
     flat = out.reshape(-1)

@@ -21,19 +21,20 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd.engine import words
+from autograd.engine.base import Function, Operand, Tree
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
-__all__ = ["AnomalyError", "Source", "detect_anomaly", "no_grad", "record_source"]
+__all__ = ["AnomalyError", "Source", "detect_anomaly", "hidden", "no_grad", "record_source"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Function)
 
 
 class _Decorator(Mode):
     """A mode that is also a decorator, with or without parentheses: `@ag.no_grad` and `@ag.no_grad()`."""
 
-    def __new__(cls, f: Callable[..., Any] | None = None) -> Any:
+    def __new__(cls, f: Function | None = None) -> Any:
         if f is None:
             return super().__new__(cls)
         return cls()(f)
@@ -51,16 +52,16 @@ class _Decorator(Mode):
         mode = type(self)
 
         @functools.wraps(f)
-        def wrapped(*args: Any, **options: Any) -> Any:
+        def wrapped(*args: Tree, **options: Tree) -> Tree:
             with mode():
                 return f(*args, **options)
 
         @functools.wraps(f)
-        def generator(*args: Any, **options: Any) -> Any:
+        def generator(*args: Tree, **options: Tree) -> Tree:
             return (yield from _within(mode, f(*args, **options)))
 
         @functools.wraps(f)
-        async def coroutine(*args: Any, **options: Any) -> Any:
+        async def coroutine(*args: Tree, **options: Tree) -> Tree:
             return await _awaited(mode, f(*args, **options))
 
         if inspect.isasyncgenfunction(f):
@@ -155,18 +156,17 @@ class _Scopes:
         self.stack: list[tuple[FrameType, str]] = []
         self.calls: Counter[str] = Counter()
         self.innermost: tuple[FrameType | None, Any] = (None, None)
-        self.ours: dict[CodeType, bool] = {}
 
     def __call__(self) -> Source:
         frames: list[FrameType] = []
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame is not self.base and self._hidden(frame.f_code):
+        while frame is not None and frame is not self.base and hidden(frame.f_code):
             frame = frame.f_back
         if frame is self.innermost[0] and frame is not None and frame.f_lineno == self.innermost[1].line:
             return self.innermost[1]  # the same line of the same call as for the node before
         innermost = frame
         while frame is not None and frame is not self.base:
-            if not self._hidden(frame.f_code):
+            if not hidden(frame.f_code):
                 frames.append(frame)
             frame = frame.f_back
         frames.reverse()
@@ -190,14 +190,14 @@ class _Scopes:
         self.innermost = innermost, source
         return source
 
-    def _hidden(self, code: CodeType) -> bool:
-        """Whether a frame belongs to the engine or to NumPy rather than to the user."""
-        if code not in self.ours:
-            self.ours[code] = code.co_filename.startswith(("<frozen ", *_LIBRARIES))
-        return self.ours[code]
-
 
 _LIBRARIES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
+
+
+@functools.lru_cache(1000)
+def hidden(code: CodeType) -> bool:
+    """Whether code belongs to the engine or to NumPy rather than to the user."""
+    return code.co_filename.startswith(("<frozen ", *_LIBRARIES))
 
 
 # ---- inf and nan -----------------------------------------------------------------------
@@ -244,7 +244,7 @@ def _watching() -> list[detect_anomaly]:
     return [mode for mode in current().modes if isinstance(mode, detect_anomaly)]
 
 
-def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
+def _check(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Node | None = None) -> None:
     """Raise where `result` of a forward (or, with a parent, of a vjp) is a new nan or inf."""
     result = raw(result)
     if is_float(result):  # JAX: its values may not exist yet
@@ -253,7 +253,7 @@ def _check(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None
             raise AnomalyError("\n".join(_report(node, inputs, result, parent, bad)), node)
 
 
-def _anomaly(node: Node, inputs: tuple[Any, ...], result: Any) -> str:
+def _anomaly(node: Node, inputs: tuple[Operand, ...], result: Operand) -> str:
     """ "nan", or "inf" where it did not come in with the inputs; "" where all is well."""
     if np.isnan(result).any():
         return "nan"
@@ -262,14 +262,14 @@ def _anomaly(node: Node, inputs: tuple[Any, ...], result: Any) -> str:
     numbers = [raw(x) for x in inputs if is_float(raw(x))]
     assert node.primitive is not None
     if node.primitive.scalar is not None and np.shape(result) == np.broadcast_shapes(*map(np.shape, numbers)):
-        finite: Any = True
+        finite: Operand = True
         for x in numbers:
             finite = finite & np.isfinite(x)
         return "inf" if (np.isinf(result) & finite).any() else ""  # element by element
     return "inf" if all(np.isfinite(x).all() for x in numbers) else ""
 
 
-def _report(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None, bad: str) -> list[str]:
+def _report(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Node | None, bad: str) -> list[str]:
     assert node.primitive is not None
     local = node.primitive.local
     name = f"{node.op} (id {node.id}{', ' + repr(node.label) if node.label else ''})"
@@ -293,7 +293,7 @@ def _report(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | Non
     return lines
 
 
-def _numbers(x: Any) -> str:
+def _numbers(x: Operand) -> str:
     """What matters of numbers, and where the first one is that is not finite."""
     x = np.asarray(raw(x))
     at = (

@@ -91,12 +91,12 @@ def _lead(y: Any) -> Any:
 def _prod_a(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
     """g times the other elements: those before and those after. Dividing out by x would fail at 0."""
     if not x.size:
-        return _zero(x, out)
+        return flat(x, out)
     gone = [i for i, (m, n) in enumerate(zip(_kept(x, axis), x.shape)) if m != n]
     order = (*(i for i in range(x.ndim) if i not in gone), *gone)
     moved = x.transpose(order)
-    flat = moved.reshape((*moved.shape[: x.ndim - len(gone)], math.prod(x.shape[i] for i in gone)))
-    others = _lead(cumprod(flat, -1)) * _lead(cumprod(flat[..., ::-1], -1))[..., ::-1]
+    line = moved.reshape((*moved.shape[: x.ndim - len(gone)], math.prod(x.shape[i] for i in gone)))
+    others = _lead(cumprod(line, -1)) * _lead(cumprod(line[..., ::-1], -1))[..., ::-1]
     back = others.reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
     return _unreduced(g, x, axis) * back
 
@@ -133,17 +133,17 @@ def _is_basic(index: Any) -> bool:
 
 def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:
     if isinstance(b, NUMBER):
-        return g * b * power(a, b - 1) if b else _zero(g, out)
+        return g * b * power(a, b - 1) if b else flat(g, out)
     constant = not isinstance(b, Node)
     if constant:  # x^0 has slope 0, whatever x is
-        flat = b == 0
-        return select(flat, 0.0, g) * b * power(select(flat, 1.0, a), b - 1)
+        none = b == 0
+        return select(none, 0.0, g) * b * power(select(none, 1.0, a), b - 1)
     return g * b * power(a, b - 1 + 1 * ((raw(a) == 0) & (raw(b) == 0)))  # at x = 0 too
 
 
 def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
-    flat = (raw(a) == 0) & (raw(b) >= 0)  # 0^x has slope 0 for x > 0
-    return select(flat, 0.0, g) * out * log(select(flat, 1.0, a))
+    none = (raw(a) == 0) & (raw(b) >= 0)  # 0^x has slope 0 for x > 0
+    return select(none, 0.0, g) * out * log(select(none, 1.0, a))
 
 
 def _hypot_a(g: Any, out: Any, a: Any) -> Any:
@@ -172,7 +172,7 @@ def _unless_nan(g: Any, a: Any) -> Any:
     return select(raw(a) != raw(a), 0.0, g)
 
 
-def _zero(g: Any, out: Any, *args: Any) -> Any:
+def flat(g: Any, out: Any, *args: Any) -> Any:
     """The rule of a function that is flat: 0, also where g is inf or nan."""
     g = raw(g)
     return 0.0 if g.__class__ is float else filled(g, 0.0)
@@ -367,12 +367,12 @@ remainder = binary("remainder", operator.mod, np.remainder,
 fmod = binary("fmod", math.fmod, np.fmod,  # the whole part of a / b from out: a / b itself may round up to it
               lambda g, out, a, b: g, lambda g, out, a, b: -g * rint(div(raw(a) - raw(out), raw(b))),
               ("1", "-trunc(a / b)"), analytic=False)
-floor_divide: Primitive = binary("floor_divide", operator.floordiv, np.floor_divide, _zero, _zero, ("0", "0"), "//",
+floor_divide: Primitive = binary("floor_divide", operator.floordiv, np.floor_divide, flat, flat, ("0", "0"), "//",
                                  analytic=False)
 copysign = binary("copysign", math.copysign, np.copysign,
-                  lambda g, out, a, b: _unless_0(g, a) * (sign(raw(a)) * sign(raw(out))), _zero,
+                  lambda g, out, a, b: _unless_0(g, a) * (sign(raw(a)) * sign(raw(out))), flat,
                   ("sign(a) * sign(out)", "0"), analytic=False)
-heaviside = binary("heaviside", scalar_of(np.heaviside), np.heaviside, _zero,
+heaviside = binary("heaviside", scalar_of(np.heaviside), np.heaviside, flat,
                    lambda g, out, a, b: select(raw(a) == 0, g, 0.0), ("0", "1 if a = 0 else 0"), analytic=False)
 
 identity = unary("identity", float, lambda x: x, lambda g, out, a: g, "1")
@@ -380,7 +380,7 @@ neg = unary("neg", operator.neg, operator.neg, lambda g, out, a: -g, "-1", "-")
 square = unary("square", lambda a: a * a, np.square, lambda g, out, a: 2 * g * a, "2 * a")
 sqrt = unary("sqrt", math.sqrt, np.sqrt, lambda g, out, a: g / (2 * out), "1 / (2 * out)")
 cbrt = unary("cbrt", math.cbrt, portable(np.cbrt, _complex_cbrt),
-             lambda g, out, a: g / (3 * out * out), "1 / (3 * out²)")
+             lambda g, out, a: g / 3 / out / out, "1 / (3 * out²)")
 exp = unary("exp", math.exp, np.exp, lambda g, out, a: g * out, "out")
 exp2 = unary("exp2", math.exp2, np.exp2, lambda g, out, a: g * out * LN2, "out * log(2)")
 expm1 = unary("expm1", math.expm1, np.expm1, lambda g, out, a: g * (out + 1), "out + 1")
@@ -407,12 +407,12 @@ relu = unary("relu", lambda a: 0.0 if a <= 0 else a, lambda x: maximum.array(x, 
              lambda g, out, a: select(a <= 0, 0.0, g), "1 if a > 0 else 0", "ReLU", analytic=False)
 absolute = unary("abs", abs, abs, lambda g, out, a: _unless_0(g, a) * sign(a),
                  "1 if a > 0 else -1 (0 at 0)", analytic=False)
-sign: Primitive = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, _zero, "0",
+sign: Primitive = unary("sign", lambda a: a if a != a else float(a > 0) - float(a < 0), np.sign, flat, "0",
                         analytic=False)
-floor = unary("floor", scalar_of(np.floor), np.floor, _zero, "0", analytic=False)
-ceil = unary("ceil", scalar_of(np.ceil), np.ceil, _zero, "0", analytic=False)
-trunc = unary("trunc", scalar_of(np.trunc), np.trunc, _zero, "0", analytic=False)
-rint: Primitive = unary("rint", scalar_of(np.rint), np.rint, _zero, "0", analytic=False)
+floor = unary("floor", scalar_of(np.floor), np.floor, flat, "0", analytic=False)
+ceil = unary("ceil", scalar_of(np.ceil), np.ceil, flat, "0", analytic=False)
+trunc = unary("trunc", scalar_of(np.trunc), np.trunc, flat, "0", analytic=False)
+rint: Primitive = unary("rint", scalar_of(np.rint), np.rint, flat, "0", analytic=False)
 
 total = array_op("sum", _sum, lambda g, out, x, axis, keep: _spread(g, x, axis), local=("g, at every element summed",))
 mean = array_op("mean", _mean, lambda g, out, x, axis, keep: _spread(_over(g, _count(x, out)), x, axis),

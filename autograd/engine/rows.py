@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import Primitive, Rule
+from autograd.engine.base import Rule
+from autograd.engine.graph import Primitive
 from autograd.engine.kinds import is_foreign, namespace
 
 __all__ = [

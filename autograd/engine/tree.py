@@ -6,12 +6,11 @@ A small part of what JAX calls pytrees. It knows nothing of nodes or gradients.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-Tree = Any  # a leaf, or a dict, list or tuple of trees
+from autograd.engine.base import Tree
 
 
-def leaves(tree: Tree) -> Iterator[Any]:
+def leaves(tree: Tree) -> Iterator[Tree]:
     """Everything in a nested structure that is not a dict, list or tuple, in order."""
     if isinstance(tree, dict):
         tree = tree.values()
@@ -22,7 +21,7 @@ def leaves(tree: Tree) -> Iterator[Any]:
         yield from leaves(branch)
 
 
-def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Any, Any]]:
+def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Tree, Tree]]:
     """The leaves of two structures in pairs, dicts by key; ValueError where the structures differ."""
     if isinstance(a, dict):
         if not isinstance(b, dict) or a.keys() != b.keys():
@@ -43,7 +42,7 @@ def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Any, Any]]:
         yield from zip_leaves(x, y)
 
 
-def map_tree(f: Callable[[Any], Any], tree: Tree) -> Tree:
+def map_tree(f: Callable[[Tree], Tree], tree: Tree) -> Tree:
     """The same structure with `f` applied to each leaf, in order."""
     if isinstance(tree, dict):
         return {key: map_tree(f, branch) for key, branch in tree.items()}

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["described", "extent", "many", "nearest", "number", "odd", "shape", "short", "summary"]
+__all__ = ["described", "extent", "many", "nearest", "number", "odd", "plain", "shape", "short", "summary"]
 
 
-def number(x: Any) -> str:
+def number(x: Any, digits: int = 4) -> str:
     """A float in four digits, 1.0 for one; 0 for what nothing has reached."""
     if x is None:
         return "0"
-    text = f"{float(x):.4g}"
+    text = f"{float(x):.{digits}g}"
     return text + ".0" if text.lstrip("-").isdigit() else text
 
 
@@ -69,6 +69,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """ "; did you mean x?" for the name most like the one given; "" where none is."""
     near = difflib.get_close_matches(name, list(known)[:5000], 1, 0.5)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def plain(text: str) -> str:
+    """Text that only can be read: what would move a cursor, turn the direction or break the line is spelled out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def short(text: str, most: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from autograd.engine.graph import Node
+from autograd.engine.words import plain
 
-__all__ = ["Names"]
+__all__ = ["Names", "compact"]
 
 
 class Names:
@@ -35,7 +36,7 @@ class Names:
             self._add(root, root.label, "%0")
 
     def _add(self, node: Node, name: str, otherwise: str) -> None:
-        base = name = name or otherwise
+        base = name = plain(str(name or otherwise))  # a label is text, but an attribute takes what it is given
         while name in self.by_name:  # as with loops: w, w#1, w#2
             self._again[base] = self._again.get(base, 0) + 1
             name = f"{base}#{self._again[base]}"
@@ -52,3 +53,8 @@ def _assigned(code: str) -> str:
         return ""
     match = re.match(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)", code)
     return match[1] if match else ""
+
+
+def compact(code: str) -> str:
+    """An expression without the spaces that do not matter: x*w for x * w."""
+    return re.sub(r"\s+(?!\w)|(?<!\w)\s+", "", code)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import linecache
+import math
+import os
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from autograd.engine.graph import Node
+from autograd.engine.graph import Node, ScalarNode
+from autograd.engine.kinds import raw
 from autograd.engine.recording import assigned
-from autograd.engine.words import number, shape, summary
+from autograd.engine.words import many, number, shape, summary
 from autograd.stepping.names import Names
 from autograd.stepping.stepper import Contribution, Step, Stepper
+from autograd.stepping.walk import Data
 
 ENDS = 6  # nodes shown at either end of a long path
+DIGITS = (4, 6, 8, 10, 12, 17)  # of numbers in a line of arithmetic: as few as it takes
 
 
 def _times(g: str, local: str) -> str:
     return {"1": g, "-1": f"-{g}"}.get(local, f"{g} * ({local})")
 
 
-def rows(x: np.ndarray, axis: Any) -> tuple[list[int], np.ndarray]:
+def rows(x: np.ndarray, axis: int | tuple[int, ...] | None) -> tuple[list[int], np.ndarray]:
     """What a reduction joins: the axes it keeps, and x with these first and all that is joined in one last axis."""
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     gone = {a % max(1, x.ndim) for a in given}
@@ -35,7 +42,7 @@ class Show:
     """Writes steps of one stepper. colour: with terminal colours. names: if they are known already."""
 
     def __init__(self, stepper: Stepper, colour: bool = False, names: Names | None = None) -> None:
-        self.stepper, self.names, self.colour = stepper, names or Names(stepper.root, stepper.nodes), colour
+        self.stepper, self.names, self.colour = stepper, names or stepper.names, colour
 
     def paint(self, text: str, code: str) -> str:
         """Text in a colour, where there is colour: 1 bold, 2 faint, 31 red, 36 cyan."""
@@ -65,39 +72,45 @@ class Show:
 
     def contribution(self, c: Contribution) -> list[str]:
         """The local derivative and the arithmetic of one contribution."""
-        out, name = self.names[c.node], self.names[c.parent]
-        data = self.stepper.data(c.node)
-        if c.local is not None:
-            written = f"d{out}/d{name} = {self._filled(c, self._name_of)}"
-            numbers = self._filled(c, self._number_of)
-            plain = re.fullmatch(r"-?[\d.]+", c.symbol)  # a constant says it all
-            for more in () if plain else (numbers, number(c.local)):
-                if not written.endswith(f"= {more}"):
-                    written += f" = {more}"
-            if c.value is None:
-                return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
-            sum_ = f"{name}.grad: {number(c.before)} + {number(c.upstream)} * {number(c.local)} = {number(c.after)}"
-            return [f"  {written}", f"  {self._alarm(sum_, c.after)}"]
-        rule = self._filled(c, self._name_of)
-        rule = (
-            re.sub(r"(?<![\w])g(?![\w])", lambda _: f"d{out}", rule)
-            if re.search(r"(?<![\w])g(?![\w])", c.symbol)
-            else _times(f"d{out}", rule)
-        )
-        shapes = ""
-        if "@" in c.symbol:
-            arguments = self.stepper.arguments(c.node)
-            left, right = (
-                (shape(np.shape(data)), shape(np.shape(arguments[1])) + "ᵀ")
-                if c.argument == 0
-                else (shape(np.shape(arguments[0])) + "ᵀ", shape(np.shape(data)))
-            )
-            shapes = f"   {left} @ {right}"
-        if c.value is None:
-            return [f"  d{name} += {rule}{shapes}   waits for d{out}"]
-        return [f"  d{name} += {rule}{shapes}", f"  {name}.grad: {self._alarm(summary(c.after), c.after)}"]
+        return self._numbers(c, c.local) if c.local is not None else self._rule(c)
 
-    def _filled(self, c: Contribution, text_of: Any) -> str:
+    def _numbers(self, c: Contribution, local: float) -> list[str]:
+        """Of scalars: the derivative in names, in numbers, and what it makes of the gradient."""
+        out, name = self.names[c.node], self.names[c.parent]
+        written = f"d{out}/d{name} = {self._filled(c, self._name_of)}"
+        plain = re.fullmatch(r"-?[\d.]+", c.symbol)  # a constant says it all
+        for more in () if plain else (self._worked_out(c, local), number(local)):
+            if not written.endswith(f"= {more}"):
+                written += f" = {more}"
+        if c.value is None:
+            return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
+        return [f"  {written}", f"  {name}.grad: {self._alarm(_sum_text(c, local), c.after)}"]
+
+    def _worked_out(self, c: Contribution, local: float) -> str:
+        """The local derivative in numbers, with as many digits as it takes to come out right by hand."""
+        texts = [self._filled(c, partial(self._number_of, digits=digits)) for digits in DIGITS]
+        return next((text for text in texts if _comes_out(text, local)), texts[0])
+
+    def _rule(self, c: Contribution) -> list[str]:
+        """Of arrays: the rule in names, with the shapes of a product, and what the gradient is then."""
+        out, name = self.names[c.node], self.names[c.parent]
+        rule = self._filled(c, self._name_of)
+        if re.search(r"(?<!\w)g(?!\w)", c.symbol):
+            rule = re.sub(r"(?<!\w)g(?!\w)", lambda _: f"d{out}", rule)
+        else:
+            rule = _times(f"d{out}", rule)
+        rule += f"   {self._shapes(c)}" if "@" in c.symbol else ""
+        if c.value is None:
+            return [f"  d{name} += {rule}   waits for d{out}"]
+        return [f"  d{name} += {rule}", f"  {name}.grad: {self._alarm(summary(c.after), c.after)}"]
+
+    def _shapes(self, c: Contribution) -> str:
+        """The shapes of a product's rule: (2,3) @ (4,3)ᵀ."""
+        a, b = (shape(np.shape(x)) for x in self.stepper.arguments(c.node)[:2])
+        g = shape(np.shape(self.stepper.data(c.node)))
+        return f"{g} @ {b}ᵀ" if c.argument == 0 else f"{a}ᵀ @ {g}"
+
+    def _filled(self, c: Contribution, text_of: Callable[[Contribution, str], str]) -> str:
         """The local derivative with names or numbers in place of a, b and out."""
         return re.sub(r"(?<![A-Za-z_])(a|b|out)(?![A-Za-z_])", lambda m: text_of(c, m[1]), c.symbol)
 
@@ -108,121 +121,243 @@ class Show:
         parent = c.node.parents[i] if i < len(c.node.parents) else None
         return self.names[parent] if parent is not None else summary(self.stepper.arguments(c.node)[i])
 
-    def _number_of(self, c: Contribution, letter: str) -> str:
+    def _number_of(self, c: Contribution, letter: str, digits: int = 4) -> str:
         x = self.stepper.data(c.node) if letter == "out" else self.stepper.arguments(c.node)["ab".index(letter)]
-        text = number(x)
+        text = number(x, digits)
         return f"({text})" if text.startswith("-") and c.symbol != letter else text
 
-    def _alarm(self, text: str, x: Any) -> str:
+    def _alarm(self, text: str, x: Data) -> str:
         return text if x is None or np.isfinite(np.asarray(x)).all() else self.paint(text, "31")
 
     def changed(self, node: Node) -> list[str]:
         """Inputs of a node whose data is not any more what the operation was recorded with."""
         lines = []
         for p, s in zip(node.parents, node.saved, strict=True):
-            if (
-                p is not None
-                and p.primitive is None
-                and p.raw is not s
-                and not np.array_equal(p.raw, s, equal_nan=True)
-            ):
+            if p is None or p.primitive is not None or raw(p) is s or np.array_equal(raw(p), s, equal_nan=True):
+                continue
+            made = f" at {node.source}" if node.source else ""
+            line = assigned(p)
+            lines += [
+                f"  note: {self.names[p]} was {summary(s)} when this was recorded{made}",
+                f"        and is {summary(raw(p))} now{f', by {line}' if line else ''}; "
+                "the gradient is of what was recorded",
+            ]
+        return lines
+
+    def unheeded(self, node: Node) -> list[str]:
+        """Where a gradient that was set will not be what the walk goes on with: what comes in after it, or is over."""
+        s, name = self.stepper, self.names[node]
+        users = s.consumers(node)
+        to_come = sum(not s.passed(user, i) for user, i in users)
+        if node.primitive is not None and s.passed(node):
+            return [
+                f"  note: {name} has passed its gradient on already; go back to before that for this to have effect"
+            ]
+        if not to_come:
+            return []
+        until = f"until {name}" if node.primitive is not None else "end"
+        come = f"{many(to_come, 'contribution')} to {name} {'is' if to_come == 1 else 'are'} still to come"
+        return [f"  note: {come} and will be added to this; to replace the whole gradient, {until} first"]
+
+    def everything(self, node: Node) -> list[str]:
+        """All about a node: its numbers, what it passes on, and where it went."""
+        s = self.stepper
+        edited = " (set)" if node.id in s.fixed else " (computed from what was set)" if node.id in s.values else ""
+        lines = [self.header(node), f"  data  {summary(s.data(node))}{edited}", f"  grad  {summary(s.grad(node))}"]
+        if node.id in s.index:
+            for c in s.step_of(node).contributions:
+                lines += self.contribution(c)
+            lines += self.changed(node)
+        users = s.consumers(node)
+        lines += [f"  used as argument {i} of {self.header(user)}" for user, i in users[:10]]
+        return lines + ([f"  and {len(users) - 10:,} times more"] if len(users) > 10 else [])
+
+    def place(self, k: int, here: Node | None) -> str:
+        """One line of the tape: -> where the walk stands, * what is finished, the operation and its numbers."""
+        s = self.stepper
+        node = s.nodes[k]
+        mark = "->" if node is here else " *" if len(s.nodes) - 1 - k < s.done else "  "
+        return f"{mark} {self.header(node)}   = {summary(s.data(node))}   grad {summary(s.grad(node))}"
+
+    def leaves(self, most: int = 20) -> list[str]:
+        """The gradients of the inputs."""
+        s = self.stepper
+        inputs = {p.id: p for n in s.nodes for p in n.inputs if p.primitive is None}
+        first = [inputs[i] for i in sorted(inputs)[:most]]
+        lines = [f"  {self.names[p]}.grad = {summary(s.grad(p))}" for p in first]
+        return lines + ([f"  ... and {many(len(inputs) - most, 'input')} more"] if len(inputs) > most else [])
+
+    def source(self, node: Node) -> list[str]:
+        """The source line that made a node, with what stands around it, and the calls that led there."""
+        source = node.source
+        if source is None:
+            return ["no source line was recorded; build the graph inside `with ag.record_source():`"]
+        lines = [f"{source.file}:{source.line}" + (f" in {source.scope}" if source.scope else "")]
+        for n in range(max(1, source.line - 3), source.line + 4):
+            code = linecache.getline(source.file, n).rstrip()
+            lines += [f"{'->' if n == source.line else '  '} {n:>4}  {code}"] if code or n == source.line else []
+        calls = reversed(source.stack[:-1])
+        return lines + [f"   called from {os.path.basename(file)}:{line} in {name}" for file, line, name in calls]
+
+    def diagnosis(self, node: Node) -> list[str]:
+        """For a nan or inf out of finite numbers and a local derivative that is not: what it is, and the remedy."""
+        lines = []
+        for c in self.stepper.step_of(node).contributions:
+            value, upstream = np.asarray(c.value if c.value is not None else 0.0), np.asarray(c.upstream)
+            if np.isfinite(value).all():
+                continue
+            local = np.asarray(c.local) if c.local is not None else self.stepper.local_array(node, c.argument)
+            if local.shape == upstream.shape and (np.isinf(local) & (upstream == 0)).any():
+                lines += [
+                    "  0 * inf = nan: no gradient comes from above, but the local derivative is infinite.",
+                    "  A where() further up picked the other branch; its gradient is 0 here, and 0 * inf is nan. "
+                    "Use where() twice: ",
+                    "  give this operation a harmless input where it is not picked, "
+                    "as in np.where(ok, np.log(np.where(ok, x, 1.0)), 0.0).",
+                ]
+            elif not np.isfinite(upstream).all():
                 lines.append(
-                    f"  note: {self.names[p]} was {summary(s)} when this was recorded"
-                    + (f" at {node.source}" if node.source else "")
+                    "  it came from above: the upstream gradient is not finite already; rn goes back to where it began."
                 )
-                line = assigned(p)
-                lines.append(
-                    f"        and is {summary(p.raw)} now{f', by {line}' if line else ''}; the gradient is of what was recorded"
-                )
+            else:
+                lines.append(f"  the local derivative of {node.op} is not finite here.")
         return lines
 
     # ---- explaining ----
 
     def why(self, node: Node) -> list[str]:
         """A gradient as the sum of its contributions."""
-        parts = self.stepper.why(node)
+        parts, total = self.stepper.why(node), self.stepper.grad(node)
         name = self.names[node]
         if node is self.stepper.root:
-            return [f"{name}.grad = {summary(self.stepper.grad(node))}: it is the root"]
-        lines = [
-            f"{name}.grad = {summary(self.stepper.grad(node))}"
-            + (f", the sum of {len(parts)}:" if len(parts) != 1 else ":")
-        ]
-        for c in parts:
-            out = self.names[c.node]
-            if c.local is None:
-                lines.append(f"  through {self.header(c.node)}: {summary(c.value)}")
-            else:
-                lines.append(
-                    f"  {number(c.value):>10} = dL/d{out} * d{out}/d{name} = {number(c.upstream)} * {number(c.local)}   {self.header(c.node)}"
-                )
+            return [f"{name}.grad = {summary(total)}: it is the root"]
+        digits = _digits([c.value for c in parts], total) if isinstance(node, ScalarNode) else 4
+        lines = [f"{name}.grad = {summary(total)}{f', the sum of {len(parts)}:' if len(parts) != 1 else ':'}"]
+        lines += [self._part(c, digits) for c in parts]
         left = len(self.stepper.consumers(node)) - len(parts)
         if left:
             lines.append(f"  and {left} still to come")
-        if len(parts) == 1 and (
-            parts[0].local == 1 if parts[0].local is not None else np.array_equal(parts[0].value, parts[0].upstream)
-        ):
-            lines += [
-                f"  passed on as it is: {line}" if k == 0 else f"  {line}"
-                for k, line in enumerate(self.why(parts[0].node))
-            ]
+        if len(parts) == 1 and _as_it_is(parts[0]):
+            first, *rest = self.why(parts[0].node)
+            lines += [f"  passed on as it is: {first}", *(f"  {line}" for line in rest)]
         return lines
+
+    def _part(self, c: Contribution, digits: int) -> str:
+        """One contribution of the sum that a gradient is."""
+        if c.local is None:
+            return f"  through {self.header(c.node)}: {summary(c.value)}"
+        out, name = self.names[c.node], self.names[c.parent]
+        product, note = _product_text(c, c.local)
+        factors = product if note else f"dL/d{out} * d{out}/d{name} = {product}"
+        return f"  {number(c.value, digits):>10} = {factors}{note}   {self.header(c.node)}"
 
     def paths(self, node: Node, limit: int = 5) -> list[str]:
         """A gradient as a sum over paths to the root."""
         found, total = self.stepper.paths(node, limit)
         shown = "" if total == len(found) else f", the {len(found)} largest of which are"
         lines = [
-            f"dL/d{self.names[node]} is a sum over {total:,} path{'s' * (total != 1)} to {self.names[self.stepper.root]}{shown}:"
+            f"dL/d{self.names[node]} is a sum over {many(total, 'path')} to {self.names[self.stepper.root]}{shown}:"
         ]
+        products = [product for product, *_ in found]
+        digits = _digits(products, sum(products))
         for product, path, factors in found:
-            names = [self.names[n] for n in path]
+            nodes, numbers = [self.names[n] for n in path], [number(x) for x in factors]
             if len(path) > 2 * ENDS:
-                names[ENDS:-ENDS] = [f"... ({len(path) - 2 * ENDS:,} more) ..."]
-            texts = [number(x) for x in factors]
-            if len(texts) > 2 * ENDS:
-                texts[ENDS:-ENDS] = ["..."]
-            lines.append(f"  {number(product):>10} = {' * '.join(texts) or '1'}   {' -> '.join(names)}")
+                nodes[ENDS:-ENDS] = [f"... ({len(path) - 2 * ENDS:,} more) ..."]
+            if len(numbers) > 2 * ENDS:
+                numbers[ENDS:-ENDS] = ["..."]
+            lines.append(f"  {number(product, digits):>10} = {' * '.join(numbers) or '1'}   {' -> '.join(nodes)}")
         if total > len(found):
-            rest = f"{total - len(found):,}"
-            lines.append(
-                f"  {rest} smaller paths left out; these {len(found)} make {number(sum(x for x, *_ in found))}"
-            )
+            rest, whole = f"{total - len(found):,}", number(sum(products))
+            lines.append(f"  {rest} smaller paths left out; these {len(found)} make {whole}")
         else:
-            lines.append(f"  sum: {number(sum(x for x, *_ in found))}")
+            lines.append(f"  sum: {number(sum(products))}")
         return lines
 
     def element(self, node: Node, index: tuple[int, ...]) -> list[str]:
         """One element of a matrix product, a sum or a mean as the sum that it is, forward and backward."""
-        s, name = self.stepper, self.names[node]
-        at = f"{name}[{','.join(map(str, index))}]"
-        value = np.asarray(s.data(node))[index]
-        lines = [f"{at} = {number(value)}"]
-        if node.primitive is not None and node.op == "matmul":
-            a, b = (np.asarray(x) for x in s.arguments(node))
-            if a.ndim >= 2 and b.ndim == 2:
-                lines.append("  = " + _products(a[index[:-1]], b[:, index[-1]]))
-        elif node.primitive is not None and node.op in ("sum", "mean"):
-            x, axis, keep = s.arguments(node)
-            kept, table = rows(np.asarray(x), axis)
-            terms = table[tuple(index[a] for a in kept) if keep else index]
-            lines.append(f"  = ({_sum(terms)})" + (f" / {terms.size}" if node.op == "mean" else ""))
+        s, at = self.stepper, f"{self.names[node]}[{','.join(map(str, index))}]"
+        lines = [f"{at} = {number(np.asarray(s.data(node))[index])}"]
+        terms = _terms(node, s.arguments(node), index) if node.primitive is not None else ""
+        lines += [f"  = {terms}"] if terms else []
         for c in s.why(node):
-            if c.node.op == "matmul" and c.value is not None:
-                a, b = (np.asarray(x) for x in s.arguments(c.node))
-                g = np.asarray(s.grad(c.node))
-                if a.ndim >= 2 and b.ndim == 2:
-                    if c.argument == 1:
-                        terms = _products(
-                            a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]]
-                        )
-                    else:
-                        terms = _products(g[index[:-1]], b[index[-1]])
-                    lines.append(
-                        f"  d{at} += {terms} = {number(np.asarray(c.value)[index])}   through {self.names[c.node]}"
-                    )
+            terms = _gradient_terms(c, s.arguments(c.node), np.asarray(s.grad(c.node)), index)
+            if terms:
+                value = number(np.asarray(c.value)[index])
+                lines.append(f"  d{at} += {terms} = {value}   through {self.names[c.node]}")
         g = s.grad(node)
         return [*lines, f"  {at}.grad = {number(None if g is None else np.asarray(g)[index])}"]
+
+
+def _terms(node: Node, arguments: tuple[Data, ...], index: tuple[int, ...]) -> str:
+    """An element of a product, a sum or a mean as what it is the sum of; "" for other operations."""
+    if node.op == "matmul":
+        a, b = map(np.asarray, arguments)
+        return _products(a[index[:-1]], b[:, index[-1]]) if a.ndim >= 2 and b.ndim == 2 else ""
+    if node.op in ("sum", "mean"):
+        x, axis, keep = arguments[:3]
+        kept, table = rows(np.asarray(x), axis)
+        terms = table[tuple(index[a] for a in kept) if keep else index]
+        return f"({_sum(terms)})" + (f" / {terms.size}" if node.op == "mean" else "")
+    return ""
+
+
+def _gradient_terms(c: Contribution, arguments: tuple[Data, ...], g: np.ndarray, index: tuple[int, ...]) -> str:
+    """An element of what a matrix product passes on, as what it is the sum of; "" for other operations."""
+    if c.node.op != "matmul" or c.value is None:
+        return ""
+    a, b = map(np.asarray, arguments)
+    if a.ndim < 2 or b.ndim != 2:
+        return ""
+    if c.argument == 0:
+        return _products(g[index[:-1]], b[index[-1]])
+    return _products(a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]])
+
+
+def _as_it_is(c: Contribution) -> bool:
+    """Whether an operation has passed its gradient on unchanged."""
+    return c.local == 1 if c.local is not None else np.array_equal(c.value, c.upstream)
+
+
+def _digits(terms: Sequence[float], total: float) -> int:
+    """How many digits of each term it takes for their sum to come out right by hand."""
+    fine = [d for d in DIGITS if math.isclose(sum(float(number(x, d)) for x in terms), total, rel_tol=2e-3)]
+    return fine[0] if fine and math.isfinite(total) else DIGITS[0]
+
+
+def _sum_text(c: Contribution, local: float) -> str:
+    """What a contribution makes of a gradient, with as many digits as it takes to come out right by hand."""
+    product, note = _product_text(c, local)
+    alone = c.before is None and c.after == 0 and np.signbit(c.after)  # 0 + -0.0 were 0.0
+    if note:
+        return (number(c.after) if alone else f"{number(c.before)} + {number(c.value)} = {number(c.after)}") + note
+    if c.before is None and c.after == 0:
+        return f"{product} = {number(c.after)}" if alone else f"0 + {product} = {number(c.after)}"
+    texts = [f"{number(c.before, d)} + {number(c.upstream, d)} * {number(local, d)}" for d in DIGITS]
+    return f"{next((text for text in texts if _comes_out(text, c.after)), texts[0])} = {number(c.after)}"
+
+
+def _product_text(c: Contribution, local: float) -> tuple[str, str]:
+    """A contribution as a product; or as it is, and a word on why, where a rule selects and does not multiply."""
+    with np.errstate(all="ignore"):
+        product = np.float64(c.upstream) * local
+    factors = f"{number(c.upstream)} * {number(local)}"
+    if np.isclose(product, c.value, 1e-6, 0, equal_nan=True) or np.isfinite(product):
+        return factors, ""
+    return number(
+        c.value
+    ), f"   ({c.node.op} passes {number(c.value)} on here: it selects, and does not work out {factors})"
+
+
+def _comes_out(text: str, result: float) -> bool:
+    """Whether a line of arithmetic gives what it says it does, to three digits; True where that is not to be told."""
+    python = re.sub(r" \(.* (if|at) .*\)$", "", text).replace("²", "**2")
+    if not np.isfinite(result) or re.search(r"[^-+*/.\d\s()e]", re.sub(r"\b(if|else|sin|cos|log)\b|[<>]", "", python)):
+        return True
+    try:
+        return math.isclose(eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log}), result, rel_tol=2e-3)
+    except (ArithmeticError, ValueError, SyntaxError, TypeError):
+        return True
 
 
 def _products(a: np.ndarray, b: np.ndarray, most: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [chain] [scalar] [tensor] [gradcheck] [drawing]`: speed and memory, next to the peers'."""
+"""`python -m tests.benchmarks [chain] [scalar] [tensor] [gradcheck] [drawing]`: speed and memory beside the peers'."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def network(n: int) -> Value:
 
 def run() -> None:
     print(
-        "drawing: nodes, seconds to fold and write DOT, to lay it out; seconds for all of it flat, times slower, bytes of SVG folded and flat"
+        "drawing: nodes, seconds to fold and write DOT, to lay it out; "
+        "seconds for all of it flat, times slower, bytes of SVG folded and flat"
     )
     for n in (100, 1000, 10_000, 100_000, 500_000):
         root = network(n)

@@ -32,5 +32,6 @@ def race(
     a, b = np.median(times, axis=0) * 1e3
     low, ratio, high = np.quantile(times[:, 1] / times[:, 0], [0.25, 0.5, 0.75])
     print(
-        f"{name}: {a:.3f} ms; {peer_name}: {b:.3f} ms; {ratio:.2f} times faster (quartiles {low:.2f} to {high:.2f}, floor {floor})"
+        f"{name}: {a:.3f} ms; {peer_name}: {b:.3f} ms; {ratio:.2f} times faster "
+        f"(quartiles {low:.2f} to {high:.2f}, floor {floor})"
     )

@@ -143,7 +143,8 @@ def test_4_softmax_cross_entropy(tmp_path: Path) -> None:
 def test_5_a_nan_behind_a_where(tmp_path: Path) -> None:
     t = script(
         tmp_path,
-        "import numpy as np\nfrom autograd import Tensor\nx = Tensor([0.0, 1.0], label='x')\nwith np.errstate(all='ignore'):\n"
+        "import numpy as np\nfrom autograd import Tensor\nx = Tensor([0.0, 1.0], label='x')\n"
+        "with np.errstate(all='ignore'):\n"
         "    y = np.log(x)\n    z = np.where(x.data > 0, y, 0.0)\nz.sum().backward()\n",
     )
     assert "watch g:nan" in t("watch g:nan")
@@ -187,7 +188,7 @@ def test_7_a_transformer(tmp_path: Path) -> None:
     t("b scope:softmax")
     softmax = t("c") + t("n") + t("n") + t("n")
     assert "attention/softmax" in softmax and "div ->" in softmax and "exp -> e" in softmax
-    why = t("start") + t("end") + t("why x#4")
+    why = t("start") + t("end") + t("why x#3")
     assert "exp" in why and "the sum of 2" in why, "dL/dlogits is P - onehot"
     t.leave()
 
@@ -209,7 +210,8 @@ def test_8_the_same_as_values(tmp_path: Path) -> None:
 def test_9_half_a_million_nodes(tmp_path: Path) -> None:
     t = script(
         tmp_path,
-        "from autograd import Value\nx = Value(1.0, label='x')\ny = x\nfor i in range(250_000):\n    y = y * 0.999999 + 1e-6\ny.backward()\n",
+        "from autograd import Value\nx = Value(1.0, label='x')\ny = x\n"
+        "for i in range(250_000):\n    y = y * 0.999999 + 1e-6\ny.backward()\n",
     )
     assert "500,000 operations" in t.first
     for line, slow in (
@@ -360,8 +362,10 @@ def test_elements_of_products_and_sums(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_breakpoint_and_pm(tmp_path: Path) -> None:
     (tmp_path / "stop.py").write_text(
-        "import autograd as ag\nfrom autograd import Value\n\ndef f():\n    x = Value(3.0, label='x')\n    y = x * x\n    breakpoint()\n    return y\n\nf()\n"
-        "try:\n    with ag.detect_anomaly():\n        (Value(0.0, label='z') * 2).log()\nexcept ag.AnomalyError as error:\n    ag.pm(error)\n"
+        "import autograd as ag\nfrom autograd import Value\n\n"
+        "def f():\n    x = Value(3.0, label='x')\n    y = x * x\n    breakpoint()\n    return y\n\nf()\n"
+        "try:\n    with ag.detect_anomaly():\n        (Value(0.0, label='z') * 2).log()\n"
+        "except ag.AnomalyError as error:\n    ag.pm(error)\n"
     )
     t = Terminal(tmp_path, "stop.py", environment={"PYTHONBREAKPOINT": "autograd.set_trace"})
     assert "x.grad: 3.0 + 1.0 * 3.0 = 6.0" in t("n") and "No source lines were recorded" in t.first
@@ -385,7 +389,8 @@ def test_commit_takes_the_place_of_backward(tmp_path: Path) -> None:
     assert "G 12.0" in t.leave(), "what was set is what was committed"
     t = script(
         tmp_path,
-        "import autograd as ag\nt = ag.Tensor([1.0, 2.0])\nfor _ in range(3):\n    (t * 2).backward(gradient=[1.0, 2.0])\nprint('G', t.grad)\n",
+        "import autograd as ag\nt = ag.Tensor([1.0, 2.0])\n"
+        "for _ in range(3):\n    (t * 2).backward(gradient=[1.0, 2.0])\nprint('G', t.grad)\n",
     )
     t("n")
     assert "G [ 6. 12.]" in t.leave("q all")
@@ -540,3 +545,162 @@ def test_draw_of_a_large_graph_shows_what_is_around(tmp_path: Path) -> None:
     assert said.count("7 of 3,001 nodes: around %2992, 3 up and 3 down") == 2, said
     assert debugger.stepper.position == (7, 0)
     assert (tmp_path / "b.html").read_text().count("<li data-") == 7  # one of them from above
+
+
+@pytest.mark.parametrize("line", ["exit()", "quit()", "__import__('sys').exit(3)", "[].append(exit())"])
+@pytest.mark.parametrize("command", ["p", "pp", "display", "set x.grad =", "b op:mul,", "watch g:changed,"])
+def test_nothing_typed_at_the_prompt_ends_the_script(prompt: Any, command: str, line: str) -> None:
+    said = prompt(f"{command} {line}") + prompt("c")
+    assert "would leave Python; q leaves the debugger" in said and "Traceback" not in said
+    prompt("cl")
+    prompt("undisplay")
+    assert "x = 2.0" in prompt("p x")
+
+
+def test_the_script_goes_on_after_what_was_typed(tmp_path: Path) -> None:
+    t = script(tmp_path, NEURON)
+    for line in ("p exit()", "p input()", "exit()", "commands", ";", "p (_ for _ in ()).throw(GeneratorExit)"):
+        said = t(line)
+        assert said.count("\n") == 1 and said.startswith("***"), (line, said)
+    assert "interrupted; here:" in t("p (_ for _ in ()).throw(KeyboardInterrupt)")
+    assert "tanh -> o" in t("n;") and "o = 0.7071" in t("p o;")
+    t("b op:mul")
+    t.child.sendline("commands 1")
+    for line in ("", "p x1 ;", "", "end"):
+        t.child.sendline(line)
+    said = t._read()
+    assert said.count("an empty line does nothing here; end finishes") == 2 and "1: break op:mul, then p x1 ;" in said
+    assert "x1 = 2.0" in t("c")
+    assert "after: [-1.4999999999999993" in t.leave()
+
+
+def test_numbers_of_stops_are_never_used_again(prompt: Any) -> None:
+    prompt("b h")
+    prompt("b op:add")
+    prompt("cl 2")
+    assert "3: tbreak op:relu" in prompt("tbreak op:relu") and "4: watch g:nan" in prompt("watch g:nan")
+    prompt("cl")
+    assert "no breakpoint 1" in prompt("enable 1") and "5: break h" in prompt("b h")
+
+
+def test_a_watch_shows_its_condition_and_how_often_it_is_ignored(prompt: Any) -> None:
+    prompt("watch g:changed on x, g > 0.5")
+    assert prompt("ignore 1 2") == "1: watch g:changed on x, if g > 0.5, ignored 2 more times\n"
+    assert prompt("b") == "1: watch g:changed on x, if g > 0.5, ignored 2 more times\n"
+    assert "1.0" in prompt("p norm(np.array([0.6, 0.8]))") and "at the end" in prompt("c")
+    assert "ignored 1 more times" in prompt("b"), "a contribution of 0 has changed nothing"
+
+
+def test_errors_name_what_was_called() -> None:
+    with pytest.raises(ValueError, match=r"^debug: a Tensor of shape"):
+        Tensor([1.0, 2.0]).debug()
+
+
+def test_what_is_set_before_all_has_come_says_what_will_be_added(prompt: Any) -> None:
+    said = prompt("set h.grad = 0")
+    assert "(set; undo takes it back)" in said
+    assert "1 contribution to h is still to come and will be added to this" in said and "until h first" in said
+    assert "2 contributions to x are still to come" in prompt("set x.grad = 0")
+    prompt("until h")
+    assert "note" not in prompt("set h.grad = 0")
+    prompt("end")
+    assert "h has passed its gradient on already" in prompt("set h.grad = 0")
+    assert "note" not in prompt("set x.grad = 0"), "an input has nothing to pass on"
+
+
+def test_a_terminal_is_told_nothing_but_text() -> None:
+    evil = Value(2.0, label="\x1b[2Jcleared\u202e\nand a line") * Value(1.0, label="b\x07\x9b31m")
+    evil.label = "\u2066e"
+    debugger = Debugger(evil)
+    debugger.stdout = io.StringIO()
+    debugger.say(debugger.intro)
+    lines = (
+        "n",
+        "ll",
+        "w",
+        "l",
+        "end",
+        "why %0",
+        "x %0",
+        "p %0",
+        "p \x1b[2J",
+        "why \u202e",
+        "\x1b]0;title",
+        "display b\x07",
+    )
+    for line in lines:
+        debugger.onecmd(line)
+    said = debugger.stdout.getvalue()
+    assert said.replace("\n", "").isprintable() and "\\x1b[2Jcleared\\u202e\\nand a line.grad" in said
+    debugger.show.colour = True
+    debugger.onecmd("ll")
+    assert "\x1b[1m" in debugger.stdout.getvalue(), "but colours get through"
+    for name in debugger.names():
+        assert debugger.node(name) is debugger.stepper.names.by_name[name]
+
+
+def test_counts_of_any_size_end(prompt: Any) -> None:
+    for line, end in (
+        ("s 100000000000", "at the end: nothing is left to do"),
+        ("rs 100000000000", "comes next"),
+        ("n 100000000000", "mul -> h"),
+        ("rn 100000000000", "comes next"),
+        ("goto 100000000000", "at the end"),
+        ("paths x 100000000000", "is a sum over 2 paths"),
+    ):
+        assert end in prompt(line), line
+
+
+def test_long_steps_are_told_in_part() -> None:
+    y = Value(1.0, label="x")
+    for _ in range(500):
+        y = y * 1.001
+    debugger = Debugger(y)
+    debugger.stdout = io.StringIO()
+    debugger.onecmd("s 400")
+    said = debugger.stdout.getvalue().splitlines()
+    assert len(said) == 67 * 3 + 1 and said.count("...") == 1 and said[-3].startswith("[100/500]")
+
+
+def test_pm_inside_except_and_after_any_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda prompt="": "q")
+    monkeypatch.delattr(sys, "last_exc", raising=False)
+    monkeypatch.delattr(sys, "last_value", raising=False)
+    with pytest.raises(RuntimeError, match="pm: there was no error"):
+        ag.pm()
+    try:
+        with ag.detect_anomaly():
+            (Value(0.0, label="z") * 2).log()
+    except ag.AnomalyError:
+        ag.pm()
+    assert "gave inf in the forward pass" in (said := capsys.readouterr().out) and "2 operations" in said
+
+    def inner(a: Any) -> Any:
+        b = a * 2
+        c = b * b
+        return c["key"]
+
+    try:
+        inner(Value(1.0))
+    except TypeError:
+        ag.pm()
+    assert "2 operations" in capsys.readouterr().out, "the newest node of the innermost function"
+    try:
+        {}["a"]
+    except KeyError:
+        with pytest.raises(RuntimeError, match="no function on the way to the KeyError holds"):
+            ag.pm()
+
+
+def test_a_function_that_calls_grad_inside_is_stepped_through_to_its_second_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["end", "p x.grad", "why x", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt="": next(lines))
+    ag.debug(lambda x: ag.grad(lambda y: y**3)(x), 2.0)
+    assert "\n12.0\n" in capsys.readouterr().out  # d(3 x²)/dx
+    lines = iter(["end", "p w.grad", "q"])
+    ag.debug(lambda p: (ag.grad(lambda q: (q["w"] ** 3).sum())(p)["w"] ** 2).sum(), {"w": np.array([1.0, 2.0])})
+    assert "[ 36., 288.] (2,)" in capsys.readouterr().out  # d(9 w⁴)/dw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Any
 from xml.etree import ElementTree
@@ -60,6 +61,13 @@ def test_labels_stay_text() -> None:
     for x in (Value(1.0, '<script>"&\x00\n'), Tensor([1.0], '<script>"&\x00\n')):
         assert "<script" not in x._repr_html_()
         assert any("<script>" in t for t in texts(x + x if isinstance(x, Value) else x))
+
+
+def test_labels_neither_turn_text_nor_control_a_terminal() -> None:
+    for x in (Value(1.0, "a\u202e\x1b[2J\ud800") * 2.0, Tensor([1.0], "a\u202e\x1b[2J\ud800")):
+        svg = x._repr_svg_()
+        svg.encode()
+        assert not re.search("[\x00-\x08\x0e-\x1f\u202a-\u202e\u2066-\u2069]", svg)
 
 
 def test_what_jupyter_asks_for() -> None:

@@ -19,11 +19,12 @@ import pytest
 import autograd as ag
 from autograd import Tensor, Value
 from autograd.drawing import rendering
+from autograd.drawing.misuse import Misuse
 from autograd.drawing.rendering import RenderError, render
 from autograd.drawing.zoom import zoomed
 from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
-from tests.helpers import ROOT
+from tests.helpers import ARRAYS, NUMERIC, ROOT, A, B, safe
 from transformer import Config, init, loss
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -185,6 +186,10 @@ LABELS = [
     r"\N \G \l",
     "<x>",
     "\x00\x07",
+    "\x1b[2Jgone",
+    "a\u202egpj.exe",
+    "\u2066x\u2069\ufeff",
+    "\ud800 half",
 ]
 
 
@@ -196,13 +201,37 @@ def test_a_label_says_what_it_says() -> None:
     assert len([k for k, _ in kinds if k.startswith("edge")]) == 2 * len(LABELS)
     said = [lines[0].replace("\xa0", " ") for _, lines in kinds if len(lines) == 3]
     for label in LABELS:
-        expected = (
-            label.replace("\n", " ")
-            .replace("\x00", "\N{REPLACEMENT CHARACTER}")
-            .replace("\x07", "\N{REPLACEMENT CHARACTER}")
-        )
-        assert expected in said
+        assert re.sub("[\x00\x07\x1b\u202e\u2066\u2069\ufeff\ud800]", "\ufffd", label.replace("\n", " ")) in said
     assert b"<script" not in drawing.pipe()
+
+
+@pytest.mark.parametrize("label", [3, 2.5, None, ("w", 1), b"w"])
+def test_a_label_that_is_no_text_does_not_break_a_drawing(label: Any) -> None:
+    """Made as text by the constructors, but an attribute takes what it is given."""
+    x, w = Value(2.0, "x"), Tensor(np.ones((2, 2)), "w")
+    y, t = x * x, (w @ w).sum()
+    x.label = w.label = label
+    for root in (y, t):
+        root.backward()
+        for chosen in ({}, {"limit": 1}, {"around": root}, {"derivatives": True}):
+            assert picture(ag.draw_dot(root, **chosen).source)  # type: ignore[arg-type]
+        assert ag.play(root).html and ag.play(root, limit=1).html
+    assert picture(ag.draw_dot(t, zoom="op:matmul").source)
+    assert ElementTree.fromstring(ag.card(x)) is not None and ElementTree.fromstring(ag.card(w)) is not None
+
+
+def test_nodes_are_told_apart_by_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """== of nodes compares their data, and must not decide what is drawn."""
+    graph, t = neuron(), Tensor(np.ones((2, 2)), "t")
+    root = (t @ t + t).sum()
+    root.backward()
+    for cls in (Value, Tensor):
+        monkeypatch.setattr(cls, "__eq__", lambda *_: pytest.fail("compared"), raising=False)
+    for chosen in ({}, {"around": graph["n"]}, {"path": (graph["x1"], graph["o"])}, {"top": 3}, {"limit": 4}):
+        assert ag.draw_dot(graph["o"], **chosen).source and "lit" not in ag.draw_dot(graph["o"], **chosen).source  # type: ignore[arg-type]
+    assert ag.draw_dot(root, zoom="op:matmul", derivatives=True).source and ag.play(root).html
+    equal = Value(2.0, "x2")
+    assert len(boxes(ag.draw_dot(Value(2.0, "x1") * equal, around=equal, up=0, down=0))) == 2  # and one more
 
 
 # ---- scopes ------------------------------------------------------------------------------
@@ -492,6 +521,65 @@ def test_zoom_gives_the_same_numbers(name: str) -> None:
         assert element.id in shown
         assert math.isclose(element.data, out.data[index], rel_tol=1e-6)  # type: ignore[attr-defined]
         assert all(isinstance(n, Value) for k in inner.nodes for n in (k, *k.inputs))
+
+
+ROWS = {
+    **{row.name: [(row, [safe(row, A), safe(row, B)][: len(row.vjps)])] for row in NUMERIC},
+    **ARRAYS,
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_of_the_table_is_taken_apart_or_refused_in_a_sentence(name: str) -> None:
+    for op, arrays in ROWS[name]:
+        tensors = [Tensor(x, "abc"[i]) for i, x in enumerate(arrays)]
+        out = op(*tensors)
+        seeds = np.cos(np.arange(out.size)).reshape(out.shape) + 1.5
+        (out * seeds).sum().backward()
+        s = Stepper(out, seeds)
+        names = Names(s.root, s.nodes)
+        try:
+            zooms = [zoomed(s, names, (out, index)) for index in np.ndindex(out.shape)]
+        except Misuse as refusal:
+            assert re.search(
+                r"is no composition of operations on single numbers|is a constant, made from", str(refusal)
+            )
+            continue
+        grads: dict[str, float] = {}
+        for (inner, shown, _), index in zip(zooms, np.ndindex(out.shape)):
+            element: Any = inner.root.inputs[0]  # which stands times its gradient, for it to flow from there
+            assert element.id in shown
+            assert math.isclose(element.data, out.data[index], rel_tol=1e-9, abs_tol=1e-12)
+            for leaf in {n.id: n for k in inner.nodes for n in k.inputs if not n.inputs}.values():
+                grads[leaf.label] = grads.get(leaf.label, 0.0) + leaf.grad  # type: ignore[attr-defined]
+        for t in tensors:
+            for index in np.ndindex(t.shape):
+                whole = float(t.grad[index])
+                assert math.isclose(grads.get(f"{t.label}[{','.join(map(str, index))}]", 0.0), whole, abs_tol=1e-9)
+
+
+def test_zoom_refuses_what_numpy_does_not_do_with_objects() -> None:
+    from autograd.engine.graph import Primitive
+
+    def inverse(x: Any) -> Any:
+        return row(x)
+
+    row = Primitive("inverse", None, np.linalg.inv, (lambda g, out, a: -out.T @ g @ out.T,))
+    t = Tensor([[2.0, 1.0], [0.0, 4.0]], "t")
+    y = inverse(t).sum()
+    y.backward()
+    with pytest.raises(ValueError, match=r"^draw_dot: zoom: inverse is no composition of operations on single numbers"):
+        ag.draw_dot(y, zoom="op:inverse")
+    first = Primitive("first", None, lambda x: x.astype(float)[0] if x.dtype == object else x[0] * 2.0, (None,))
+    with pytest.raises(ValueError, match="zoom: first is no composition"):  # nor is one that means something else there
+        ag.draw_dot(first(t), zoom="op:first")
+
+
+def test_zoom_of_extremes_with_nan() -> None:
+    t = Tensor([[1.0, np.nan, 3.0], [2.0, 1.0, 0.0]], "t")
+    y = t.max(axis=1)
+    shown = {lines[0]: lines[1] for lines in boxes(ag.draw_dot(y, zoom=y))}
+    assert shown["t[0,1]"] == "data nan" and shown["t[1,0]"] == "data 2.0" and "t[0,2]" not in shown
 
 
 def test_zoom_shares_among_ties_as_the_rule_does() -> None:

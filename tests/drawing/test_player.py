@@ -103,6 +103,13 @@ def test_a_script_in_a_label_stays_text() -> None:
     assert "&lt;/script&gt;" in text
 
 
+def test_nothing_in_a_label_turns_the_text_of_the_page() -> None:
+    text = ag.play(Value(1.0, "a\u202egpj\x1b[2J") * Value(2.0, "\u2066b\ud800\x00")).html
+    text.encode()  # as a file holds it
+    assert not re.search("[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufffe\uffff]", text)
+    assert "a\\u202egpj\\x1b[2J" in text
+
+
 def test_three_hundred_nodes_take_less_than_a_megabyte() -> None:
     made = ag.play(random_graph(300))
     assert made.fragment.count('class="node n') >= 300

@@ -16,7 +16,7 @@ import pytest
 
 from autograd.engine.primitives import TABLE
 from tests.helpers import ROOT
-from transformer import Config, checkpoint
+from transformer import Config, runs
 from transformer.__main__ import main
 from transformer.interrupt import Interrupt
 
@@ -57,7 +57,7 @@ def test_the_default_training(tmp_path: Path) -> None:
     picture = imread(run / "loss.png")
     assert picture.shape[0] > 400 and len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
     assert json.loads((run / "config.json").read_text())["options"]["steps"] == 1500
-    checkpoint.load(run)
+    runs.load(run)
 
 
 @pytest.mark.parametrize("scalar", [False, True])
@@ -84,7 +84,7 @@ def test_ctrl_c_keeps_what_was_learned(scalar: bool, tmp_path: Path) -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and "what was learned is kept" in err and "Traceback" not in err
     assert "run folder: run" in out and (tmp_path / "run" / "loss.png").exists()
-    checkpoint.load(tmp_path / "run")
+    runs.load(tmp_path / "run")
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_step() -> None:
@@ -118,7 +118,7 @@ def test_own_data_text_and_scalars(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*QUICK, "--data", "words.txt", "--steps", "2", "--scalar", "--block-size", "4"]) == 0
     out = capsys.readouterr().out
     assert "12 documents are longer than block_size=4" in out
-    assert checkpoint.load("runs/001")[2].chars == "".join(sorted(set("überunderounceabout")))
+    assert runs.load("runs/001")[2].chars == "".join(sorted(set("überunderounceabout")))
     assert main([*QUICK, "--data", "words.txt", "--text"]) == 0
     assert "windows of a text" in capsys.readouterr().out
 
@@ -170,7 +170,7 @@ def test_every_field_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         )
         == 0
     )
-    config = checkpoint.load("runs/001")[1]
+    config = runs.load("runs/001")[1]
     assert (config.norm, config.bias, config.tied, config.dtype, config.positions) == (
         "layer",
         "mlp",
@@ -183,7 +183,7 @@ def test_every_field_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_diverging_run_keeps_the_last_good_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--lr", "1e300"]) == 1
     assert "loss became" in capsys.readouterr().err
-    assert all(np.isfinite(p).all() for p in checkpoint.load("runs/001")[0].values())
+    assert all(np.isfinite(p).all() for p in runs.load("runs/001")[0].values())
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_a_diverging_run_keeps_the_last_good_parameters(capsys: pytest.CaptureFi
         ("train --layers 3", "unrecognized arguments: --layers"),
         ("train --n-embd 10 --n-head 4", "n_embd=10 is not divisible by n_head=4"),
         ("train --norm batch", "'batch' is none of layer, rms"),
-        ("train --lr -0.1", "'-0.1' is not a learning rate"),
-        ("train --lr nan", "'nan' is not a learning rate"),
+        ("train --lr -0.1", "'-0.1' is not a finite number from 0 on"),
+        ("train --lr nan", "'nan' is not a finite number from 0 on"),
         ("train --steps 0", "'0' is not a whole number"),
         ("train --data missing.txt", "missing.txt cannot be read"),
         ("train --data empty.txt", "empty.txt is empty"),

@@ -14,7 +14,7 @@ from autograd import Tensor
 from tests.helpers import NAMES, microgpt
 from transformer import Config, init, logits, loss
 from transformer.config import PRESETS, shapes
-from transformer.layers import cross_entropy, mlp, softmax
+from transformer.layers import cross_entropy, mlp, relu, softmax
 from transformer.optim import adam
 
 TINY = {"vocab_size": 7, "n_layer": 2, "n_head": 2, "n_embd": 4, "block_size": 5, "dtype": "float64"}
@@ -134,6 +134,66 @@ def test_large_and_masked_logits(wrap: Any) -> None:
     )
     assert not slope[1].any()
     assert np.isfinite(ag.grad(lambda x: (softmax(x) ** 2).sum())(wrap(x))).all()
+
+
+KINDS = [np.asarray, ag.values, Tensor]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_stands_where_a_target_is_ignored_does_not_count(kind: Any, odd: float) -> None:
+    x, targets = np.random.default_rng(0).normal(size=(2, 3, 5)), np.array([[1, -1, 0], [2, -1, -1]])
+    want, slope = ag.value_and_grad(cross_entropy)(x, targets)
+    x[targets < 0] = odd
+    x[0, 1, 2] = 7.0
+    assert cross_entropy(kind(x), targets).item() == pytest.approx(want, rel=1e-15)
+    got = ag.grad(cross_entropy)(ag.values(x) if kind is ag.values else x, targets)
+    np.testing.assert_allclose(got, slope, rtol=1e-13)
+    with pytest.raises(ValueError, match="every target is -1"):
+        cross_entropy(kind(x), targets * 0 - 1)
+
+
+@pytest.mark.parametrize("scalar", [False, True])
+def test_parameters_that_serve_only_padding_may_be_nan(scalar: bool) -> None:
+    """The token 0, which once stood in for padding; the last token before padding; positions that no row reaches."""
+    config = CONFIGS[0]
+    config = dataclasses.replace(config, positions="learned", tied=False)
+    params = init(config, np.random.default_rng(0))
+    tokens = np.array([[3, 1, 2, -1, -1, -1], [1, 3, 5, 4, -1, -1], [-1] * 6])
+    want, slopes = ag.value_and_grad(loss)(params, tokens, config)
+    params["wte"][[0, 4]] = math.nan
+    params["wpe"][3:] = math.nan
+    value, got = ag.value_and_grad(loss)(
+        {k: ag.values(p) for k, p in params.items()} if scalar else params, tokens, config
+    )
+    assert value == pytest.approx(want, rel=1e-14) and loss(params, tokens, config) == pytest.approx(want, rel=1e-14)
+    for k, g in slopes.items():
+        np.testing.assert_allclose(got[k], g, rtol=1e-12, atol=1e-15)
+    assert not got["wte"][[0, 4]].any() and not got["wpe"][3:].any()
+
+
+def test_ignored_targets_under_a_trace_of_the_tokens() -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[peers]'")
+    config = dataclasses.replace(CONFIGS[0], dtype="float32")
+    params = init(config, np.random.default_rng(0))
+    params["wte"][0] = math.nan
+    tokens = np.array([[1, 5, 2, 3, 6], [3, 3, 4, -1, -1]])
+    want, slopes = ag.value_and_grad(loss)(params, tokens, config)
+    got, traced = jax.jit(lambda p, t: ag.value_and_grad(loss)(p, t, config))(params, tokens)
+    assert math.isfinite(want) and got == pytest.approx(want, rel=1e-5)
+    for k in params:
+        np.testing.assert_allclose(traced[k], slopes[k], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_relu_selects(kind: Any) -> None:
+    x = np.array([-math.inf, -1.0, -0.0, 0.0, 2.0, math.inf])
+    got = relu(kind(x))
+    got = np.array([getattr(v, "data", v) for v in got.flat]) if kind is ag.values else getattr(got, "data", got)
+    np.testing.assert_array_equal(got, [0, 0, 0, 0, 2, math.inf])
+    slope = ag.grad(lambda x: relu(x).sum())(ag.values(x) if kind is ag.values else x)
+    np.testing.assert_array_equal(slope, [0, 0, 0, 0, 1, 1])
+    assert math.isnan(relu(np.array(math.nan))) and relu(np.float32([-1, 2])).dtype == np.float32
 
 
 def test_vanilla_behaves_as_the_article_says() -> None:

@@ -147,3 +147,49 @@ def test_other_bad_input() -> None:
         SGD([], lr=0.1)
     with pytest.raises(TypeError, match="must be Values or Tensors, got ndarray"):
         Adam([W])
+
+
+@pytest.mark.parametrize(("make", "name"), [(sgd, "sgd"), (lambda lr: sgd(lr, 0.9), "sgd"), (adam, "adam")])
+def test_structures_that_do_not_fit(make: Any, name: str) -> None:
+    optimizer = make(0.1)
+    params, state = {"w": W, "b": 1.0}, optimizer.init({"w": W, "b": 1.0})
+    grads = {"b": 0.5, "w": GRADS[0]}  # in another order
+    new, _ = optimizer.update(params, grads, state)
+    assert list(new) == ["w", "b"] and new["b"] < 1
+    empty, none = optimizer.update({}, {}, optimizer.init({}))
+    assert empty == {} and none["step"] == 1
+    for given, message in (
+        ({"w": GRADS[0]}, f"{name}: grads must have the names of params; it lacks 'b'"),
+        ({**grads, "c": 1.0, "d": 2.0}, "it has besides 'c', 'd'"),
+        ({"w": GRADS[0], "bias": 1.0}, "it lacks 'b' and it has besides 'bias'"),
+        ({}, "it lacks 'b', 'w'"),
+        ({**grads, "b": None}, r"grads\['b'\] must be a number or an array, got NoneType"),
+        ({**grads, "w": {"x": W}}, r"grads\['w'\] must be a number or an array, got dict"),
+        ({**grads, "w": GRADS[0][0]}, r"'w' has shape \(3, 2\), but its gradient or state has shape \(2,\)"),
+        ([GRADS[0], 0.5], "grads must be a dict of arrays by name, got list"),
+        (None, "grads must be a dict of arrays by name, got NoneType"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            optimizer.update(params, given, state)
+    for given, message in (
+        ([W], "got list"),
+        ({"h": {"w": W}}, r"params\['h'\] must be a number or an array, got dict"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            optimizer.init(given)
+    for given in ({}, None, {"m": {}, "v": {}}):
+        with pytest.raises(ValueError, match=f"the state is not one of {name}"):
+            optimizer.update(params, grads, given)
+
+
+def test_a_state_of_other_parameters_does_not_fit() -> None:
+    for optimizer in (sgd(0.1, 0.9), adam(0.1)):
+        with pytest.raises(ValueError, match=r"state\['m'\] must have the names of params; it lacks 'w'"):
+            optimizer.update({"w": W}, {"w": W}, optimizer.init({}))
+        with pytest.raises(ValueError, match=r"'w' has shape \(3, 2\), but .* state has shape \(2, 3\)"):
+            optimizer.update({"w": W}, {"w": W}, optimizer.init({"w": W.T}))
+    with pytest.raises(ValueError, match="the state is not one of adam"):
+        adam(0.1).update({"w": W}, {"w": W}, sgd(0.1).init({"w": W}))
+    for wrong in (Tensor(W[:, 0]), Tensor(np.ones(())), ag.values(W[:1])):  # would broadcast without a word
+        with pytest.raises(ValueError, match=r"has shape \(3, 2\)"):
+            sgd(0.1).update({"w": Tensor(W)}, {"w": wrong}, sgd(0.1).init({"w": Tensor(W)}))

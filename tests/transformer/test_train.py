@@ -10,10 +10,10 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from transformer import Config, checkpoint, generate, init, logits
+from transformer import Config, generate, init, logits
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import softmax
-from transformer.train import DivergedError, fit, validate
+from transformer.train import DivergedError, Recipe, fit, start, validate
 
 WORDS = "\n".join(["ab", "ba", "abba", "baab", "a", "b", "aa", "bb", "abab", "baba", "aab", "bba"])
 TINY = Config.preset("microgpt", vocab_size=3, n_embd=4, n_head=2, block_size=6)
@@ -22,6 +22,11 @@ TINY = Config.preset("microgpt", vocab_size=3, n_embd=4, n_head=2, block_size=6)
 def setup(seed: int = 0) -> tuple[dict[str, np.ndarray], Documents, np.random.Generator]:
     rng = np.random.default_rng(seed)
     return init(TINY, rng), Documents(WORDS, 6, rng), rng
+
+
+def go(params: Any, data: Any, rng: Any, steps: int, batch_size: int, lr: float, **options: Any) -> Any:
+    recipe = Recipe(steps, batch_size, lr=lr, **options)
+    return fit(start(params, data, recipe, rng), data, TINY, recipe)
 
 
 def test_vocabulary() -> None:
@@ -84,63 +89,38 @@ def test_scalar_training_has_the_same_losses() -> None:
     losses = []
     for scalar in (False, True):
         params, data, rng = setup()
-        losses.append([s.loss for s in fit(params, data, TINY, rng, 3, 2, 0.05, scalar)])
+        losses.append([s.loss for s in go(params, data, rng, 3, 2, 0.05, scalar=scalar)])
     assert losses[0] == pytest.approx(losses[1], abs=1e-12) and len(set(losses[0])) == 3
 
 
 def test_training_learns() -> None:
     params, data, rng = setup()
-    steps = list(fit(params, data, TINY, rng, 40, 8, 0.05))
+    steps = list(go(params, data, rng, 40, 8, 0.05))
     assert steps[-1].val_loss is not None and steps[-1].val_loss < validate(params, data, TINY)
-    assert steps[-1].val_loss == validate(steps[-1].params, data, TINY)
+    assert steps[-1].val_loss == validate(steps[-1].state.params, data, TINY)
 
 
 def test_a_loss_that_becomes_nan_stops_training() -> None:
     params, data, rng = setup()
     with pytest.raises(DivergedError, match=r"loss became (nan|inf) at step \d+; it began") as info:
-        list(fit(params, data, TINY, rng, 30, 4, 1e300))
-    assert all(np.isfinite(p).all() for p in info.value.params.values())
+        list(go(params, data, rng, 30, 4, 1e300))
+    assert all(np.isfinite(p).all() for p in info.value.state.params.values())
     broken = {**params, "lm_head": np.full((4, 3), 1e308)}
     with pytest.raises(DivergedError, match=r"at step 0; it began here: .*inf in the forward pass(.|\n)*made at"):
-        list(fit(broken, data, TINY, rng, 1, 4, 0.1))
-
-
-def test_run_folders(tmp_path: Path) -> None:
-    params, data, _ = setup()
-    checkpoint.save(tmp_path, params, TINY, data.vocabulary, {"seed": 0})
-    again, config, vocabulary = checkpoint.load(tmp_path)
-    assert config == TINY and vocabulary == data.vocabulary and again.keys() == params.keys()
-    for k, p in params.items():
-        np.testing.assert_array_equal(again[k], p)
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["config.json", "params.npz"]
-
-    with pytest.raises(ValueError, match=r"not a run folder: it has no config\.json"):
-        checkpoint.load(tmp_path / "none")
-    whole = (tmp_path / "params.npz").read_bytes()
-    for broken in (whole[: len(whole) // 2], b"", b"nonsense"):
-        (tmp_path / "params.npz").write_bytes(broken)
-        with pytest.raises(ValueError, match=r"params\.npz is damaged"):
-            checkpoint.load(tmp_path)
-    checkpoint.save(tmp_path, {**params, "wte": params["wte"][:1]}, TINY, data.vocabulary, {})
-    with pytest.raises(ValueError, match=r"does not fit config\.json: wte differ"):
-        checkpoint.load(tmp_path)
-    for text in ("{", "{}", '{"config": {"layers": 3}, "vocabulary": "ab"}'):
-        (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ValueError, match=r"config\.json is damaged"):
-            checkpoint.load(tmp_path)
+        list(go(broken, data, rng, 1, 4, 0.1))
 
 
 def test_generate() -> None:
     params, _, _ = setup()
     params = {k: p * 8 for k, p in params.items()}
 
-    def go(**options: Any) -> list[int]:
+    def write(**options: Any) -> list[int]:
         return generate(params, TINY, [2, 0], 12, np.random.default_rng(5), **options).tolist()
 
-    greedy = go(temperature=0)
-    assert greedy[:2] == [2, 0] and len(greedy) == 14 and greedy == go(top_k=1)
+    greedy = write(temperature=0)
+    assert greedy[:2] == [2, 0] and len(greedy) == 14 and greedy == write(top_k=1)
     assert greedy[2] == logits(params, [2, 0], TINY)[-1].argmax()
-    assert go() == go() and go() != greedy
+    assert write() == write() and write() != greedy
     many = generate(params, TINY, [[2]] * 4000, 1, np.random.default_rng(0), temperature=2.0)[:, 1]
     np.testing.assert_allclose(
         np.bincount(many, minlength=3) / 4000, softmax(logits(params, [2], TINY)[0] / 2), atol=0.03
@@ -151,7 +131,7 @@ def test_generate() -> None:
     assert set(generate(zeros, TINY, [2], 20, np.random.default_rng(0), top_k=1)[1:].tolist()) == {0}, (
         "exactly k, also where they tie"
     )
-    assert go(temperature=1e-310) == greedy
+    assert write(temperature=1e-310) == greedy
     for kind in (Tensor, ag.values):
         assert (
             generate(
@@ -167,6 +147,23 @@ def test_generate() -> None:
         ({"top_k": 0}, "top_k=0"),
     ):
         with pytest.raises(ValueError, match=message):
-            go(**bad)
+            write(**bad)
+    for bad, message in (((-1, 2), "n=-1"), ((1.5, 2), "n=1.5"), ((3, None), "rng=None")):
+        with pytest.raises((ValueError, TypeError), match=message):
+            generate(params, TINY, [2], bad[0], bad[1] and np.random.default_rng(bad[1]))
     with pytest.raises(ValueError, match="the prompt is empty"):
         generate(params, TINY, [], 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.asarray, Tensor, ag.values])
+def test_generate_refuses_to_draw_from_nan(kind: Any, odd: float, temperature: float) -> None:
+    params, _, rng = setup()
+    params["h0.mlp.w2"][0, 0] = odd
+    with pytest.raises(ValueError, match=r"nan or inf.*'h0\.mlp\.w2'"):
+        generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, rng, temperature=temperature)
+    params, _, _ = setup()
+    params["lm_head"] = np.where(params["lm_head"] > 0, 1e308, -1e308)
+    with pytest.raises(ValueError, match=r"nan or inf.*the parameters are finite, but too large"):
+        generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, rng, temperature=temperature)
