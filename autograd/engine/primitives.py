@@ -88,16 +88,19 @@ def _lead(y: Any) -> Any:
     return concatenate(-1, filled(raw(y)[..., :1], 1.0), y[..., :-1])
 
 
+def others(x: Any) -> Any:
+    """For each element the product of all others along the last axis: dividing out by x would fail at 0."""
+    return _lead(cumprod(x, -1)) * _lead(cumprod(x[..., ::-1], -1))[..., ::-1]
+
+
 def _prod_a(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
-    """g times the other elements: those before and those after. Dividing out by x would fail at 0."""
     if not x.size:
         return flat(x, out)
     gone = [i for i, (m, n) in enumerate(zip(_kept(x, axis), x.shape)) if m != n]
     order = (*(i for i in range(x.ndim) if i not in gone), *gone)
     moved = x.transpose(order)
     line = moved.reshape((*moved.shape[: x.ndim - len(gone)], math.prod(x.shape[i] for i in gone)))
-    others = _lead(cumprod(line, -1)) * _lead(cumprod(line[..., ::-1], -1))[..., ::-1]
-    back = others.reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
+    back = others(line).reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
     return _unreduced(g, x, axis) * back
 
 
@@ -149,6 +152,12 @@ def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
 def _hypot_a(g: Any, out: Any, a: Any) -> Any:
     at_0 = raw(out) == 0  # a corner, as that of abs
     return select(at_0, 0.0, g) * (a / select(at_0, 1.0, out))
+
+
+def _norm_a(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
+    at_0 = raw(out) == 0  # a corner, as that of abs
+    g, out = (_unreduced(t, x, axis) for t in (select(at_0, 0.0, g), select(at_0, 1.0, out)))
+    return g * (x / out)
 
 
 def _apart(a: Any, b: Any) -> Any:
@@ -277,6 +286,10 @@ def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
         return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
     summed = _sum(x, axis, keepdims)
     return summed / _count(x, summed)
+
+
+def _norm(x: Any, axis: Any, keepdims: bool) -> Any:
+    return namespace([x]).sqrt(_sum(x * x, axis, keepdims))
 
 
 def _cumsum(x: Any, axis: int) -> Any:
@@ -421,6 +434,7 @@ amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), _e
                 local=("g, at the largest element",), analytic=False)
 amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), _extreme,
                 local=("g, at the smallest element",), analytic=False)
+norm = array_op("norm", _norm, _norm_a, local=("g * x / out (0 at 0)",))
 prod = array_op("prod", lambda x, axis, keep: x.prod(axis=axis, keepdims=keep), _prod_a,
                 local=("g times the product of the other elements",))
 cumsum: Primitive = array_op("cumsum", _cumsum, _cumsum_a, local=("g, summed from here to the end",))
