@@ -68,7 +68,7 @@ C = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1], [-0.6, 0.8, 2.1]])
 
 def near(x: Any) -> Any:
     """A matrix near the diagonal one of 1, 2, 3: positive definite, its eigenvalues apart."""
-    return p.tanh(x) * 0.1 + np.diag(np.arange(1.0, 4.0)).astype(x.dtype)
+    return p.add(p.tanh(x) * 0.1, np.diag(np.arange(1.0, 4.0)).astype(np.finfo(x.dtype).dtype))
 
 
 ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {

@@ -25,7 +25,7 @@ PACKAGES = {
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"}, {"linalg"},
+    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"}, {"linalg"}, {"extend"},
     {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [

@@ -7,11 +7,10 @@ what forward and rules give, and that neither writes into arrays that the graph 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Node, Primitive, ScalarNode
 from autograd.engine.kinds import filled, is_foreign, is_number, is_values, raw
 from autograd.engine.rows import TABLE, Array, Scalar
@@ -20,9 +19,7 @@ from autograd.engine.words import described, many
 __all__ = ["primitive"]
 
 
-def primitive(
-    forward: Callable[..., Any], *vjps: Rule | None, name: str, local: str | tuple[str, ...] = ()
-) -> Callable[..., Any]:
+def primitive(forward: Array, *vjps: Rule | None, name: str, local: str | tuple[str, ...] = ()) -> Array:
     """An operation of your own, which is differentiated, checked, stepped through and drawn like the others.
 
     >>> import numpy as np, autograd as ag
@@ -63,11 +60,9 @@ def primitive(
         name, _scalar(name, forward) if of_numbers else None, _array(name, forward), rules, texts, analytic=False
     )
 
-    def apply(*args: Any, **options: Any) -> Any:
+    def apply(*args: Operand, **options: Operand) -> Operand:
         if signature is not None and (options or len(args) != len(vjps)):
-            bound = signature.bind(*args, **options)
-            bound.apply_defaults()
-            args = bound.args
+            args = _bound(name, signature, args, options)
         elif len(args) != len(vjps):
             raise TypeError(f"{name}: takes {many(len(vjps), 'argument')}, got {len(args)}")
         of_values = any(map(is_values, args))
@@ -82,7 +77,7 @@ def primitive(
     return apply
 
 
-def _signature(name: str, forward: Callable[..., Any], vjps: tuple[Rule | None, ...]) -> inspect.Signature | None:
+def _signature(name: str, forward: Array, vjps: tuple[Rule | None, ...]) -> inspect.Signature | None:
     """The arguments of forward, one for each rule; None where Python cannot tell."""
     if not callable(forward) or not all(rule is None or callable(rule) for rule in vjps):
         raise TypeError(f"primitive {name}: forward and rules are functions; a rule may be None")
@@ -92,19 +87,33 @@ def _signature(name: str, forward: Callable[..., Any], vjps: tuple[Rule | None, 
         found = inspect.signature(forward)
     except (TypeError, ValueError):  # a function written in C
         return None
-    kinds = [p.kind for p in found.parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
+    given = list(found.parameters.values())
+    if any(p.kind is p.VAR_POSITIONAL for p in given):
         return None
-    if inspect.Parameter.KEYWORD_ONLY in kinds or len(kinds) != len(vjps):
+    places = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in given if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    if not set(needed) <= set(places[: len(vjps)]) or len(places) < len(vjps):
         raise TypeError(
-            f"primitive {name}: forward{found} takes {many(len(kinds), 'argument')}, but there are "
-            f"{many(len(vjps), 'rule')}; give one for each, in order, and None for one without a gradient"
+            f"primitive {name}: got {many(len(vjps), 'rule')} for the arguments of forward{found}; "
+            "give one for each, in order, and None for one without a gradient"
         )
-    return found
+    return found.replace(parameters=places[: len(vjps)])
 
 
-def _scalar(name: str, forward: Callable[..., Any]) -> Scalar:
-    def scalar(*args: Any) -> float:
+def _bound(
+    name: str, signature: inspect.Signature, args: tuple[Operand, ...], options: dict[str, Operand]
+) -> tuple[Operand, ...]:
+    """All arguments in their places, with those given by name and those by default."""
+    try:
+        bound = signature.bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}{signature}: {error}") from None
+    bound.apply_defaults()
+    return bound.args
+
+
+def _scalar(name: str, forward: Array) -> Scalar:
+    def scalar(*args: float) -> float:
         y = forward(*map(float, args))
         if is_number(y) or (isinstance(y, np.ndarray) and y.shape == () and y.dtype.kind in "fiub"):
             return float(y)
@@ -113,8 +122,8 @@ def _scalar(name: str, forward: Callable[..., Any]) -> Scalar:
     return scalar
 
 
-def _array(name: str, forward: Callable[..., Any]) -> Array:
-    def array(*args: Any) -> Any:
+def _array(name: str, forward: Array) -> Array:
+    def array(*args: Data) -> Data:
         y = forward(*map(_read_only, args))
         if is_foreign(y):
             return y
@@ -129,14 +138,14 @@ def _array(name: str, forward: Callable[..., Any]) -> Array:
     return array
 
 
-def _floats(args: tuple[Any, ...]) -> list[Any]:
+def _floats(args: tuple[Data, ...]) -> list[np.dtype]:
     return [a.dtype for a in args if isinstance(a, (np.ndarray, np.generic)) and a.dtype.kind == "f"]
 
 
 def _checked(name: str, i: int, rule: Rule) -> Rule:
     """A rule whose result is looked at."""
 
-    def checked(g: Any, out: Any, *args: Any) -> Any:
+    def checked(g: Operand, out: Operand, *args: Operand) -> Operand:
         c = rule(*map(_read_only, (g, out, *args)))
         like, found = raw(args[i]), raw(c)
         if not hasattr(like, "dtype"):
@@ -156,7 +165,7 @@ def _checked(name: str, i: int, rule: Rule) -> Rule:
     return checked
 
 
-def _read_only(x: Any) -> Any:
+def _read_only(x: Operand) -> Operand:
     """The same array, which cannot be written to: the graph relies on it."""
     if not isinstance(x, np.ndarray):
         return x
