@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autograd.engine import primitives as primitives
+from autograd.engine.extend import primitive
 from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
 from autograd.engine.graph import Node as _Node
 from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source
@@ -43,7 +44,7 @@ _LATER = {
 __all__ = [
     "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card", "debug",
     "detach", "detect_anomaly", "draw_dot", "grad", "gradcheck", "hessian", "hvp", "jacobian", "no_grad", "play", "pm",
-    "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
+    "primitive", "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
 ]  # fmt: skip
 
 

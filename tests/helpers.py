@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.engine import linalg as L
 from autograd.engine import primitives as p
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,14 @@ FLAT = {row.name for row in NUMERIC if all(rule is p.flat for rule in row.vjps)}
 # Rows of arrays need arguments that fit.
 ROWS = np.array([1, 0, 1])
 ZEROS = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])  # one in a row, and two
+C = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1], [-0.6, 0.8, 2.1]])
+
+
+def near(x: Any) -> Any:
+    """A matrix near the diagonal one of 1, 2, 3: positive definite, its eigenvalues apart."""
+    return p.add(p.tanh(x) * 0.1, np.diag(np.arange(1.0, 4.0)).astype(np.finfo(x.dtype).dtype))
+
+
 ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     "sum": [
         (lambda x: p.total(x, None, False), [A]),
@@ -86,6 +95,33 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     ],
     "max": [(lambda x: p.amax(x, None, False), [A]), (lambda x: p.amax(x, 1, True), [A])],
     "min": [(lambda x: p.amin(x, None, False), [A]), (lambda x: p.amin(x, 0, False), [A])],
+    "norm": [(lambda x: p.norm(x, None, False), [A]), (lambda x: p.norm(x, 0, True), [A])],
+    "inv": [(lambda x: L.inv(near(x)), [C]), (lambda x: L.inv(near(x)), [np.stack([C, C.T])])],
+    "solve": [
+        (lambda a, b: L.solve(near(a), b), [C, A.T]),
+        (lambda a, b: L.solve(near(a), b), [np.stack([C, C.T]), A.T]),
+        (lambda a, b: L.solve(near(a), b), [C, np.stack([A.T, B.T])]),
+    ],
+    "det": [(lambda x: L.det(near(x)), [C]), (L.det, [np.stack([C, C.T])])],
+    "cofactors": [(lambda x: L.cofactors(near(x)), [C]), (lambda x: L.cofactors(near(x)), [np.stack([C, C.T])])],
+    "logabsdet": [(lambda x: L.logabsdet(near(x)), [np.stack([C, C.T])])],
+    "pinv": [(lambda x: L.pinv(near(x)), [C]), (lambda x: L.pinv(near(x)[:2]), [C]), (L.pinv, [np.stack([A.T, B.T])])],
+    "cholesky": [(lambda x: L.cholesky(near(x)), [C]), (lambda x: L.cholesky(near(x)), [np.stack([C, C.T])])],
+    "eigh": [
+        (lambda x: L._eigh(near(x)), [C]),
+        (lambda x: L.eigh(near(x))[0], [np.stack([C, C.T])]),
+        (lambda x: L.eigh(near(x))[1], [C]),
+    ],
+    "svd": [
+        (lambda x: L._svd(near(x)), [C]),
+        *((lambda x, i=i: L.svd(near(x)[..., :2])[i], [np.stack([C, C.T])]) for i in range(3)),
+        *((lambda x, i=i: L.svd(near(x)[..., :2, :])[i], [C]) for i in range(3)),
+    ],
+    "qr": [
+        (lambda x: L._qr(near(x)), [C]),
+        *((lambda x, i=i: L.qr(near(x)[..., :2])[i], [np.stack([C, C.T])]) for i in range(2)),
+        *((lambda x, i=i: L.qr(near(x)[..., :2, :])[i], [C]) for i in range(2)),
+    ],
     "matmul": [
         (p.matmul, [A, B.T]),
         (p.matmul, [A, B[0]]),

@@ -10,27 +10,31 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from autograd.engine.base import Data, Operand
 from autograd.engine.graph import NUMBER, Node, Primitive
 from autograd.engine.kinds import filled, is_foreign, namespace, raw
 from autograd.engine.rows import TABLE as TABLE
-from autograd.engine.rows import array_op, binary, portable, scalar_of, unary, variadic
+from autograd.engine.rows import Array, array_op, binary, portable, scalar_of, unary, variadic
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
+
+Axis: TypeAlias = int | tuple[int, ...] | None
+Index: TypeAlias = Any  # whatever an array takes in brackets
+
 
 # ---- what the rules share --------------------------------------------------------------
 
 
-def select(condition: Any, a: Any, b: Any) -> Any:
+def select(condition: Operand, a: Operand, b: Operand) -> Operand:
     """a where the condition holds, b elsewhere. Rules select: they do not multiply by 0, since 0 * inf is nan."""
     return (a if condition else b) if condition.__class__ is bool else where(condition, a, b)
 
 
-def summed(g: Any, shape: tuple[int, ...]) -> Any:
+def summed(g: Operand, shape: tuple[int, ...]) -> Operand:
     """Undo broadcasting: sum g down to a shape."""
     if g.shape == shape:
         return g
@@ -40,20 +44,20 @@ def summed(g: Any, shape: tuple[int, ...]) -> Any:
     return g.reshape(shape) if lead else g
 
 
-def fit(g: Any, like: Any) -> Any:
+def fit(g: Operand, like: Operand) -> Operand:
     """Undo broadcasting and promotion: g in the shape and the dtype of `like`."""
     g = summed(g, like.shape)
     return g if g.dtype == like.dtype else g.astype(like.dtype)
 
 
-def _over(g: Any, count: Any) -> Any:
+def _over(g: Operand, count: Operand) -> Operand:
     """g / count in the dtype of g, although float16 counts no further than 65504."""
     if g.dtype == np.float16:
         return (g.astype(np.float32) / count).astype(np.float16)
     return g / (count if isinstance(count, int) else count.astype(g.dtype))
 
 
-def _kept(x: Any, axis: Any) -> tuple[int, ...]:
+def _kept(x: Operand, axis: Axis) -> tuple[int, ...]:
     """The shape of x after a reduction over `axis` that keeps the dimensions."""
     if axis is None:
         return (1,) * x.ndim
@@ -61,47 +65,50 @@ def _kept(x: Any, axis: Any) -> tuple[int, ...]:
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape))
 
 
-def _unreduced(g: Any, x: Any, axis: Any) -> Any:
+def _unreduced(g: Operand, x: Operand, axis: Axis) -> Operand:
     """The gradient of a reduction with the axes that it lost, of length 1."""
     return g if g.ndim == x.ndim else g.reshape(_kept(x, axis))
 
 
-def _spread(g: Any, x: Any, axis: Any) -> Any:
+def _spread(g: Operand, x: Operand, axis: Axis) -> Operand:
     """The gradient of a sum: g, at every element that was summed."""
     return broadcast_to(_unreduced(g, x, axis), x.shape)
 
 
-def _count(x: Any, out: Any) -> int:
+def _count(x: Operand, out: Operand) -> int:
     """How many elements of x a reduction joined into each one of `out`."""
     return int(x.size // max(1, out.size))
 
 
-def _extreme(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
+def _extreme(g: Operand, out: Operand, x: Operand, axis: Axis, keep: bool) -> Operand:
     """The gradient of max and min: g at the extreme element; those that tie share it. A nan is the extreme."""
     data, best = raw(x), raw(out).reshape(_kept(x, axis))
     hit = (data == best) | (data != data)
     return where(hit, _over(_unreduced(g, x, axis), hit.sum(axis=axis, keepdims=True)), 0.0)
 
 
-def _lead(y: Any) -> Any:
+def _lead(y: Operand) -> Operand:
     """1, and then y without its last, along the last axis: products of all elements before."""
     return concatenate(-1, filled(raw(y)[..., :1], 1.0), y[..., :-1])
 
 
-def _prod_a(g: Any, out: Any, x: Any, axis: Any, keep: bool) -> Any:
-    """g times the other elements: those before and those after. Dividing out by x would fail at 0."""
+def others(x: Operand) -> Operand:
+    """For each element the product of all others along the last axis: dividing out by x would fail at 0."""
+    return _lead(cumprod(x, -1)) * _lead(cumprod(x[..., ::-1], -1))[..., ::-1]
+
+
+def _prod_a(g: Operand, out: Operand, x: Operand, axis: Axis, keep: bool) -> Operand:
     if not x.size:
         return flat(x, out)
     gone = [i for i, (m, n) in enumerate(zip(_kept(x, axis), x.shape)) if m != n]
     order = (*(i for i in range(x.ndim) if i not in gone), *gone)
     moved = x.transpose(order)
     line = moved.reshape((*moved.shape[: x.ndim - len(gone)], math.prod(x.shape[i] for i in gone)))
-    others = _lead(cumprod(line, -1)) * _lead(cumprod(line[..., ::-1], -1))[..., ::-1]
-    back = others.reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
+    back = others(line).reshape(moved.shape).transpose(tuple(order.index(i) for i in range(x.ndim)))
     return _unreduced(g, x, axis) * back
 
 
-def _cumprod_a(g: Any, out: Any, x: Any, axis: int) -> Any:
+def _cumprod_a(g: Operand, out: Operand, x: Operand, axis: int) -> Operand:
     """The product before i times s[i] = g[i] + x[i + 1] * s[i + 1]: no division, so zeros are no exception.
 
     The recurrence is solved by doubling: after each round s[i] covers twice as many g, and a[i] is
@@ -117,12 +124,12 @@ def _cumprod_a(g: Any, out: Any, x: Any, axis: int) -> Any:
     return (_lead(out) * s).swapaxes(axis, -1)
 
 
-def _cumsum_a(g: Any, out: Any, x: Any, axis: int) -> Any:
+def _cumsum_a(g: Operand, out: Operand, x: Operand, axis: int) -> Operand:
     backwards = (*(slice(None) for _ in range(axis % x.ndim)), slice(None, None, -1))
     return cumsum(g[backwards], axis)[backwards]
 
 
-def _is_basic(index: Any) -> bool:
+def _is_basic(index: Index) -> bool:
     """True for an index of ints, slices, None and ... only, which never picks an element twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
@@ -131,7 +138,7 @@ def _is_basic(index: Any) -> bool:
     )
 
 
-def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _pow_a(g: Operand, out: Operand, a: Operand, b: Operand) -> Operand:
     if isinstance(b, NUMBER):
         return g * b * power(a, b - 1) if b else flat(g, out)
     constant = not isinstance(b, Node)
@@ -141,44 +148,50 @@ def _pow_a(g: Any, out: Any, a: Any, b: Any) -> Any:
     return g * b * power(a, b - 1 + 1 * ((raw(a) == 0) & (raw(b) == 0)))  # at x = 0 too
 
 
-def _pow_b(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _pow_b(g: Operand, out: Operand, a: Operand, b: Operand) -> Operand:
     none = (raw(a) == 0) & (raw(b) >= 0)  # 0^x has slope 0 for x > 0
     return select(none, 0.0, g) * out * log(select(none, 1.0, a))
 
 
-def _hypot_a(g: Any, out: Any, a: Any) -> Any:
+def _hypot_a(g: Operand, out: Operand, a: Operand) -> Operand:
     at_0 = raw(out) == 0  # a corner, as that of abs
     return select(at_0, 0.0, g) * (a / select(at_0, 1.0, out))
 
 
-def _apart(a: Any, b: Any) -> Any:
+def _norm_a(g: Operand, out: Operand, x: Operand, axis: Axis, keep: bool) -> Operand:
+    at_0 = raw(out) == 0  # a corner, as that of abs
+    g, out = (_unreduced(t, x, axis) for t in (select(at_0, 0.0, g), select(at_0, 1.0, out)))
+    return g * (x / out)
+
+
+def _apart(a: Operand, b: Operand) -> Operand:
     """a - b, and 0 between an infinity and itself."""
     same = (raw(a) == raw(b)) & (abs(raw(a)) == math.inf)
     return select(same, 0.0, a) - select(same, 0.0, b)
 
 
-def _larger(g: Any, a: Any, b: Any) -> Any:
+def _larger(g: Operand, a: Operand, b: Operand) -> Operand:
     """g where a > b, and half of it where they are equal; a nan takes g on."""
     return select(a < b, 0.0, select(a <= b, 0.5 * g, g))
 
 
-def _unless_0(g: Any, a: Any) -> Any:
+def _unless_0(g: Operand, a: Operand) -> Operand:
     """g, but 0 where a is 0."""
     return select(raw(a) == 0, 0.0, g)
 
 
-def _unless_nan(g: Any, a: Any) -> Any:
+def _unless_nan(g: Operand, a: Operand) -> Operand:
     """g, but 0 where a is nan."""
     return select(raw(a) != raw(a), 0.0, g)
 
 
-def flat(g: Any, out: Any, *args: Any) -> Any:
+def flat(g: Operand, out: Operand, *args: Operand) -> Operand:
     """The rule of a function that is flat: 0, also where g is inf or nan."""
     g = raw(g)
     return 0.0 if g.__class__ is float else filled(g, 0.0)
 
 
-def _matmul_a(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _matmul_a(g: Operand, out: Operand, a: Operand, b: Operand) -> Operand:
     if b.ndim == 1:
         return g.reshape((*g.shape, 1)) * b
     if a.ndim == 1:
@@ -187,7 +200,7 @@ def _matmul_a(g: Any, out: Any, a: Any, b: Any) -> Any:
     return _matmul(g, b.swapaxes(-1, -2))
 
 
-def _matmul_b(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _matmul_b(g: Operand, out: Operand, a: Operand, b: Operand) -> Operand:
     if b.ndim == 1:
         return a * g.reshape((*g.shape, 1))
     if a.ndim == 1:
@@ -198,13 +211,13 @@ def _matmul_b(g: Any, out: Any, a: Any, b: Any) -> Any:
     return _matmul(a.swapaxes(-1, -2), g)
 
 
-def _concatenate_i(i: int, g: Any, out: Any, axis: int, *arrays: Any) -> Any:
+def _concatenate_i(i: int, g: Operand, out: Operand, axis: int, *arrays: Operand) -> Operand:
     start = sum(x.shape[axis] for x in arrays[: i - 1])
     along = (slice(None),) * (axis % g.ndim)
     return g[(*along, slice(start, start + arrays[i - 1].shape[axis]))]
 
 
-def _einsum_i(i: int, g: Any, out: Any, subscripts: str, *arrays: Any) -> Any:
+def _einsum_i(i: int, g: Operand, out: Operand, subscripts: str, *arrays: Operand) -> Operand:
     """The gradient of an operand is an einsum of g with the other operands."""
     ins, result = subscripts.split("->")
     terms = ins.split(",")
@@ -229,7 +242,7 @@ def _diagonal(own: str, letters: str, sizes: tuple[int, ...]) -> tuple[np.ndarra
 # ---- forwards that need more than one call ---------------------------------------------
 
 
-def _sigmoid(x: Any) -> Any:
+def _sigmoid(x: Data) -> Data:
     if x.dtype.kind == "c":
         return 1 / (1 + np.exp(-x))
     xp = namespace([x])
@@ -243,28 +256,28 @@ def _logaddexp(a: float, b: float) -> float:
     return high + math.log1p(math.exp(low - high))
 
 
-def _complex_logaddexp(a: Any, b: Any) -> Any:
+def _complex_logaddexp(a: Data, b: Data) -> Data:
     high = np.maximum(np.real(a), np.real(b))
     return high + np.log(np.exp(a - high) + np.exp(b - high))
 
 
-def _complex_logaddexp2(a: Any, b: Any) -> Any:
+def _complex_logaddexp2(a: Data, b: Data) -> Data:
     return _complex_logaddexp(a * LN2, b * LN2) / LN2
 
 
-def _complex_cbrt(x: Any) -> Any:
+def _complex_cbrt(x: Data) -> Data:
     side = np.copysign(1.0, np.real(x))
     return side * (side * x) ** (1 / 3)
 
 
-def _complex_hypot(a: Any, b: Any) -> Any:
+def _complex_hypot(a: Data, b: Data) -> Data:
     return np.sqrt(a * a + b * b)
 
 
-_add_reduce: Callable[..., Any] = np.add.reduce  # what x.sum calls, without the detour through Python
+_add_reduce: Array = np.add.reduce  # what x.sum calls, without the detour through Python
 
 
-def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
+def _sum(x: Data, axis: Axis, keepdims: bool) -> Data:
     if x.dtype == np.float16:  # as np.mean does; 2048 + 1 is 2048 in float16
         return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     if type(x) is np.ndarray:
@@ -272,20 +285,24 @@ def _sum(x: Any, axis: Any, keepdims: bool) -> Any:
     return x.sum(axis=axis, keepdims=keepdims)
 
 
-def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+def _mean(x: Data, axis: Axis, keepdims: bool) -> Data:
     if x.dtype == np.float16:
         return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
     summed = _sum(x, axis, keepdims)
     return summed / _count(x, summed)
 
 
-def _cumsum(x: Any, axis: int) -> Any:
+def _norm(x: Data, axis: Axis, keepdims: bool) -> Data:
+    return namespace([x]).sqrt(_sum(x * x, axis, keepdims))
+
+
+def _cumsum(x: Data, axis: int) -> Data:
     if x.dtype == np.float16:
         return x.cumsum(axis=axis, dtype=np.float32).astype(np.float16)
     return x.cumsum(axis=axis)
 
 
-def _matmul(a: Any, b: Any) -> Any:
+def _matmul(a: Data, b: Data) -> Data:
     if type(a) is np.ndarray and type(b) is np.ndarray and b.ndim == 2:
         if a.ndim == 2:
             return a.dot(b)
@@ -294,7 +311,7 @@ def _matmul(a: Any, b: Any) -> Any:
     return a @ b
 
 
-def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+def _broadcast_to(x: Data, shape: tuple[int, ...]) -> Data:
     if type(x) is not np.ndarray:
         return namespace([x]).broadcast_to(x, shape) if is_foreign(x) else np.full(shape, x)
     out = np.empty(shape, x.dtype)  # several times faster than np.broadcast_to on small arrays
@@ -302,7 +319,7 @@ def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def _scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+def _scatter_add(g: Data, index: Index, shape: tuple[int, ...]) -> Data:
     if is_foreign(g):  # JAX arrays cannot be written to
         return namespace([g]).zeros(shape, g.dtype).at[index].add(g)
     out = np.zeros(shape, g.dtype)
@@ -313,15 +330,15 @@ def _scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def _where(condition: Any, a: Any, b: Any) -> Any:
+def _where(condition: Data, a: Data, b: Data) -> Data:
     return namespace((condition, a, b)).where(condition, a, b)
 
 
-def _concatenate(axis: int, *arrays: Any) -> Any:
+def _concatenate(axis: int, *arrays: Data) -> Data:
     return namespace(arrays).concatenate(arrays, axis=axis)
 
 
-def _einsum(subscripts: str, *arrays: Any) -> Any:
+def _einsum(subscripts: str, *arrays: Data) -> Data:
     # From three operands on the order of the products matters; for two, looking for it is all cost.
     return namespace(arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2)
 
@@ -421,6 +438,7 @@ amax = array_op("max", lambda x, axis, keep: x.max(axis=axis, keepdims=keep), _e
                 local=("g, at the largest element",), analytic=False)
 amin = array_op("min", lambda x, axis, keep: x.min(axis=axis, keepdims=keep), _extreme,
                 local=("g, at the smallest element",), analytic=False)
+norm = array_op("norm", _norm, _norm_a, local=("g * x / out (0 at 0)",))
 prod = array_op("prod", lambda x, axis, keep: x.prod(axis=axis, keepdims=keep), _prod_a,
                 local=("g times the product of the other elements",))
 cumsum: Primitive = array_op("cumsum", _cumsum, _cumsum_a, local=("g, summed from here to the end",))

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from autograd.engine.base import Rule
+from autograd.engine.base import Data, Rule
 from autograd.engine.graph import Primitive
 from autograd.engine.kinds import is_foreign, namespace
 
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 Scalar = Callable[..., float]  # a forward on Python floats
-Array = Callable[..., Any]  # a forward on arrays of any library
+Array = Callable[..., Data]  # a forward on arrays of any library
 
 TABLE: dict[str, Primitive] = {}
 
@@ -47,7 +46,7 @@ def portable(ufunc: np.ufunc, complex_form: Array | None = None) -> Array:
     """The function of that name in the library that the arrays come from; NumPy has some for real numbers only."""
     name = ufunc.__name__
 
-    def array(*args: Any) -> Any:
+    def array(*args: Data) -> Data:
         if complex_form is not None and any(np.iscomplexobj(a) for a in args):
             return complex_form(*args)
         for a in args:

@@ -524,7 +524,7 @@ def test_zoom_gives_the_same_numbers(name: str) -> None:
 
 
 ROWS = {
-    **{row.name: [(row, [safe(row, A), safe(row, B)][: len(row.vjps)])] for row in NUMERIC},
+    **{row.name: [(row, safe(row, A, B))] for row in NUMERIC},
     **ARRAYS,
 }
 
@@ -534,6 +534,8 @@ def test_every_row_of_the_table_is_taken_apart_or_refused_in_a_sentence(name: st
     for op, arrays in ROWS[name]:
         tensors = [Tensor(x, "abc"[i]) for i, x in enumerate(arrays)]
         out = op(*tensors)
+        if out.op != name:  # a part of what the row stacks
+            continue
         seeds = np.cos(np.arange(out.size)).reshape(out.shape) + 1.5
         (out * seeds).sum().backward()
         s = Stepper(out, seeds)
