@@ -26,7 +26,7 @@ FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
     {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"},
-    {"primitives"}, {"linalg"}, {"extend"}, {"functions", "products", "rearranging", "reducing"},
+    {"primitives"}, {"linalg"}, {"extend"}, {"functions", "matrices", "products", "rearranging", "reducing"},
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [

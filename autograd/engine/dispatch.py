@@ -14,7 +14,7 @@ import numpy as np
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_foreign, plain
 
-__all__ = ["COMPOSED", "ROWS", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
+__all__ = ["COMPOSED", "MATRICES", "ROWS", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -23,6 +23,8 @@ F = TypeVar("F", bound=Function)
 COMPOSED: dict[Function, Function] = {}
 # Written in rows of the table, for Tensors; NumPy's own function serves arrays of Values.
 ROWS: dict[Function, Function] = {}
+# Those of them that no loop over objects does: an array of Values takes the way of a Tensor made from it.
+MATRICES: set[Function] = set()
 
 
 def means(*functions: Function) -> Callable[[F], F]:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy
 
-from autograd.engine import functions, products, rearranging, reducing
+from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
-from autograd.engine.dispatch import COMPOSED, ROWS, Function, arrays
+from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
 from autograd.engine.graph import Node, Primitive
 from autograd.engine.kinds import is_values, namespace, plain
 from autograd.engine.rearranging import DATA, rearranged
@@ -27,7 +27,7 @@ from autograd.engine.tree import map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
-FILLED = (functions, products, rearranging, reducing)  # the rooms that have filled the tables of `dispatch`
+FILLED = (functions, matrices, products, rearranging, reducing)  # the rooms that have filled the tables of `dispatch`
 
 # ---- ufuncs ----------------------------------------------------------------------------
 
@@ -96,9 +96,6 @@ FACTS = {
     np.diag_indices_from, np.linalg.matrix_rank, np.array_repr, np.array_str, np.array2string, np.result_type,
     np.can_cast, np.min_scalar_type, np.common_type,
 }  # fmt: skip
-
-# Decompositions: of an array of Values they are those of a Tensor made from it.
-MATRICES: set[Function] = set()
 
 # What only arrays of Values can do: NumPy's own functions move the nodes in them.
 ON_OBJECTS = {

@@ -1,4 +1,4 @@
-"""Products of NumPy and its linear algebra, by matrix products and the rows of decompositions."""
+"""Products of NumPy: einsum, and what comes down to matrix products."""
 
 from __future__ import annotations
 
@@ -167,53 +167,3 @@ def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     a, v = (x.reshape(-1) for x in arrays(a, v))
     out = np.convolve(a, v[::-1], mode)
     return out
-
-
-# ---- linear algebra ----------------------------------------------------------------------
-
-
-def _length(squares: Any) -> Any:
-    """The root of a sum of squares. It has a corner at 0, where the slope is taken to be 0, as that of abs."""
-    at_0 = np.equal(squares, 0)
-    return np.where(at_0, 0.0, np.sqrt(np.where(at_0, 1.0, squares)))
-
-
-@means(np.linalg.vector_norm)
-def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Any:
-    if ord == 2:
-        return _length(np.sum(x * x, axis=axis, keepdims=keepdims))
-    if ord in (math.inf, -math.inf):
-        return (np.max if ord > 0 else np.min)(np.abs(x), axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return np.sum(np.not_equal(x, 0).astype(np.float64), axis=axis, keepdims=keepdims)
-    total = np.sum(np.abs(x) if ord == 1 else np.abs(x) ** ord, axis=axis, keepdims=keepdims)
-    return total if ord == 1 else total ** (1 / ord)
-
-
-@means(np.linalg.matrix_norm)
-def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    if ord == "fro":
-        out = _length(np.sum(x * x, axis=(-2, -1), keepdims=True))
-    elif ord in ("nuc", 2, -2):
-        s = np.linalg.svd(x, compute_uv=False)
-        out = {"nuc": np.sum, 2: np.max, -2: np.min}[ord](s, axis=-1)[..., None, None]
-    elif ord in (1, -1, math.inf, -math.inf):
-        sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1)
-        out = (np.max if ord > 0 else np.min)(sums, axis=-1)[..., None, None]
-    else:
-        raise ValueError(f"norm: a matrix has no norm of order {ord!r}; fro, nuc, 1, -1, 2, -2, inf and -inf are known")
-    return out if keepdims else out[..., 0, 0]
-
-
-@means(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if axis is None and ord is None:
-        out = np.linalg.vector_norm(x.reshape(-1))
-        return out.reshape((1,) * x.ndim) if keepdims else out
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    if len(axes) == 1:
-        return np.linalg.vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
-    if len(axes) > 2:
-        raise ValueError(f"norm: of order {ord!r} over {len(axes)} axes; give axis= one or two of them")
-    out = np.linalg.matrix_norm(np.moveaxis(x, axes, (-2, -1)), keepdims=keepdims, ord="fro" if ord is None else ord)
-    return np.moveaxis(out, (-2, -1), axes) if keepdims else out
