@@ -416,6 +416,8 @@ def call_function_on_values(function: Function, args: tuple[Any, ...], options: 
     if function in MATRICES:
         found = function(*map(ACROSS["to_tensor"], args), **options)
         return map_tree(ACROSS["to_values"], found)
+    if options.get("dtype") is not None:
+        return function(*args, **{k: x for k, x in options.items() if k != "dtype"}).astype(options["dtype"])
     if function in ROWS or function in DATA or function in ON_OBJECTS:
         return function(*map(_argument, args), **{k: _argument(x) for k, x in options.items()})
     raise _refusal(function, name, "an array of Values")
