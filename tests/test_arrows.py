@@ -25,8 +25,9 @@ PACKAGES = {
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"rows"}, {"primitives"}, {"linalg"}, {"extend"},
-    {"modes", "numpy_api", "value"}, {"tensor"}, {"functional"},
+    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"},
+    {"primitives"}, {"linalg"}, {"extend"}, {"functions", "matrices", "products", "rearranging", "reducing"},
+    {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
     {"base"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},

@@ -22,6 +22,7 @@ from autograd.engine.recording import Level, at_level, next_id
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree, zip_leaves
 from autograd.engine.value import Value, values
+from autograd.engine.value_array import Values
 from autograd.engine.words import described
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
@@ -239,8 +240,8 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
         return p.identity(x) if nested else detach(x)
     if is_values(x):
         if all(type(v) is float for v in x.flat):
-            return values(x.astype(np.float64))
-        return each(partial(_wrap, Value, where, nested), x)
+            return values(np.array(x, np.float64))
+        return each(partial(_wrap, Value, where, nested), x.view(Values))
     if is_array(x):
         return Tensor(x)
     if is_number(x):
@@ -287,7 +288,7 @@ def _join(rows: Sequence[Operand], shape: tuple[int, ...], tail: tuple[int, ...]
     if any(isinstance(r, Value) for r in rows):
         out = np.empty(len(rows), dtype=object)
         out[:] = rows
-        return out.reshape(shape + tail)
+        return out.reshape(shape + tail).view(Values)
     return np.stack([np.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
 
 

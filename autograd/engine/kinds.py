@@ -16,8 +16,8 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "raw"]
-__all__ += ["received", "single"]
+__all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "plain"]
+__all__ += ["raw", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -25,6 +25,18 @@ _NUMPY = (np.ndarray, np.generic)
 def raw(x: Operand) -> Data:
     """The number or array in a node; anything else as it is."""
     return x.raw if isinstance(x, Node) else x
+
+
+def plain(x: Operand) -> Data:
+    """The numbers in a node or an array of Values, as an array of floats; anything else as it is."""
+    if isinstance(x, Node):
+        return x.raw
+    if not is_values(x):
+        return x
+    try:
+        return np.array([v.raw if isinstance(v, Node) else v for v in x.flat], np.float64).reshape(x.shape)
+    except (TypeError, ValueError):
+        return x  # objects that are no numbers
 
 
 def received(node: Node) -> Data:
@@ -73,9 +85,9 @@ def single(x: Operand) -> Operand:
 
 
 def each(f: Callable[[Operand], Operand], array: np.ndarray) -> np.ndarray:
-    """An array of objects of the same shape, with f applied to every element."""
+    """An array of objects of the same shape and type, with f applied to every element."""
     out = np.empty(array.shape, dtype=object)
     flat = out.reshape(-1)
     for i, x in enumerate(array.flat):
         flat[i] = f(x)
-    return out
+    return out.view(type(array))

@@ -1,247 +1,186 @@
-"""What `np.*` means on a Tensor: NumPy's functions, in terms of Tensor methods and the table.
+"""The doors of NumPy: what `np.*` does with a Tensor, a Value or an array of Values.
 
-`__array_ufunc__` and `__array_function__` of `Tensor` lead here. Whatever is not listed
-raises TypeError naming the function and what to use instead, so nothing ever loses its
-graph without a word. To support another function, add a line.
+`__array_ufunc__` and `__array_function__` of all three lead here. A ufunc leads to a row of the
+table, which serves numbers and arrays; a function to what is entered in `dispatch`. Whatever is
+not known raises TypeError naming the function and what to use instead, so that nothing ever
+loses its graph without a word.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
-import string
-from collections.abc import Callable
+import operator
 from typing import Any
 
-import numpy as np
+import numpy
 
+from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
-from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, namespace, raw
+from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
+from autograd.engine.graph import Node, Primitive
+from autograd.engine.kinds import is_values, namespace, plain
+from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
+from autograd.engine.tree import map_tree
+
+np: Any = numpy  # with nodes for arguments, of which its types know nothing
+
+FILLED = (functions, matrices, products, rearranging, reducing)  # the rooms that have filled the tables of `dispatch`
 
 # ---- ufuncs ----------------------------------------------------------------------------
 
-UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: p.add, np.subtract: p.sub, np.multiply: p.mul, np.true_divide: p.div,
-    np.power: p.power, np.float_power: p.power, np.negative: p.neg, np.positive: p.identity,
-    np.exp: p.exp, np.log: p.log, np.sqrt: p.sqrt, np.square: p.square,
-    np.sin: p.sin, np.cos: p.cos, np.tanh: p.tanh, np.log1p: p.log1p, np.expm1: p.expm1, np.sign: p.sign,
-    np.absolute: p.absolute, np.fabs: p.absolute, np.maximum: p.maximum, np.minimum: p.minimum, np.matmul: p.matmul,
+_NAMES = {"sub": "subtract", "mul": "multiply", "div": "true_divide", "pow": "power", "neg": "negative"}
+_NAMES |= {"identity": "positive", "abs": "absolute"}
+_BY_NAME = {_NAMES.get(row.name, row.name): row for row in (*p.TABLE.values(),)}
+
+UFUNCS: dict[np.ufunc, Function] = {
+    **{getattr(np, n): row for n, row in _BY_NAME.items() if isinstance(getattr(np, n, None), np.ufunc)},
+    np.fabs: p.absolute,
+    np.conjugate: p.identity,
     np.reciprocal: lambda x: 1.0 / x,
-    np.tan: lambda x: p.sin(x) / p.cos(x),
-    np.logaddexp: lambda a, b: p.maximum(a, b) + p.log1p(p.exp(-abs(p.where(raw(a) == raw(b), 0.0, p.sub(a, b))))),
-}  # fmt: skip
+    np.deg2rad: lambda x: x * (np.pi / 180),
+    np.radians: lambda x: x * (np.pi / 180),
+    np.rad2deg: lambda x: x * (180 / np.pi),
+    np.degrees: lambda x: x * (180 / np.pi),
+    np.float_power: lambda a, b: np.power(_doubled(a), _doubled(b)),
+    np.divmod: lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)),
+    np.ldexp: lambda a, n: a * 2.0 ** plain(n),
+    np.modf: lambda x: _modf(x),
+    np.frexp: lambda x: _frexp(x),
+    np.vecdot: lambda a, b: np.sum(operator.mul(*arrays(a, b)), axis=-1),
+}
+for _name, _f in {
+    "matvec": lambda a, v: (a @ arrays(v)[0][..., None])[..., 0],
+    "vecmat": lambda v, a: (arrays(v)[0][..., None, :] @ a)[..., 0, :],
+}.items():
+    if hasattr(np, _name):  # from NumPy 2.2 on
+        UFUNCS[getattr(np, _name)] = _f
 
 # Answers about the data that have no derivative: plain arrays.
 QUESTIONS = {
     np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal,
     np.isnan, np.isinf, np.isfinite, np.signbit,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
 }  # fmt: skip
 
-REDUCTIONS = {np.add: "sum", np.maximum: "max", np.minimum: "min"}
+REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+RUNNING = {np.add: np.cumsum, np.multiply: np.cumprod}
+
+
+def _doubled(x: Any) -> Any:
+    """In float64, which np.float_power computes in."""
+    return x.astype(np.float64) if hasattr(x, "astype") else x
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    whole = np.trunc(x)
+    return np.where(np.isinf(x), np.copysign(0.0, plain(x)), x - whole), whole
+
+
+def _frexp(x: Any) -> tuple[Any, Any]:
+    exponent = np.frexp(plain(x))[1]
+    return x * 2.0**-exponent, exponent
+
 
 # ---- functions -------------------------------------------------------------------------
 
-
-def _reduction(name: str) -> Callable[..., Any]:
-    return lambda a, axis=None, *, keepdims=False: getattr(a, name)(axis, keepdims)
-
-
-def _spread(name: str) -> Callable[..., Any]:
-    return lambda a, axis=None, *, ddof=0, keepdims=False: getattr(a, name)(axis, keepdims, ddof)
-
-
-def _where(condition: Any, *choices: Any) -> Any:
-    if len(choices) != 2:
-        raise TypeError("np.where(condition) without choices gives indices; use np.nonzero(x.data)")
-    condition = raw(condition)
-    if not hasattr(condition, "dtype"):
-        condition = np.asarray(condition)
-    return p.where(condition if condition.dtype == "bool" else condition != 0, *choices)
-
-
-def _arrays(tensors: Any) -> list[Any]:
-    return [t if isinstance(t, Node) or is_foreign(t) else np.asarray(t) for t in tensors]
-
-
-def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    arrays = _arrays(arrays)
-    return p.concatenate(0, *(a.reshape(-1) for a in arrays)) if axis is None else p.concatenate(axis, *arrays)
-
-
-def _stack(arrays: Any, axis: int = 0) -> Any:
-    return _concatenate([_expand_dims(a, axis) for a in _arrays(arrays)], axis)
-
-
-def _vstack(arrays: Any) -> Any:
-    return _concatenate([a.reshape((1, -1)) if a.ndim < 2 else a for a in _arrays(arrays)], 0)
-
-
-def _hstack(arrays: Any) -> Any:
-    arrays = [a.reshape(-1) if a.ndim < 1 else a for a in _arrays(arrays)]
-    return _concatenate(arrays, 0 if arrays[0].ndim == 1 else 1)
-
-
-def _split(a: Any, indices_or_sections: Any, axis: int = 0, equal: bool = True) -> list[Any]:
-    n, parts = a.shape[axis], indices_or_sections
-    if not isinstance(parts, (int, np.integer)):
-        cuts = [0, *(int(i) for i in parts), n]
-    elif equal and n % parts:
-        raise ValueError(
-            f"split: {n} elements along axis {axis} do not divide into {parts} equal parts; use np.array_split"
-        )
-    else:
-        cuts = [0, *np.cumsum([len(piece) for piece in np.array_split(np.arange(n), parts)])]
-    lead = (slice(None),) * (axis % a.ndim)
-    return [a[(*lead, slice(i, j))] for i, j in itertools.pairwise(cuts)]
-
-
-def _expand_dims(a: Any, axis: Any) -> Any:
-    return a.reshape(np.expand_dims(np.empty(a.shape, bool), axis).shape)  # NumPy knows the rules
-
-
-def _broadcast_to(array: Any, shape: Any) -> Any:
-    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    if np.broadcast_shapes(array.shape, shape) != shape:
-        raise ValueError(f"broadcast_to: an array of shape {tuple(array.shape)} does not broadcast to {shape}")
-    return p.broadcast_to(array, shape)
-
-
-def _full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
-    if isinstance(fill_value, Node):
-        return p.broadcast_to(fill_value, tuple(np.shape(raw(a))))
-    return np.full_like(raw(a), fill_value, dtype)
-
-
-def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    labelled = np.empty(tuple(range(a.ndim)))  # axis i has length i
-    return a.transpose(np.moveaxis(labelled, source, destination).shape)
-
-
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = (
-        _arrays([x])[0] if isinstance(x, (list, tuple)) else x
-        for x in (a_min if min is None else min, a_max if max is None else max)
-    )
-    a = a if low is None else p.maximum(a, low)
-    return a if high is None else p.minimum(a, high)
-
-
-def _dot(a: Any, b: Any) -> Any:
-    a, b = _arrays((a, b))
-    if np.ndim(raw(a)) == 0 or np.ndim(raw(b)) == 0:
-        return p.mul(a, b)
-    if b.ndim > 2:
-        raise TypeError("np.dot of a Tensor with more than two axes is not supported; use @ or np.einsum")
-    return p.matmul(a, b)
-
-
-def _einsum(subscripts: Any, *operands: Any) -> Any:
-    if not isinstance(subscripts, str):
-        raise TypeError("np.einsum of Tensors takes its subscripts as a string, as in 'bij,bjk->bik'")
-    operands = tuple(_arrays(operands))
-    terms, out = _letters(subscripts.replace(" ", ""), [o.ndim for o in operands])
-    if [len(t) for t in terms] != [o.ndim for o in operands]:
-        raise ValueError(
-            f"einsum: subscripts {subscripts!r} do not match operands of shapes {[tuple(o.shape) for o in operands]}"
-        )
-    if any(len(set(t)) != len(t) for t in terms):
-        raise TypeError(
-            f"np.einsum of Tensors: a letter repeats within one operand in {subscripts!r}; "
-            "take the diagonal by indexing first"
-        )
-    return p.einsum(f"{','.join(terms)}->{out}", *operands)
-
-
-def _letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
-    """The subscripts of the operands and of the result, with letters for the axes that '...' stands for."""
-    ins, arrow, out = subscripts.partition("->")
-    if not arrow:
-        named = ins.replace(",", "").replace(".", "")
-        out = "..." * ("..." in ins) + "".join(sorted(c for c in set(named) if named.count(c) == 1))
-    terms = ins.split(",")
-    if "..." in ins and arrow and "..." not in out and any("..." in t and n > len(t) - 3 for t, n in zip(terms, ndims)):
-        raise ValueError(f"einsum: the axes of '...' are missing from the result in {subscripts!r}; write ->...{out}")
-    hidden = [max(0, n - len(t) + 3) if "..." in t else 0 for t, n in zip(terms, ndims)]
-    free = [c for c in string.ascii_letters if c not in subscripts][: max(hidden, default=0)]
-    terms[: len(hidden)] = [t.replace("...", "".join(free[len(free) - n :])) for t, n in zip(terms, hidden)]
-    return terms, out.replace("...", "".join(free))
-
-
-def _triangle(keep: Callable[..., Any]) -> Callable[..., Any]:
-    def triangle(m: Any, k: int = 0) -> Any:
-        return p.where(keep(np.ones(m.shape[-2:], bool), k), m, 0.0)
-
-    return triangle
-
-
-def _take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
-    positions = np.arange(arr.size).reshape(arr.shape)
-    return arr.reshape(-1)[np.take_along_axis(positions, np.asarray(raw(indices)), axis)]
-
-
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    **{getattr(np, name): _reduction(name) for name in ("sum", "mean", "max", "min")},
-    **{getattr(np, name): _spread(name) for name in ("var", "std")},
-    np.where: _where,
-    np.concatenate: _concatenate,
-    np.stack: _stack,
-    np.vstack: _vstack,
-    np.hstack: _hstack,
-    np.split: _split,
-    np.array_split: lambda a, n, axis=0: _split(a, n, axis, equal=False),
-    np.einsum: _einsum,
-    np.dot: _dot,
-    np.expand_dims: _expand_dims,
-    np.broadcast_to: _broadcast_to,
-    np.reshape: lambda a, shape: a.reshape(shape),
-    np.ravel: lambda a: a.ravel(),
-    np.squeeze: lambda a, axis=None: a.squeeze(axis),
-    np.transpose: lambda a, axes=None: a.transpose(axes),
-    np.matrix_transpose: lambda a: a.swapaxes(-1, -2),
-    np.swapaxes: lambda a, axis1, axis2: a.swapaxes(axis1, axis2),
-    np.moveaxis: _moveaxis,
-    np.atleast_1d: lambda a: a.reshape(1) if a.ndim == 0 else a,
-    np.clip: _clip,
-    np.outer: lambda a, b: _arrays([a])[0].reshape((-1, 1)) * _arrays([b])[0].reshape((1, -1)),
-    np.full_like: _full_like,
-    np.tril: _triangle(np.tril),
-    np.triu: _triangle(np.triu),
-    np.take_along_axis: _take_along_axis,
-    np.astype: lambda x, dtype: x.astype(dtype),
-}
-
 # Answers about shape or data that have no derivative: plain numbers and arrays.
 FACTS = {
-    np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.allclose, np.isclose, np.array_equal,
-    np.zeros_like, np.ones_like, np.empty_like, np.any, np.all, np.count_nonzero, np.nonzero,
-    np.array_repr, np.array_str, np.result_type,
+    np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin,
+    np.lexsort, np.searchsorted, np.digitize, np.histogram, np.bincount, np.allclose, np.isclose, np.isin,
+    np.array_equal, np.array_equiv, np.zeros_like, np.ones_like, np.empty_like, np.any, np.all, np.count_nonzero,
+    np.nonzero, np.flatnonzero, np.argwhere, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isposinf,
+    np.isneginf, np.may_share_memory, np.shares_memory, np.tril_indices_from, np.triu_indices_from,
+    np.diag_indices_from, np.linalg.matrix_rank, np.array_repr, np.array_str, np.array2string, np.result_type,
+    np.can_cast, np.min_scalar_type, np.common_type,
+}  # fmt: skip
+
+# What only arrays of Values can do: NumPy's own functions move the nodes in them.
+ON_OBJECTS = {
+    np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal, np.apply_over_axes, np.save,
 }  # fmt: skip
 
 INSTEAD = {
-    np.prod: "np.exp(np.sum(np.log(x))) for positive x, or a product of its elements",
-    np.cumsum: "x @ np.triu(np.ones((n, n)))",
-    np.linalg.norm: "np.sqrt(np.sum(x * x))",
-    np.median: "indexing with np.argsort(x)",
-    np.sort: "indexing with np.argsort(x)",
-    np.copy: "x itself, since results never change, or x.detach()",
-    np.inner: "np.einsum",
-    np.tensordot: "np.einsum",
-    np.average: "np.sum(x * w) / np.sum(w)",
-    np.pad: "np.concatenate with zeros",
-    np.roll: "np.concatenate of two slices",
-    np.tile: "np.concatenate, or np.broadcast_to",
-    np.repeat: "indexing with np.repeat(np.arange(n), k)",
-    np.flip: "slicing, as in x[::-1]",
-    np.take: "indexing, as in x[i]",
-    np.diff: "x[1:] - x[:-1]",
-    np.trace: "np.einsum, or x[i, i].sum() with i = np.arange(n)",
-    np.diagonal: "x[i, i] with i = np.arange(n)",
+    np.copyto: "np.where, or np.broadcast_to to fill an array with a Tensor",
+    np.put: "np.where",
+    np.place: "np.where",
+    np.putmask: "np.where",
+    np.put_along_axis: "np.where",
+    np.fill_diagonal: "np.where(np.eye(n, dtype=bool), value, x)",
 }
 
 
-# ---- the two doors ---------------------------------------------------------------------
+@functools.cache
+def _parameters(function: Function) -> inspect.Signature | None:
+    """NumPy's own signature; older versions tell none of functions written in C."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and isinstance(value, (str, int)) and value == default)
+
+
+def _asked(
+    function: Function, args: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments without those that say what NumPy does anyway: so every option is accepted at its default."""
+    signature = _parameters(function)
+    if signature is None:
+        return args, {k: x for k, x in options.items() if k != "out" or x is not None}
+    bound = signature.bind(*args, **options)
+    for name, parameter in signature.parameters.items():
+        if name in bound.arguments and _is_default(bound.arguments[name], parameter.default):
+            del bound.arguments[name]
+    return bound.args, bound.kwargs
+
+
+def name_of(function: Function) -> str:
+    """As a user writes it: np.linalg.norm, np.fft.fft, np.sum."""
+    module = (function.__module__ or "numpy").split(".")
+    return ".".join(["np", *(part for part in module[1:] if not part.startswith("_")), function.__name__])
+
+
+def _refusal(function: Function, name: str, kind: str) -> TypeError:
+    instead = INSTEAD.get(function) or f"other functions of NumPy, or {name}(x.data) for a result without a graph"
+    why = "gives complex numbers, which have no gradient here" if ".fft." in name else "is not supported"
+    return TypeError(f"{name} {why} on {kind}; use {instead}")
+
+
+def call_function(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What `Tensor.__array_function__` does."""
+    name = name_of(function)
+    if function in FACTS:
+        return _fact(function, args, options)
+    args, options = _asked(function, args, options)
+    ours = COMPOSED.get(function) or ROWS.get(function)
+    if ours is not None:
+        return _composed(ours, name, args, options)
+    if function in DATA:
+        return rearranged(function, args, options)
+    raise _refusal(function, name, "Tensors")
+
+
+def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    try:
+        inspect.signature(ours).bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} of a Tensor or of Values: {error}; leave that argument out, "
+            f"or use {name}(x.data) for a result without a graph"
+        ) from None
+    return ours(*args, **options)
+
+
+def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    args = tuple(map_tree(plain, x) for x in args)
+    options = {k: map_tree(plain, x) for k, x in options.items()}
+    xp = namespace(args)
+    return (function if xp is np else getattr(xp, function.__name__))(*args, **options)
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -254,49 +193,220 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
             f"{name}: out= and in-place operators write over an array, which a graph cannot record; "
             f"write y = {name}(...), or a = a + t for a += t"
         )
-    if method == "reduce" and ufunc in REDUCTIONS and not options.keys() - {"axis", "keepdims"}:
-        return getattr(inputs[0], REDUCTIONS[ufunc])(
-            axis=options.get("axis", 0), keepdims=options.get("keepdims", False)
-        )
     if method != "__call__":
-        raise TypeError(
-            f"{name}.{method} is not supported on Tensors; use operators, np.sum, np.max, indexing or np.einsum"
-        )
-    if options:
-        raise TypeError(
-            f"{name}: the option {', '.join(options)} is not supported on Tensors; "
-            "use np.where for a choice, .astype for a dtype"
-        )
+        return _by_folding(ufunc, method, inputs, options)
+    _refuse_options(name, options)
     if ufunc in QUESTIONS:
-        return portable(ufunc)(*map(raw, inputs))
+        return portable(ufunc)(*map(plain, inputs))
     if ufunc not in UFUNCS:
-        known = ", ".join(sorted(f.__name__ for f in UFUNCS))
-        raise TypeError(
-            f"{name} has no derivative here; supported: {known}; or use {name}(x.data) for an array without a graph"
-        )
+        raise _no_derivative(ufunc)
     for i, x in enumerate(inputs):
         if isinstance(x, (str, bytes, dict, set)) or x is None:
             raise TypeError(f"{name}: argument {i} is {x!r}; expected a Tensor, an array or a number")
     return UFUNCS[ufunc](*(np.asarray(x) if isinstance(x, (list, tuple)) else x for x in inputs))
 
 
-def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """What `Tensor.__array_function__` does."""
-    name = f"np.{'linalg.' if 'linalg' in (function.__module__ or '') else ''}{function.__name__}"
-    if function in FACTS:
-        args = tuple(map(raw, args))
-        function = getattr(namespace(args), function.__name__)
-        return function(*args, **{k: raw(v) for k, v in options.items()})
-    if function not in FUNCTIONS:
-        instead = INSTEAD.get(
-            function,
-            f"operators, indexing and other functions of NumPy, or {name}(x.data) for an array without a graph",
-        )
-        raise TypeError(f"{name} is not supported on Tensors; use {instead}")
-    try:
-        inspect.signature(FUNCTIONS[function]).bind(*args, **options)
-    except TypeError as error:
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "dtype": None, "subok": True}
+
+
+def _refuse_options(name: str, options: dict[str, Any]) -> None:
+    asked = [k for k, x in options.items() if k not in _UFUNC_DEFAULTS or not _is_default(x, _UFUNC_DEFAULTS[k])]
+    if asked:
         raise TypeError(
-            f"{name} on Tensors: {error}; leave that argument out, or use {name}(x.data) for an array without a graph"
-        ) from None
-    return FUNCTIONS[function](*args, **options)
+            f"{name}: the option {', '.join(asked)} is not supported on a Tensor or on Values; "
+            "use np.where for a choice, .astype for a dtype"
+        )
+
+
+def _no_derivative(ufunc: np.ufunc) -> TypeError:
+    name = f"np.{ufunc.__name__}" if hasattr(np, ufunc.__name__) else ufunc.__name__
+    return TypeError(
+        f"{name} has no derivative here; use functions that have one, or {name}(x.data) for a result without a graph"
+    )
+
+
+def _by_folding(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """reduce, accumulate and outer of a ufunc of two arguments, by calls of it."""
+    if ufunc not in UFUNCS and ufunc not in QUESTIONS:
+        raise _no_derivative(ufunc)
+    options = {k: x for k, x in options.items() if x is not None or k == "axis"}
+    if method == "outer":
+        a, b = arrays(*inputs)
+        return ufunc(a.reshape(a.shape + (1,) * b.ndim), b, **options)
+    a, axis = inputs[0], options.pop("axis", 0)
+    if method == "reduce" and ufunc in (np.logical_and, np.logical_or):
+        return (np.all if ufunc is np.logical_and else np.any)(a, axis=axis, **options)
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return REDUCTIONS[ufunc](a, axis=axis, **options)
+    if method == "accumulate" and ufunc in RUNNING:
+        return RUNNING[ufunc](a, axis, **options)
+    keepdims = options.pop("keepdims", False)
+    if method not in ("reduce", "accumulate") or options or isinstance(axis, tuple):
+        raise TypeError(
+            f"np.{ufunc.__name__}.{method} is not supported on a Tensor or on Values"
+            + (f" with {', '.join(options)}" if options else "")
+            + "; use operators, np.where, indexing and np.stack"
+        )
+    parts = list(np.moveaxis(a.reshape(-1) if axis is None else a, axis or 0, 0))
+    if method == "accumulate":
+        return np.stack(list(itertools.accumulate(parts, ufunc)), axis or 0)
+    out = functools.reduce(ufunc, parts)
+    return np.expand_dims(out, axis) if keepdims and axis is not None else out
+
+
+# ---- methods -------------------------------------------------------------------------------
+
+
+def _method(function: Function) -> Function:
+    @functools.wraps(function, ("__doc__", "__name__"), ())
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return function(self, *args, **options)
+
+    return method
+
+
+class ArrayMethods:
+    """The methods of NumPy's arrays that are functions of NumPy, for a Tensor, a Value and an array of Values."""
+
+    __slots__ = ()
+
+    all, any, argmax, argmin = map(_method, (np.all, np.any, np.argmax, np.argmin))
+    argsort, argpartition, nonzero = map(_method, (np.argsort, np.argpartition, np.nonzero))
+    searchsorted, choose, clip, dot = map(_method, (np.searchsorted, np.choose, np.clip, np.dot))
+    round, take, repeat, diagonal, trace = map(_method, (np.round, np.take, np.repeat, np.diagonal, np.trace))
+    conj = conjugate = _method(np.conjugate)
+
+    def var(self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Any:
+        """The variance over `axis`, divided by the count less `ddof`."""
+        return np.var(self, axis, ddof=ddof, keepdims=keepdims, **options)
+
+    def std(self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Any:
+        """The standard deviation over `axis`."""
+        return np.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The slices along `axis` where the condition holds."""
+        return np.compress(condition, self, axis)
+
+    @property
+    def real(self) -> Any:
+        """Itself, being real."""
+        return self
+
+    @property
+    def imag(self) -> Any:
+        """Zeros."""
+        return np.imag(self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return np.matrix_transpose(self)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return np.round(self, ndigits or 0)
+
+    def __floor__(self) -> Any:
+        return np.floor(self)
+
+    def __ceil__(self) -> Any:
+        return np.ceil(self)
+
+    def __trunc__(self) -> Any:
+        return np.trunc(self)
+
+
+# ---- arrays of Values --------------------------------------------------------------------
+
+# Their loops over objects use the operators and methods of Value, as fast as Python can.
+_LOOPS = {
+    np.add, np.subtract, np.multiply, np.true_divide, np.power, np.negative, np.matmul,
+    np.exp, np.log, np.sqrt, np.square, np.sin, np.cos, np.tanh,
+}  # fmt: skip
+
+
+def unboxed(x: Any) -> Any:
+    """As NumPy's own loops over objects take it: an array of Values as a plain one, a Value in one without axes."""
+    if isinstance(x, np.ndarray):
+        return x.view(np.ndarray) if x.dtype == object else x
+    if isinstance(x, Node):
+        box = np.empty((), object)
+        box[()] = x
+        return box
+    return x
+
+
+@functools.cache
+def _each(row: Function, n: int) -> Any:
+    return np.frompyfunc(row, n, 1)
+
+
+def call_ufunc_on_values(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What the doors of Value and of an array of Values do: a row of the table for each element."""
+    out = options.pop("out", None)
+    if out is not None:
+        return _written(out, call_ufunc_on_values(ufunc, method, inputs, options))
+    if method != "__call__":
+        return _by_folding(ufunc, method, inputs, options)
+    if options:
+        _refuse_options(f"np.{ufunc.__name__}", options)
+    plainly = [unboxed(x) for x in inputs]
+    if set("".join(ufunc.types)) == set("O->"):
+        return ufunc(*plainly)  # from np.frompyfunc: a function of the elements
+    if ufunc in _LOOPS:
+        try:
+            return ufunc(*plainly)
+        except (ArithmeticError, TypeError, ValueError):
+            if ufunc is np.matmul:
+                raise
+            # Some elements are floats, which have no methods, and for which Python raises where IEEE gives inf.
+    if ufunc in QUESTIONS:
+        return ufunc(*map(plain, inputs))
+    if ufunc not in UFUNCS:
+        raise _no_derivative(ufunc)
+    f = UFUNCS[ufunc]
+    return _each(f, len(inputs))(*plainly) if isinstance(f, Primitive) else f(*inputs)
+
+
+def _written(out: tuple[Any, ...], result: Any) -> Any:
+    """The result of an in-place operator, in an array that can hold nodes."""
+    (target,) = out
+    if not is_values(target):
+        raise TypeError(
+            f"the result holds Values, and an array of dtype {target.dtype} cannot; write a = a + v for a += v"
+        )
+    np.copyto(target.view(np.ndarray), unboxed(result))
+    return target
+
+
+# How an array of Values becomes a Tensor, and back: for what has no way through single numbers. Set by `tensor`.
+ACROSS: dict[str, Function] = {}
+
+
+def call_function_on_values(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """The same for functions: NumPy's own where they only move elements about."""
+    name = name_of(function)
+    if function in FACTS:
+        return _fact(function, args, options)
+    if function in COMPOSED:
+        args, options = _asked(function, args, options)
+        return _composed(COMPOSED[function], name, args, options)
+    if function in MATRICES:
+        found = function(*map(ACROSS["to_tensor"], args), **options)
+        return map_tree(ACROSS["to_values"], found)
+    if function in ROWS or function in DATA or function in ON_OBJECTS:
+        return function(*map(_argument, args), **{k: _argument(x) for k, x in options.items()})
+    raise _refusal(function, name, "an array of Values")
+
+
+def _argument(x: Any) -> Any:
+    """An argument for NumPy's own function. Values in a list stay what they are, elements of an array to be."""
+    return (
+        map_tree(lambda y: y if isinstance(y, Node) else unboxed(y), x) if isinstance(x, (list, tuple)) else unboxed(x)
+    )

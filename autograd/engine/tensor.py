@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.engine import numpy_api
 from autograd.engine import primitives as p
-from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, backpropagate, note
-from autograd.engine.kinds import filled, is_foreign, is_values, raw, received
+from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
+from autograd.engine.kinds import filled, is_foreign, is_values, plain, received
+from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
+from autograd.engine.rows import Variadic
 from autograd.engine.value import label_of_leaf, scalar_of
 from autograd.engine.words import described
 
@@ -60,7 +61,7 @@ def _operand(x: Any) -> Any:
     return NotImplemented
 
 
-class Tensor(ArrayNode):
+class Tensor(ArrayMethods, ArrayNode):
     """An array that remembers how it was computed.
 
     >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], label="x")
@@ -73,7 +74,7 @@ class Tensor(ArrayNode):
     dtype, ints and bools become float64. An array or tracer of JAX is kept as it is.
     label: what to call it in pictures and messages.
     Operators, methods and `np.*` functions follow NumPy; comparisons give plain arrays of
-    bools; `==` and hashing go by identity.
+    bools, `==` and `!=` too; hashing goes by identity.
     Raises TypeError for data that is no array of real numbers.
 
     Memory: no array that a graph relies on can be changed from outside. The constructor
@@ -102,6 +103,8 @@ class Tensor(ArrayNode):
     __mul__, __rmul__ = _binary(p.mul)
     __truediv__, __rtruediv__ = _binary(p.div)
     __pow__, __rpow__ = _binary(p.power)
+    __floordiv__, __rfloordiv__ = _binary(p.floor_divide)
+    __mod__, __rmod__ = _binary(p.remainder)
     __matmul__, __rmatmul__ = _binary(p.matmul)
     __neg__ = _unary(p.neg)
     __abs__ = _unary(p.absolute)
@@ -114,11 +117,6 @@ class Tensor(ArrayNode):
         """The smaller of the two, element by element; at a tie each gets half the gradient."""
         return self._apply(p.minimum, (self, other))
 
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """No less than `min` and no more than `max`."""
-        clipped = self if min is None else self.maximum(min)
-        return clipped if max is None else clipped.minimum(max)
-
     # ---- what it holds ----
 
     @property
@@ -128,8 +126,10 @@ class Tensor(ArrayNode):
         if not isinstance(data, (np.ndarray, np.generic)):
             return data
         if self.primitive is not None:
-            view = np.asarray(data).view()
-            view.flags.writeable = False
+            owner = view = np.asarray(data).view()
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            owner.flags.writeable = view.flags.writeable = False  # and so nobody can make a view writeable again
             return view
         if self._lent is not data:
             self.raw = self._lent = np.array(data)
@@ -249,34 +249,44 @@ class Tensor(ArrayNode):
 
     # ---- shape and reductions ----
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The sum over `axis`: an int, a tuple of ints, or None for all."""
-        return self._alone(p.total, axis, keepdims)
+    def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """The sum over `axis`: an int, a tuple of ints, or None for all. Options as those of np.sum."""
+        return np.sum(self, axis, keepdims=keepdims, **options) if options else self._alone(p.total, axis, keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def prod(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """The product over `axis`."""
+        return np.prod(self, axis, keepdims=keepdims, **options) if options else self._alone(p.prod, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """The mean over `axis`."""
-        return self._alone(p.mean, axis, keepdims)
+        return np.mean(self, axis, keepdims=keepdims, **options) if options else self._alone(p.mean, axis, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """The maximum over `axis`; elements that tie share the gradient equally."""
-        return self._alone(p.amax, axis, keepdims)
+        return np.max(self, axis, keepdims=keepdims, **options) if options else self._alone(p.amax, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
         """The minimum over `axis`; elements that tie share the gradient equally."""
-        return self._alone(p.amin, axis, keepdims)
+        return np.min(self, axis, keepdims=keepdims, **options) if options else self._alone(p.amin, axis, keepdims)
 
-    def var(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-        """The variance over `axis`, divided by the count less `ddof`."""
-        centred = self - self.mean(axis, keepdims=True)
-        squares = (centred * centred).sum(axis, keepdims=keepdims)
-        return squares / np.float64(max(0.0, self.size / max(1, squares.size) - ddof)).astype(self.dtype)
+    def cumsum(self, axis: int | None = None, **options: Any) -> Tensor:
+        """The sums of the elements up to each one, along `axis`; None flattens first."""
+        if options:
+            return np.cumsum(self, axis, **options)
+        return self._alone(p.cumsum, axis) if axis is not None else self.reshape(-1)._alone(p.cumsum, 0)
 
-    def std(self, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-        """The standard deviation over `axis`."""
-        return p.sqrt(self.var(axis, keepdims, ddof))
+    def cumprod(self, axis: int | None = None, **options: Any) -> Tensor:
+        """The products of the elements up to each one, along `axis`; None flattens first."""
+        if options:
+            return np.cumprod(self, axis, **options)
+        return self._alone(p.cumprod, axis) if axis is not None else self.reshape(-1)._alone(p.cumprod, 0)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """The same elements in another shape, given as ints or as one tuple; one -1 is worked out."""
+        if order == "F":  # the axes read in the other direction
+            return self.T.reshape(_flat(shape)[::-1]).T
+        if order not in ("C", "A", "K"):
+            raise ValueError(f"reshape: order {order!r} is none of C, F, A and K")
         return self._alone(p.reshape, _flat(shape))
 
     def transpose(self, *axes: Any) -> Tensor:
@@ -302,13 +312,17 @@ class Tensor(ArrayNode):
             raise type(error)(f"squeeze: axis {axis} of shape {self.shape} is not of length one: {error}") from None
         return self.reshape(shape)
 
-    def ravel(self) -> Tensor:
+    def ravel(self, order: str = "C") -> Tensor:
         """All elements in one axis."""
-        return self.reshape(-1)
+        return self.reshape(-1, order=order)
 
     flatten = ravel
 
-    def astype(self, dtype: Any) -> Tensor:
+    def copy(self) -> Tensor:
+        """The same numbers as a node of its own, connected to this one."""
+        return self._alone(p.identity)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         """The same numbers in another float dtype."""
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
@@ -338,15 +352,15 @@ class Tensor(ArrayNode):
     # ---- the doors of NumPy ----
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        return numpy_api.call_ufunc(ufunc, method, inputs, options)
+        return call_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
-        return numpy_api.call_function(function, args, options)
+        return call_function(function, args, options)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
             "a Tensor does not turn into an array by itself, because its graph would be lost; "
-            "use .data, or ag.detach(x)"
+            "use np.stack for a list of Tensors, np.broadcast_to to fill an array with one, and .data for its numbers"
         )
 
     def __float__(self) -> float:
@@ -370,26 +384,25 @@ class Tensor(ArrayNode):
 
         def __getattr__(self, name: str) -> Any: ...
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # by identity, so that nodes may be keys; equality is a question about data
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, (int, float, list, tuple, np.ndarray, np.generic)):
-            raise TypeError(
-                "== on a Tensor asks whether two Tensors are the same object; use np.equal(x, y) to compare elements"
-            )
-        return self is other
+    def __eq__(self, other: Any) -> Any:
+        return self.raw == plain(other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.raw != plain(other)
 
     def __lt__(self, other: Any) -> Any:
-        return self.raw < raw(other)
+        return self.raw < plain(other)
 
     def __le__(self, other: Any) -> Any:
-        return self.raw <= raw(other)
+        return self.raw <= plain(other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.raw > raw(other)
+        return self.raw > plain(other)
 
     def __ge__(self, other: Any) -> Any:
-        return self.raw >= raw(other)
+        return self.raw >= plain(other)
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
@@ -425,16 +438,15 @@ class Tensor(ArrayNode):
                 data = a.raw
                 saved.append(data.copy() if a._lent is data else data)
                 continue
-            if isinstance(a, Node):  # a Value: in the dtype of the Tensors, as a Python number would be
+            if isinstance(a, Node) or is_values(a):  # Values: in the dtype of the Tensors, as Python numbers would be
                 a = _lifted(a, next(t.dtype for t in args if isinstance(t, Tensor)))
                 parents.append(a)
                 saved.append(a.raw)
                 continue
             if isinstance(a, (np.ndarray, np.generic)):
                 if a.dtype.kind not in "fiub":
-                    hint = "; use Tensors or Values in a graph, not both" if is_values(a) else ""
                     raise TypeError(
-                        f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers{hint}"
+                        f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers"
                     )
                 if isinstance(a, (np.ma.MaskedArray, np.matrix)):
                     raise TypeError(
@@ -442,7 +454,7 @@ class Tensor(ArrayNode):
                         "which means something else than an array; use np.asarray(x)"
                     )
                 if current().recording:
-                    a = np.array(a) if a.ndim else a
+                    a = a.copy()
             elif primitive.scalar is not None and not isinstance(a, NUMBER) and not is_foreign(a):
                 raise TypeError(
                     f"{primitive.name}: argument {i} is {a!r}; expected a Tensor, an array or a real number"
@@ -478,9 +490,12 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     return node
 
 
-def _lifted(value: Node, dtype: Any) -> Tensor:
-    """A Value as a Tensor without axes, connected to it: so a number may stand among arrays."""
-    return _result(_LIFT, (value, None), (value.raw, dtype))
+def _lifted(x: Any, dtype: Any = np.float64) -> Tensor:
+    """A Value or an array of Values as a Tensor connected to it: so they may stand among arrays."""
+    x = np.asarray(x) if is_values(x) else x
+    nodes = [v if isinstance(v, Node) else None for v in (x.flat if isinstance(x, np.ndarray) else [x])]
+    numbers = plain(x).reshape(-1).tolist() if isinstance(x, np.ndarray) else [x.raw]
+    return _result(_LIFT, (None, *nodes), ((np.shape(x), np.dtype(dtype)), *numbers))
 
 
 def _lowered(x: Any) -> Any:
@@ -488,11 +503,32 @@ def _lowered(x: Any) -> Any:
     return scalar_of(_LOWER, x, float(x.raw)) if isinstance(x, Tensor) else float(x)
 
 
+def _as_values(x: Any) -> Any:
+    """A Tensor as an array of Values connected to it."""
+    if not isinstance(x, Tensor):
+        return x
+    out = np.empty(x.shape, object)
+    for index in np.ndindex(x.shape):
+        out[index] = _lowered(x[index])
+    return out
+
+
 # Each is the other's rule. They stand here and not in the table, since they make nodes of one kind from the other.
-_LIFT = Primitive("lift", None, lambda a, dtype: np.array(a, dtype), (lambda g, out, a, dtype: _lowered(g),), ("1",))
-_LOWER = Primitive(
-    "lower", None, float, (lambda g, out, a: _lifted(g, np.float64) if isinstance(g, Node) else np.array(g),), ("1",)
+_LIFT = Primitive(
+    "lift",
+    None,
+    lambda how, *numbers: np.array(numbers, how[1]).reshape(how[0]),
+    Variadic(lambda i, g, out, *_: _lowered(g.reshape(-1)[i - 1])),
+    ("", "g, its own element"),
 )
+_LOWER = Primitive(
+    "lower",
+    None,
+    float,
+    (lambda g, out, a: _lifted(g).reshape(a.shape) if isinstance(g, Node) else np.full(a.shape, g),),
+    ("1",),
+)
+ACROSS.update(to_tensor=lambda x: _lifted(x) if is_values(x) or isinstance(x, ScalarNode) else x, to_values=_as_values)
 
 
 def _again(cls: type[Tensor], data: Any, grad: Any, label: str) -> Tensor:

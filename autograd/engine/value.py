@@ -11,7 +11,9 @@ import numpy as np
 from autograd.engine import primitives as p
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import is_number, received
+from autograd.engine.numpy_api import ArrayMethods
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
+from autograd.engine.value_array import Values, arrayed, boxed, by_function, by_ufunc
 from autograd.engine.words import described
 
 __all__ = ["Value", "values"]
@@ -72,13 +74,14 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         if other.__class__ is Value:
             b, from_b = other.raw, other
         elif isinstance(other, NUMBER):
-            b, from_b = float(other), None
-        elif isinstance(other, np.ndarray) and other.ndim:
-            return NotImplemented  # NumPy takes over and comes back element by element
-        elif isinstance(other, (numbers.Real, np.ndarray)):
+            try:
+                b, from_b = float(other), None
+            except OverflowError:
+                raise _too_large(primitive.name) from None
+        elif isinstance(other, numbers.Real):
             return Value._apply(primitive, (self, other))
         else:
-            return NotImplemented
+            return NotImplemented  # of an array NumPy takes over, and comes back by the door
         try:
             data = scalar(a, b)
         except (ArithmeticError, ValueError):
@@ -103,14 +106,14 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         return node
 
     def reflected(self: Value, other: Any) -> Value:
-        if isinstance(other, numbers.Real) or (isinstance(other, np.ndarray) and not other.ndim):
+        if isinstance(other, numbers.Real):
             return Value._apply(primitive, (other, self))
         return NotImplemented
 
     return operator, reflected
 
 
-class Value(ScalarNode):
+class Value(ArrayMethods, ScalarNode):
     """One float64 number that remembers how it was computed.
 
     >>> x = Value(3.0, label="x")
@@ -121,7 +124,8 @@ class Value(ScalarNode):
 
     data: an int, float or NumPy number. label: what to call it in pictures and messages.
     Arithmetic follows IEEE 754 as NumPy does: 1 / Value(0.0) is inf and log of a negative
-    number is nan. Comparisons compare data; `==` and hashing go by identity.
+    number is nan. Comparisons compare data, `==` and `!=` too; hashing goes by identity.
+    Of NumPy's functions and of the methods of its arrays it has what an array without axes has.
     Raises TypeError for data that is not a real number.
     """
 
@@ -130,6 +134,8 @@ class Value(ScalarNode):
     __mul__, __rmul__ = _binary(p.mul)
     __truediv__, __rtruediv__ = _binary(p.div)
     __pow__, __rpow__ = _binary(p.power)
+    __floordiv__, __rfloordiv__ = _binary(p.floor_divide)
+    __mod__, __rmod__ = _binary(p.remainder)
     __neg__ = _unary(p.neg)
     __abs__ = _unary(p.absolute)
 
@@ -140,10 +146,6 @@ class Value(ScalarNode):
     def minimum(self, other: Any) -> Any:
         """The smaller of the two; at a tie each gets half the gradient."""
         return p.minimum(self, other)
-
-    def conjugate(self) -> Value:
-        """Itself, being real; np.var of an array of Values asks for it."""
-        return self
 
     # No __len__, __getitem__, __array__ or __float__: with any of these NumPy would turn
     # a Value into a bare number and lose the graph without a word.
@@ -228,10 +230,13 @@ class Value(ScalarNode):
             data = primitive.ieee(*pairs[::2])
         return _record(primitive, data, *pairs)
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # by identity, so that nodes may be keys; equality is a question about data
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    def __eq__(self, other: Any) -> Any:
+        return self.raw == (other.raw if isinstance(other, Value) else other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.raw != (other.raw if isinstance(other, Value) else other)
 
     def __lt__(self, other: Any) -> bool:
         return self.raw < (other.raw if isinstance(other, Value) else other)
@@ -250,6 +255,26 @@ class Value(ScalarNode):
 
     def __pos__(self) -> Value:
         return self
+
+    # ---- as an array without axes ----
+
+    shape: tuple[int, ...] = ()
+    ndim = 0
+    size = 1
+    dtype = np.dtype(
+        object
+    )  # that of the arrays it stands in; NumPy makes the mean of such an array by calling its type
+
+    @property
+    def T(self) -> Value:
+        """Itself: there are no axes to reverse."""
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return by_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
+        return by_function(function, types, args, options)
 
     if TYPE_CHECKING:  # the methods set below
 
@@ -274,21 +299,40 @@ def again(cls: type[Value], data: float, grad: float | None, label: str) -> Valu
     return node
 
 
+def _too_large(where: str) -> OverflowError:
+    return OverflowError(f"{where}: the number is larger than a float64 can be, 1.8e308; use math.inf for infinity")
+
+
 def _number(x: Any, where: str) -> float:
     if is_number(x) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
-        return float(x)
+        try:
+            return float(x)
+        except OverflowError:
+            raise _too_large(where) from None
     hint = " (a Value already: use .detach() for a new leaf)" if isinstance(x, Value) else ""
     raise TypeError(f"{where}: expected a real number, got {described(x)}{hint}")
 
 
-# The functions of one number in the table, as methods.
+def _method(name: str) -> Callable[..., Any]:
+    def method(self: Value, *args: Any, **options: Any) -> Any:
+        return arrayed(getattr(boxed(self), name)(*args, **options))
+
+    method.__doc__ = f"As `{name}` of an array without axes."
+    return method
+
+
+# The functions of one number in the table, and what an array without axes does by itself, as methods.
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Value, _row.name, _unary(_row))
+_BOXED: tuple[str, ...] = ("sum", "prod", "mean", "max", "min", "cumsum", "cumprod", "astype")
+_BOXED += ("copy", "flatten", "ravel", "reshape", "squeeze", "swapaxes", "transpose")
+for _name in _BOXED:
+    setattr(Value, _name, _method(_name))
 
 
-def values(array: Any, label: str = "") -> np.ndarray:
-    """An object array of Values, one per number of `array`, labelled as `label[i,j]`.
+def values(array: Any, label: str = "") -> Values:
+    """An array of Values (a NumPy array of dtype object), one per number of `array`, labelled as `label[i,j]`.
 
     Raises TypeError where an element is not a real number.
     """
@@ -297,7 +341,7 @@ def values(array: Any, label: str = "") -> np.ndarray:
         raise TypeError(
             f"values: expected an array of real numbers, got dtype {numbers_.dtype} from {type(array).__name__}"
         )
-    out = np.empty(numbers_.shape, dtype=object)
+    out: Any = np.empty(numbers_.shape, dtype=object).view(Values)
     if not numbers_.shape:
         out[()] = Value(numbers_.item(), label)
         return out

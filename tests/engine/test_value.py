@@ -51,10 +51,12 @@ def test_random_expressions_agree_with_finite_differences(a: float, b: float) ->
     assert gy == pytest.approx((f(a, b + h) - f(a, b - h)) / (2 * h), rel=1e-5, abs=1e-6 * scale)
 
 
-def test_comparisons_compare_data_and_equality_is_identity() -> None:
+def test_comparisons_compare_data_and_hashing_is_by_identity() -> None:
     a, b = Value(1.0), Value(1.0)
-    assert a <= b and not a < b and a < 2 and a >= 1 and a != b and a == a
-    assert len({a, b}) == 2 and max(a, Value(3.0)).data == 3.0
+    assert a <= b and not a < b and a < 2 and a >= 1 and a == b and a == 1 and 1.0 == a and a != 2 and not a != b
+    assert a != "1" and a is not None and not a == None  # noqa: E711
+    assert Value(math.nan) != Value(math.nan)
+    assert len({a, b}) == 2 and {a: "a", b: "b"}[b] == "b" and max(a, Value(3.0)).data == 3.0
 
 
 def test_arrays_of_values() -> None:

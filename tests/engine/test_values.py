@@ -1,0 +1,244 @@
+"""Arrays of Values: NumPy's in all, and the same numbers as Tensors, with the same gradients."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor, Value
+from autograd.engine.value_array import Values
+
+X = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 0.7]])
+N = np.array([[0.3, math.nan, 0.7], [-1.9, -0.4, math.inf]])
+
+
+def same(a: Any, b: Any) -> None:
+    for x, y in zip(*(v if isinstance(v, tuple | list) else [v] for v in (a, b)), strict=True):
+        np.testing.assert_allclose(np.asarray(plain(x), float), np.asarray(plain(y), float), rtol=1e-14, atol=1e-15)
+
+
+def plain(x: Any) -> Any:
+    return x.data if isinstance(x, Value | Tensor | Values) else x
+
+
+ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "isfinite": np.isfinite,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "signbit": np.signbit,
+    "isclose": lambda x: np.isclose(x, 0.3),
+    "allclose": lambda x: np.allclose(x, x, equal_nan=True),
+    "equal": lambda x: np.equal(x, 0.7),
+    "==": lambda x: x == 0.7,
+    "!=": lambda x: x != x,
+    "array_equal": lambda x: np.array_equal(x, x, equal_nan=True),
+    "isin": lambda x: np.isin(x, [0.3, 5.0]),
+    ">": lambda x: x > 0.0,
+    "logical_and": lambda x: np.logical_and(x > 0, x),
+    "argmax": lambda x: np.argmax(x, axis=1),
+    ".argmin()": lambda x: x.argmin(),
+    "argsort": lambda x: x.argsort(axis=0),
+    "searchsorted": lambda x: np.searchsorted(np.sort(x.ravel()[:1]), [0.0, 0.5]),
+    "nonzero": lambda x: np.nonzero(x > 0)[0],
+    "any": lambda x: (x > 1).any(),
+    "zeros_like": np.zeros_like,
+    "shape": lambda x: np.shape(x),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_questions_about_the_data_give_plain_answers(name: str) -> None:
+    f = ANSWERS[name]
+    for data in (X, N):
+        want = f(data)
+        for x in (ag.values(data), Tensor(data)):
+            got = f(x)
+            assert type(got) is type(want) and np.asarray(got).dtype == np.asarray(want).dtype
+            np.testing.assert_array_equal(got, want)
+
+
+def test_what_numpy_gives_for_objects_is_an_array_of_values_again() -> None:
+    w = ag.values(X, label="w")
+    assert type(w) is Values and isinstance(w, np.ndarray) and w.dtype == object and w[1, 0].label == "w[1,0]"
+    for y in (
+        *(w[0], w[:, ::2], w.T, w.reshape(3, 2), w.ravel(), w + 1, 2 - w, X * w, w @ X.T, X.T @ w, np.exp(w)),
+        *(np.where(X > 0, w, 0.0), np.concatenate([w, X]), np.stack([w, w]), w.sum(axis=0), w.max(axis=1), -w, abs(w)),
+        *(np.tan(w), np.floor(w), w[X > 0], w.astype(float), np.broadcast_to(w, (4, 2, 3)), np.array_split(w, 2)[0]),
+        *(np.array([w[0, 0], w[0, 1]]) * w[0, :2], Value(2.0) * X, X - Value(2.0), np.multiply(Value(2.0), X)),
+    ):
+        assert type(y) is Values and all(isinstance(v, Value | float) for v in y.flat)
+    for y in (w.sum(), np.mean(w), w[0, 0], w.max(), w[0] @ w[1], np.linalg.norm(w), np.exp(w[0, 0]), w.reshape(-1)[2]):
+        assert type(y) is Value
+    assert type(pickle.loads(pickle.dumps(w))) is Values
+
+
+SAME: dict[str, Callable[[Any], Any]] = {
+    "tan": np.tan,
+    "fabs": np.fabs,
+    "logaddexp": lambda x: np.logaddexp(x, 0.7),
+    "float_power": lambda x: np.float_power(np.abs(x), 1.5),
+    "floor": np.floor,
+    "nansum": np.nansum,
+    "nanmean": lambda x: np.nanmean(x, axis=1),
+    "nan_to_num": lambda x: np.nan_to_num(x, posinf=3.0),
+    "max": np.max,
+    "max of rows": lambda x: x.max(axis=1),
+    "min": lambda x: np.min(x, axis=0, keepdims=True),
+    "clip": lambda x: np.clip(x, -0.5, 1.0),
+    ".clip()": lambda x: x.clip(max=0.5),
+    "maximum": lambda x: np.maximum(x, 0.7),
+    "minimum": lambda x: np.minimum(0.3, x),
+    "fmax": lambda x: np.fmax(x, -5.0),
+    "var": lambda x: np.var(x, axis=1),
+    ".std(ddof=1)": lambda x: x.std(ddof=1),
+    "sort": lambda x: np.sort(x, axis=1),
+    "divide by 0": lambda x: x / np.zeros(3),
+    "power": lambda x: x ** np.array([0.0, -1.0, 2.0]),
+    "exp overflows": lambda x: np.exp(x * 1e4),
+    "constants among them": lambda x: np.exp(np.where(X > 0, x, 2.0)),
+    "x // y": lambda x: x // 0.25,
+    "x % y": lambda x: 1.1 % x,
+    "divmod": lambda x: divmod(x, 0.25),
+    "round": lambda x: np.round(x, 1),
+    "remainder": lambda x: np.remainder(x, 0.25),
+    "logaddexp.reduce": lambda x: np.logaddexp.reduce(x, axis=1),
+    "maximum.accumulate": lambda x: np.maximum.accumulate(x, axis=1),
+    "multiply.outer": lambda x: np.multiply.outer(x[0], x),
+    "add.reduce": np.add.reduce,
+    "float32": lambda x: x.astype(np.float32).astype(np.float64) * 3.0,
+    "empty": lambda x: x[:0].sum() + x.sum() + x[:, :0].prod(axis=1),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_and_tensors_give_the_same_numbers(name: str) -> None:
+    f = SAME[name]
+    for data in (X, N):
+        t, v = Tensor(data), ag.values(data)
+        a, b = f(t), f(v)
+        same(a, f(data))
+        same(b, a)
+        for x in a if isinstance(a, tuple) else (a,):
+            weights = np.cos(np.arange(x.size)).reshape(x.shape)
+            (np.sum(x * weights)).backward()
+        for x in b if isinstance(b, tuple) else (b,):
+            weights = np.cos(np.arange(np.size(x))).reshape(np.shape(x))
+            (np.sum(x * weights)).backward()
+        rounded = name == "float32"  # and so are a Tensor's gradients
+        np.testing.assert_allclose(v.grad, t.grad, rtol=1e-6 if rounded else 1e-13, atol=1e-15)
+
+
+def test_ties_share_as_those_of_tensors_do() -> None:
+    assert ag.grad(lambda x: np.maximum(x, 0.0).sum())(ag.values([0.0])).tolist() == [0.5]
+    for n in (2, 3, 5, 7):
+        for at in (0.1, -math.inf, math.inf, 1e308, math.nan):
+            for name in ("max", "min"):
+                v = ag.values(np.full(n, at))
+                y = getattr(v, name)()
+                y.backward()
+                assert y.data == at or math.isnan(at)
+                np.testing.assert_allclose(v.grad, 1 / n, rtol=1e-15)
+
+
+def test_an_array_of_values_has_data_and_gradients() -> None:
+    w = ag.values(X)
+    for _ in range(3):
+        w.zero_grad()
+        (w * w).sum().backward()
+        w.data -= 0.25 * w.grad
+    np.testing.assert_allclose(w.data, X / 8)
+    w.grad = 1.0
+    assert w.grad.tolist() == np.ones((2, 3)).tolist()
+    with pytest.raises(ValueError, match="data: expected the shape"):
+        w.data = np.ones(4)
+    with pytest.raises(AttributeError, match="data of a mul result"):
+        (w * 2).data = X
+
+
+def test_in_place_operators_put_new_nodes_into_the_array() -> None:
+    w = ag.values(X)
+    y = w * 1.0
+    y += w
+    y[0] = y[0] * w[1, 0]
+    y[1, 1] = 0.0
+    y.sum().backward()
+    np.testing.assert_allclose(w.grad, [[3.8, 3.8, 3.8], [2 + 2 * X[0].sum(), 0, 2]])
+    with pytest.raises(TypeError, match="array of dtype float64 cannot; write a = a \\+ v"):
+        a = np.ones(3)
+        a += w[0]
+    y = np.exp(w, out=np.empty((2, 3), object))
+    assert y[0, 0].data == math.exp(0.3)
+
+
+def test_a_value_is_an_array_without_axes() -> None:
+    x = Value(0.5)
+    assert (x.shape, x.ndim, x.size, x.dtype, x.T) == ((), 0, 1, object, x)
+    for f in (
+        *(np.tan, np.sum, lambda x: x.sum() * x.mean(), lambda x: x.reshape((1,))[0], lambda x: x.astype(float).max()),
+        *(lambda x: np.clip(x, 0, 1), lambda x: x.clip(0, 1), lambda x: np.where(x > 0, x, 0.1 * x), lambda x: x.ravel()[0]),
+        *(lambda x: x * np.where(x > 0, x, 0.1 * x), lambda x: np.where(x > 0, x, 0.1 * x) * x, lambda x: np.float32(2) * x),
+        *(lambda x: np.stack([x, 2 * x]).sum(), lambda x: np.array(2.0) * x, lambda x: x - np.array(2), lambda x: x % 0.3),
+        *(lambda x: np.linspace(x, 1.0, 3)[1], lambda x: np.full_like(np.ones(3), 2.0)[0] * x, lambda x: np.dot(x, x)),
+        *(lambda x: math.floor(x) + x, lambda x: np.array([x, x], dtype=object).sum(), lambda x: np.var(np.stack([x, x * x]))),
+    ):  # fmt: skip
+        y = f(x)
+        assert type(y) is Value and y.data == pytest.approx(float(f(np.float64(0.5))))
+        slope = ag.grad(f)(0.5)
+        assert slope == pytest.approx(
+            (f(np.float64(0.5 + 1e-6)) - f(np.float64(0.5 - 1e-6))) / 2e-6, rel=1e-6, abs=1e-9
+        )
+    assert np.isfinite(x) and not np.isnan(x) and np.isclose(x, 0.5) and np.equal(x, 0.5) and np.float64(0.5) == x
+    assert (x == np.array([0.5, 1.0])).tolist() == [True, False] == (np.array([0.5, 1.0]) == x).tolist()
+    assert round(x, 0).data == 0.0 and round(Tensor([0.26]), 1).data == 0.3
+    assert ag.grad(lambda x: x.sum() ** 2 / x.size)(np.float64(3.0)) == 6.0
+
+
+def test_plain_arrays_and_lists_of_values_work_where_numpy_allows_it() -> None:
+    v = [Value(x) for x in (1.0, 2.0, 4.0)]
+    a = np.array(v)
+    assert type(a) is np.ndarray
+    for y in (np.exp(a).sum(), a @ np.ones(3), np.mean(v), (a * ag.values(np.ones(3))).max(), np.stack(v).max()):
+        assert isinstance(y, Value)
+    assert np.array_equal(a, [1.0, 2.0, 4.0]) and (a == 2.0).tolist() == [False, True, False]
+    g = ag.grad(lambda x: np.maximum(x, 2.0).sum() + np.sum(np.isnan(x)))(a)
+    assert g.tolist() == [0.0, 0.5, 1.0]
+    assert np.average(ag.values([1.0, 2.0]), weights=[v[0], v[1]]).data == 5 / 3
+
+
+def test_values_stand_among_tensors() -> None:
+    v, t = ag.values([1.0, 2.0]), Tensor([3.0, 4.0])
+    for y in (v * t, t * v, np.multiply(v, t), np.concatenate([v, t])[:2] * t, np.where([True, False], v, t) * t):
+        assert isinstance(y, Tensor)
+    (t @ v).backward()
+    assert v.grad.tolist() == [3.0, 4.0] and t.grad.tolist() == [1.0, 2.0]
+    assert ag.grad(ag.grad(lambda x: (np.stack([x, x * x]) * Tensor([3.0, 1.0])).sum() * x))(2.0) == 2 * 3 + 6 * 2.0
+
+
+def test_what_is_not_known_says_so() -> None:
+    w = ag.values(X)
+    for f, message in (
+        (lambda: np.fft.fft(w), r"np\.fft\.fft gives complex numbers.*np\.fft\.fft\(x\.data\)"),
+        (lambda: np.union1d(w, w), r"np\.union1d is not supported on an array of Values"),
+        (lambda: np.spacing(w), r"np\.spacing has no derivative here"),
+        (lambda: np.exp(w, where=X > 0), "option where"),
+        (lambda: w.astype(int), r"Values hold floats, not int64; use \.data\.astype\('int64'\)"),
+        (lambda: w + "a", "expected a real number, got 'a'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            f()
+    for f in (lambda: w @ np.ones(5), lambda: w + np.ones(5)):
+        with pytest.raises(ValueError, match="shape|broadcast|mismatch"):
+            f()
+
+
+def test_numbers_too_large_for_a_float_are_refused() -> None:
+    for f in (lambda: Value(10**400), lambda: Value(1.0) + 10**400, lambda: 10**400 * Value(1.0)):
+        with pytest.raises(OverflowError, match=r"larger than a float64 can be"):
+            f()
