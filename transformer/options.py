@@ -59,9 +59,7 @@ def config_of(args: argparse.Namespace, vocab_size: int | None = None) -> Config
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe of the preset, with the fields that options replace; ValueError for those that do not fit."""
     given = {f.name: getattr(args, f.name) for f in dataclasses.fields(Recipe) if getattr(args, f.name) is not None}
-    recipe = dataclasses.replace(RECIPES.get(args.preset or "microgpt", Recipe()), **given)
-    recipe.optimizer()
-    return recipe
+    return dataclasses.replace(RECIPES.get(args.preset or "microgpt", Recipe()), **given)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ consumes it. Every record carries the whole `State`, from which `fit` goes on to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,6 +37,7 @@ class Recipe:
     sees `accumulate` batches of `batch_size` rows and takes the gradient of all. weight_decay
     acts on matrices only; clip: the most that the gradient's norm may be, 0 for no bound.
     scalar: run each step as a graph of single Values instead of Tensors.
+    Raises ValueError for numbers that do not fit.
     """
 
     steps: int = 1500
@@ -52,8 +54,20 @@ class Recipe:
     dropout: float = 0.0
     scalar: bool = False
 
+    def __post_init__(self) -> None:
+        for name, below in (("beta1", 1), ("beta2", 1), ("dropout", 1), ("lr", math.inf), ("floor", math.inf),
+                            ("weight_decay", math.inf), ("clip", math.inf)):  # fmt: skip
+            if not 0 <= getattr(self, name) < below:
+                raise ValueError(f"{name}={getattr(self, name)}; expected a number from 0 to less than {below}")
+        for name, least in (("steps", 1), ("batch_size", 1), ("accumulate", 1), ("warmup", 0)):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}; expected a whole number from {least} on")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule={self.schedule!r}; choose from {', '.join(SCHEDULES)}")
+        self.optimizer()
+
     def optimizer(self) -> optim.Optimizer:
-        """The optimizer that it calls for; ValueError for numbers that do not fit."""
+        """The optimizer that it calls for."""
         rate = SCHEDULES[self.schedule](self.lr, self.warmup, self.steps, self.floor)
         betas = (self.beta1, self.beta2)
         adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=optim.matrices)

@@ -193,3 +193,102 @@ def test_a_state_of_other_parameters_does_not_fit() -> None:
     for wrong in (Tensor(W[:, 0]), Tensor(np.ones(())), ag.values(W[:1])):  # would broadcast without a word
         with pytest.raises(ValueError, match=r"has shape \(3, 2\)"):
             sgd(0.1).update({"w": Tensor(W)}, {"w": wrong}, sgd(0.1).init({"w": Tensor(W)}))
+
+
+BIAS = [RNG.normal(size=2) for _ in range(5)]
+
+
+def test_decay_on_matrices_only_as_pytorch_with_two_groups() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    optimizer = adam(0.1, weight_decay=0.2, decays=optim.matrices)
+    params = {"b": BIAS[0], "w": W}
+    w, b = (torch.tensor(p, requires_grad=True) for p in (W, BIAS[0]))
+    theirs = torch.optim.AdamW([{"params": [w], "weight_decay": 0.2}, {"params": [b], "weight_decay": 0.0}], lr=0.1)
+    state = optimizer.init(params)
+    for g, h in zip(GRADS, BIAS[1:], strict=True):
+        params, state = optimizer.update(params, {"w": g, "b": h}, state)
+        w.grad, b.grad = torch.tensor(g), torch.tensor(h)
+        theirs.step()
+    np.testing.assert_allclose(params["w"], w.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(params["b"], b.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("max_norm", [0.3, 2.0, 1e3])
+def test_clipping_as_pytorch(max_norm: float) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    optimizer = optim.clip(sgd(0.1, 0.9), max_norm)
+    params: Any = {"w": W, "b": BIAS[0]}
+    w, b = (torch.tensor(p, requires_grad=True) for p in (W, BIAS[0]))
+    theirs = torch.optim.SGD([w, b], lr=0.1, momentum=0.9)
+    state = optimizer.init(params)
+    for g, h in zip(GRADS, BIAS[1:], strict=True):
+        params, state = optimizer.update(params, {"w": g, "b": h}, state)
+        w.grad, b.grad = torch.tensor(g), torch.tensor(h)
+        torch.nn.utils.clip_grad_norm_([w, b], max_norm)
+        theirs.step()
+    np.testing.assert_allclose(params["w"], w.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(params["b"], b.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, Tensor, ag.values])
+def test_clipping_every_kind_of_number(kind: Any) -> None:
+    optimizer = optim.clip(adam(0.1), 0.5)
+    want = run(optimizer, W, GRADS)
+    got = run(optimizer, kind(W), [kind(g) for g in GRADS])
+    got = np.array([v.data for v in got.flat]).reshape(W.shape) if kind is ag.values else getattr(got, "data", got)
+    np.testing.assert_allclose(got, want, rtol=1e-13)
+    assert run(optimizer, 1.0, [3.0]) == pytest.approx(0.9) and run(optimizer, W, [0 * W]).tolist() == W.tolist()
+
+
+@pytest.mark.parametrize("at", [[3.0, 4.0], [0.1, 0.2], [0.0, 0.0]])
+def test_clipping_has_a_derivative(at: list[float]) -> None:
+    def moved(g: Any) -> Any:
+        optimizer = optim.clip(sgd(0.5), 1.0)
+        return (optimizer.update({"w": np.ones(2)}, {"w": g}, optimizer.init({"w": np.ones(2)}))[0]["w"] ** 2).sum()
+
+    assert ag.gradcheck(moved, np.array(at))
+
+
+@pytest.mark.parametrize(("warmup", "steps", "floor"), [(0, 10, 0.0), (3, 12, 0.01), (5, 5, 0.0), (1, 40, 0.1)])
+def test_schedules_as_pytorch(warmup: int, steps: int, floor: float) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    s = torch.optim.lr_scheduler
+    for ours, make in (
+        (optim.cosine, lambda o: s.CosineAnnealingLR(o, max(1, steps - warmup), eta_min=floor)),
+        (optim.linear, lambda o: s.LinearLR(o, 1.0, floor / 0.3, max(1, steps - warmup))),
+    ):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+        falls: Any = make(optimizer)
+        if warmup:
+            optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+            rises = s.LinearLR(optimizer, 1 / (warmup + 1), 1.0, warmup)
+            falls = s.SequentialLR(optimizer, [rises, make(optimizer)], [warmup])
+        schedule = ours(0.3, warmup, steps, floor)
+        for step in range(steps):
+            assert schedule(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12), step
+            optimizer.step()
+            falls.step()
+        assert schedule(steps) == pytest.approx(floor if steps > warmup else 0.3) or steps == warmup
+        assert schedule(10 * steps) == schedule(steps + 1) == pytest.approx(floor)
+
+
+def test_a_schedule_can_be_differentiated() -> None:
+    def end(lr: Any) -> Any:
+        return run(sgd(optim.cosine(lr, 1, 4, 0.1 * lr)), 1.0, [0.5, 0.25, -1.0, 0.5])
+
+    assert ag.gradcheck(end, 0.3)
+
+
+def test_bad_schedules_and_bounds() -> None:
+    for make, message in (
+        (lambda: optim.cosine(0.1, 5, 4), "warmup=5, steps=4"),
+        (lambda: optim.cosine(-0.1, 0, 4), "cosine: lr=-0.1"),
+        (lambda: optim.linear(0.1, 0, 0), "steps=0"),
+        (lambda: optim.linear(0.1, -1, 4), "warmup=-1"),
+        (lambda: optim.linear(0.1, 0, 4, float("nan")), "linear: floor=nan"),
+        (lambda: optim.clip(sgd(0.1), 0.0), "max_norm=0.0; expected a number above 0"),
+        (lambda: optim.clip(sgd(0.1), float("nan")), "max_norm=nan"),
+        (lambda: run(optim.clip(sgd(0.1), 1.0), W, [GRADS[0][0]]), "gradient or state has shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()

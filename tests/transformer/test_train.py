@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import autograd as ag
 from autograd import Tensor
 from transformer import Config, generate, init, logits
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
-from transformer.layers import softmax
+from transformer.layers import dropout, softmax
+from transformer.model import loss
 from transformer.train import DivergedError, Recipe, fit, start, validate
 
 WORDS = "\n".join(["ab", "ba", "abba", "baab", "a", "b", "aa", "bb", "abab", "baba", "aab", "bba"])
@@ -167,3 +169,98 @@ def test_generate_refuses_to_draw_from_nan(kind: Any, odd: float, temperature: f
     params["lm_head"] = np.where(params["lm_head"] > 0, 1e308, -1e308)
     with pytest.raises(ValueError, match=r"nan or inf.*the parameters are finite, but too large"):
         generate({k: kind(p) for k, p in params.items()}, TINY, [2, 0], 3, rng, temperature=temperature)
+
+
+@pytest.mark.parametrize("kind", [Documents, Text])
+def test_accumulated_batches_equal_one_that_is_larger(kind: Any) -> None:
+    ends = []
+    for options in ({"batch_size": 8, "accumulate": 1}, {"batch_size": 2, "accumulate": 4}):
+        rng = np.random.default_rng(0)
+        params, data = init(TINY, rng), kind(WORDS * 9, 6, rng)
+        config = dataclasses.replace(TINY, vocab_size=data.vocabulary.size)
+        params = init(config, rng)
+        recipe = Recipe(6, lr=0.05, clip=0.7, **options)
+        ends.append(list(fit(start(params, data, recipe, rng), data, config, recipe)))
+    for whole, parts in zip(*ends, strict=True):
+        assert parts.loss == pytest.approx(whole.loss, rel=1e-12) and parts.tokens == whole.tokens
+    for name, p in ends[0][-1].state.params.items():
+        np.testing.assert_allclose(ends[1][-1].state.params[name], p, rtol=1e-9, atol=1e-12)
+
+
+def test_dropout_keeps_the_mean_and_is_drawn_anew() -> None:
+    x, rng = np.ones((40, 50)), np.random.default_rng(0)
+    once, again = dropout(0.3, rng)(x), dropout(0.3, rng)(x)
+    assert set(np.unique(once)) == {0.0, 1 / 0.7} and (once != again).any()
+    assert once.mean() == pytest.approx(1, abs=0.05)
+    assert dropout(0.3, rng)(np.ones(3, np.float32)).dtype == np.float32
+    with pytest.raises(ValueError, match=r"rate=1\.0"):
+        dropout(1.0, rng)
+
+
+@pytest.mark.parametrize("norm_position", ["pre", "post"])
+def test_dropout_acts_where_gpt2_has_it_as_pytorch(norm_position: str) -> None:
+    """The same masks on both sides: on embeddings, attention weights, and both branches of a block."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    F = torch.nn.functional
+    config = dataclasses.replace(TINY, norm_position=norm_position, embed_norm=False, vocab_size=5, activation="gelu")
+    params, tokens = init(config, np.random.default_rng(1)), np.array([[1, 2, 3, 0], [4, 0, 1, 1]])
+    value, slopes = ag.value_and_grad(loss)(params, tokens, config, dropout(0.4, np.random.default_rng(7)))
+    assert value != loss(params, tokens, config)
+    masks, t = np.random.default_rng(7), {k: torch.tensor(p, requires_grad=True) for k, p in params.items()}
+
+    def drop(x: Any) -> Any:
+        return x * torch.tensor((masks.random(tuple(x.shape)) >= 0.4) / 0.6)
+
+    def norm(x: Any) -> Any:
+        return x * (x.square().mean(-1, keepdim=True) + 1e-5) ** -0.5
+
+    def attend(x: Any) -> Any:
+        q, k, v = ((x @ t[f"h0.attn.w{c}"]).reshape(2, 3, 2, 2).transpose(1, 2) for c in "qkv")
+        scores = q @ k.transpose(-1, -2) / 2**0.5 + torch.triu(torch.full((3, 3), -torch.inf), 1)
+        return (drop(scores.softmax(-1)) @ v).transpose(1, 2).reshape(2, 3, 4) @ t["h0.attn.wo"]
+
+    def think(x: Any) -> Any:
+        return F.gelu(x @ t["h0.mlp.w1"], approximate="tanh") @ t["h0.mlp.w2"]
+
+    x = drop(t["wte"][tokens[:, :-1]] + t["wpe"][:3])
+    if norm_position == "pre":
+        x = x + drop(attend(norm(x)))
+        x = x + drop(think(norm(x)))
+    else:
+        x = norm(x + drop(attend(x)))
+        x = norm(x + drop(think(x)))
+    want = F.cross_entropy((x @ t["lm_head"]).reshape(6, 5), torch.tensor(tokens[:, 1:].reshape(6)))
+    want.backward()
+    assert value == pytest.approx(want.item(), rel=1e-12)
+    for name, g in slopes.items():
+        np.testing.assert_allclose(g, t[name].grad.numpy(), rtol=1e-9, atol=1e-14)
+
+
+def test_dropout_is_the_same_on_single_values() -> None:
+    params, data, rng = setup()
+    batch = data.batch(2, rng)
+    want, slopes = ag.value_and_grad(loss)(params, batch, TINY, dropout(0.4, np.random.default_rng(7)))
+    scalars = {k: p.astype(object) for k, p in params.items()}
+    got, scalar_slopes = ag.value_and_grad(loss)(scalars, batch, TINY, dropout(0.4, np.random.default_rng(7)))
+    assert got == pytest.approx(want, rel=1e-12)
+    for name, g in slopes.items():
+        np.testing.assert_allclose(scalar_slopes[name], g, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -1.0}, "lr=-1.0"),
+        ({"beta1": 1.0}, "beta1=1.0"),
+        ({"warmup": 9, "steps": 3}, "warmup=9"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"clip": -1.0}, "clip=-1.0"),
+        ({"schedule": "step"}, "schedule='step'"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"steps": 1.5}, "steps=1.5"),
+    ],
+)
+def test_recipes_that_do_not_fit(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(**options)
