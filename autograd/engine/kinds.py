@@ -16,7 +16,7 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "plain"]
+__all__ = ["data_of", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace"]
 __all__ += ["raw", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
@@ -27,7 +27,7 @@ def raw(x: Operand) -> Data:
     return x.raw if isinstance(x, Node) else x
 
 
-def plain(x: Operand) -> Data:
+def data_of(x: Operand) -> Data:
     """The numbers in a node or an array of Values, as an array of floats; anything else as it is."""
     if isinstance(x, Node):
         return x.raw
