@@ -95,7 +95,6 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     ],
     "max": [(lambda x: p.amax(x, None, False), [A]), (lambda x: p.amax(x, 1, True), [A])],
     "min": [(lambda x: p.amin(x, None, False), [A]), (lambda x: p.amin(x, 0, False), [A])],
-    "norm": [(lambda x: p.norm(x, None, False), [A]), (lambda x: p.norm(x, 0, True), [A])],
     "inv": [(lambda x: L.inv(near(x)), [C]), (lambda x: L.inv(near(x)), [np.stack([C, C.T])])],
     "solve": [
         (lambda a, b: L.solve(near(a), b), [C, A.T]),
