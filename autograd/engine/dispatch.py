@@ -14,7 +14,7 @@ import numpy as np
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_foreign, plain
 
-__all__ = ["COMPOSED", "MATRICES", "ROWS", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
+__all__ = ["COMPOSED", "MATRICES", "ROWS", "F", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)

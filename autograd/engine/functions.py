@@ -120,14 +120,12 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 @means(np.gradient)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     (f,) = arrays(f)
-    axes = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    steps = varargs * len(list(axes)) if len(varargs) == 1 else varargs or (1.0,) * len(list(axes))
-    if len(steps) != len(list(axes)):
-        raise TypeError(
-            f"gradient: expected one spacing, or one for each of {len(list(axes))} axes; got {len(varargs)}"
-        )
+    axes = tuple(range(f.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    steps = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
+    if len(steps) != len(axes):
+        raise TypeError(f"gradient: expected one spacing, or one for each of {len(axes)} axes; got {len(varargs)}")
     found = [_slope(f, h, i, edge_order) for i, h in zip(axes, steps)]
-    return tuple(found) if isinstance(axis, tuple) or (axis is None and f.ndim != 1) else found[0]
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
@@ -211,7 +209,7 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retst
     step = (stop - start) / float(num - endpoint) if num > endpoint else stop * math.nan
     shape = np.broadcast_shapes(start.shape, stop.shape)
     k = np.arange(float(num)).reshape((num, *(1 for _ in shape)))
-    out = start + k * step
+    out = start + (k * step if num > 1 else np.zeros((num, *shape)))
     if endpoint and num > 1:
         out = np.concatenate([out[:-1], np.broadcast_to(stop, shape)[None]])
     out = np.moveaxis(out, 0, axis)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from autograd.engine import linalg
-from autograd.engine.dispatch import MATRICES, Function, arrays, by_row, means
+from autograd.engine.dispatch import MATRICES, F, Function, arrays, by_row, means
 from autograd.engine.kinds import plain
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
@@ -44,10 +45,10 @@ def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
         out = _length(np.sum(x * x, axis=(-2, -1), keepdims=True))
     elif ord in ("nuc", 2, -2):
         s = np.linalg.svd(x, compute_uv=False)
-        out = {"nuc": np.sum, 2: np.max, -2: np.min}[ord](s, axis=-1)[..., None, None]
+        out = {"nuc": np.sum, 2: np.max, -2: np.min}[ord](s, axis=-1, keepdims=True)[..., None]
     elif ord in (1, -1, math.inf, -math.inf):
-        sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1)
-        out = (np.max if ord > 0 else np.min)(sums, axis=-1)[..., None, None]
+        sums = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1, keepdims=True)
+        out = (np.max if ord > 0 else np.min)(sums, axis=(-2, -1), keepdims=True)
     else:
         raise ValueError(f"norm: a matrix has no norm of order {ord!r}; fro, nuc, 1, -1, 2, -2, inf and -inf are known")
     return out if keepdims else out[..., 0, 0]
@@ -88,7 +89,7 @@ def _multi_dot(arrays_: Any) -> Any:
 # ---- decompositions ----------------------------------------------------------------------
 
 
-def _decomposes(function: Function) -> Any:
+def _decomposes(function: Function) -> Callable[[F], F]:
     """Enter what a function of np.linalg means, and that arrays of Values take the way of Tensors."""
     MATRICES.add(function)
     return by_row(function)

@@ -112,13 +112,23 @@ INSTEAD = {
 }
 
 
+Defaults = dict[str, Any]
+
+
 @functools.cache
-def _parameters(function: Function) -> inspect.Signature | None:
-    """NumPy's own signature; older versions tell none of functions written in C."""
+def _parameters(function: Function) -> tuple[tuple[str, ...], Defaults] | None:
+    """The names of the arguments in order, and the defaults of all; None for a function of any number of arguments.
+
+    Of functions written in C older versions of NumPy tell nothing.
+    """
     try:
-        return inspect.signature(function)
+        found = inspect.signature(function).parameters.values()
     except ValueError:
         return None
+    if any(x.kind is x.VAR_POSITIONAL for x in found):
+        return None
+    in_place = tuple(x.name for x in found if x.kind in (x.POSITIONAL_ONLY, x.POSITIONAL_OR_KEYWORD))
+    return in_place, {x.name: x.default for x in found}
 
 
 def _is_default(value: Any, default: Any) -> bool:
@@ -129,14 +139,17 @@ def _asked(
     function: Function, args: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments without those that say what NumPy does anyway: so every option is accepted at its default."""
-    signature = _parameters(function)
-    if signature is None:
-        return args, {k: x for k, x in options.items() if k != "out" or x is not None}
-    bound = signature.bind(*args, **options)
-    for name, parameter in signature.parameters.items():
-        if name in bound.arguments and _is_default(bound.arguments[name], parameter.default):
-            del bound.arguments[name]
-    return bound.args, bound.kwargs
+    known = _parameters(function)
+    if known is None:
+        return args, {k: x for k, x in options.items() if k not in _UNSAID or x != _UNSAID[k]}
+    names, defaults = known
+    given = dict(zip(names, args)) | options
+    given = {k: x for k, x in given.items() if not _is_default(x, defaults.get(k, given))}
+    leading = list(itertools.takewhile(lambda name: name in given, names))
+    return tuple(map(given.pop, leading)), given
+
+
+_UNSAID = {"out": None, "subok": False, "order": "K", "casting": "safe", "dtype": None}
 
 
 def name_of(function: Function) -> str:
@@ -167,13 +180,16 @@ def call_function(function: Function, args: tuple[Any, ...], options: dict[str, 
 
 def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     try:
-        inspect.signature(ours).bind(*args, **options)
-    except TypeError as error:
-        raise TypeError(
-            f"{name} of a Tensor or of Values: {error}; leave that argument out, "
-            f"or use {name}(x.data) for a result without a graph"
-        ) from None
-    return ours(*args, **options)
+        return ours(*args, **options)
+    except TypeError:
+        try:
+            inspect.signature(ours).bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(
+                f"{name} of a Tensor or of Values: {error}; leave that argument out, "
+                f"or use {name}(x.data) for a result without a graph"
+            ) from None
+        raise
 
 
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -400,6 +416,8 @@ def call_function_on_values(function: Function, args: tuple[Any, ...], options: 
     if function in MATRICES:
         found = function(*map(ACROSS["to_tensor"], args), **options)
         return map_tree(ACROSS["to_values"], found)
+    if options.get("dtype") is not None:
+        return function(*args, **{k: x for k, x in options.items() if k != "dtype"}).astype(options["dtype"])
     if function in ROWS or function in DATA or function in ON_OBJECTS:
         return function(*map(_argument, args), **{k: _argument(x) for k, x in options.items()})
     raise _refusal(function, name, "an array of Values")

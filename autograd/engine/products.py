@@ -165,5 +165,4 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
 @means(np.correlate)
 def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     a, v = (x.reshape(-1) for x in arrays(a, v))
-    out = np.convolve(a, v[::-1], mode)
-    return out
+    return np.convolve(a, v[::-1], mode) if a.size >= v.size else np.convolve(v, a[::-1], mode)[::-1]

@@ -80,14 +80,16 @@ class Pool:
 def rearranged(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A function of `DATA` with Tensors among its arguments."""
     bound = inspect.signature(function).bind(*args, **options)
-    given: dict[str, Any] = {**bound.arguments, **bound.arguments.pop("kwargs", {})}
+    more = bound.arguments.pop("kwargs", {})
+    given: dict[str, Any] = {**bound.arguments, **more}
+    first, *_ = given if args else [None]  # which may be meant for its place only
     if function is np.pad:
         _only_moves(**given)
     pool = Pool()
     given = {k: pool.positions(x) if k in DATA[function] else map_tree(plain, x) for k, x in given.items()}
     library = namespace(given.values())  # positions that depend on data are of JAX where the data is
     moved = function if library is np else getattr(library, function.__name__)
-    return map_tree(pool.look_up, moved(**given))
+    return map_tree(pool.look_up, moved(*([given.pop(first)] if first else []), **given))
 
 
 def _only_moves(mode: Any = "constant", reflect_type: str = "even", **_: Any) -> None:

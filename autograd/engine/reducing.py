@@ -227,10 +227,12 @@ def _by_rank(find: Function, a: Any, q: tuple[Any, ...], axis: Any, keepdims: bo
     xp = namespace([nan])
     ranks = xp.where(nan, math.nan, np.arange(float(rows.shape[-1])))
     at = xp.asarray(getattr(xp, find.__name__)(ranks, *map(np.asarray, q), axis=-1, **how))
-    share, below = at % 1.0, xp.nan_to_num(xp.floor(at)).astype(int)
+    between = xp.nan_to_num(at)
+    share, below = between % 1.0, xp.floor(between).astype(int)
     index = np.ix_(*map(np.arange, rows.shape[:-1])) if lead else ()
     low, high = (rows[(*index, i)] for i in (below, below + (share > 0)))
     out = np.where(share == 0, low, low + share.astype(_float(a)) * (high - low))
+    out = np.where(at != at, math.nan, out)
     kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
     return out.reshape((*at.shape[: at.ndim - len(lead)], *kept)) if keepdims else out
 

@@ -208,6 +208,11 @@ class Tensor(ArrayMethods, ArrayNode):
         """The axes in reverse order."""
         return self.transpose()
 
+    @property
+    def flat(self) -> Iterator[Tensor]:
+        """The elements one by one."""
+        return iter(self.reshape(-1))
+
     def item(self) -> float:
         """The number of a Tensor that has exactly one element; ValueError otherwise."""
         if self.size != 1:
@@ -281,7 +286,7 @@ class Tensor(ArrayMethods, ArrayNode):
             return np.cumprod(self, axis, **options)
         return self._alone(p.cumprod, axis) if axis is not None else self.reshape(-1)._alone(p.cumprod, 0)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """The same elements in another shape, given as ints or as one tuple; one -1 is worked out."""
         if order == "F":  # the axes read in the other direction
             return self.T.reshape(_flat(shape)[::-1]).T
@@ -318,11 +323,13 @@ class Tensor(ArrayMethods, ArrayNode):
 
     flatten = ravel
 
-    def copy(self) -> Tensor:
+    def copy(self, order: str = "C") -> Tensor:
         """The same numbers as a node of its own, connected to this one."""
         return self._alone(p.identity)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Tensor:
         """The same numbers in another float dtype."""
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
