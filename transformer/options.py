@@ -94,7 +94,10 @@ def parser() -> argparse.ArgumentParser:
     add("-n", type=count, default=10, help="how many texts" + DEFAULT)
     add("--length", type=count, help="characters to add at most (default: the model's block_size)")
     add("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest" + DEFAULT)
+    add("--greedy", action="store_true", help="always take the likeliest, as temperature 0 does")
     add("--top-k", type=count, help="draw among the k likeliest characters only")
+    add("--top-p", type=rate, help="draw among the fewest characters whose probabilities reach p")
+    add("--no-cache", action="store_true", help="compute every position anew for every character: slow, same texts")
     add("--seed", type=whole, default=0, help="seed of the draws" + DEFAULT)
 
     p = commands.add_parser(
