@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import autograd as ag
 from autograd.engine import linalg as L
 from autograd.engine import primitives as p
+from transformer.lesson.dinner import Moment, training
 
 ROOT = Path(__file__).parents[1]
 NAMES = ROOT.parent / "shared" / "data" / "names.txt"
@@ -201,3 +203,16 @@ def safe(row: Any, *arrays: np.ndarray) -> list[np.ndarray]:
     """As many of the arrays as the row of numbers has arguments, where it has derivatives."""
     arrays = arrays[: len(row.local)]
     return DOMAIN[row.name](*arrays) if row.name in DOMAIN else list(arrays)
+
+
+# ---- the lesson's training ----
+
+
+@cache
+def _dinner() -> dict[int, Moment]:
+    return {moment.step: moment for moment in training() if moment.step in (0, 100, 1000)}
+
+
+def dinner(step: int) -> Moment:
+    """The lesson's training at step 0, 100 or 1,000: parameters, loss and gradients; trained once for all tests."""
+    return _dinner()[step]
