@@ -7,9 +7,8 @@ from itertools import starmap
 
 from autograd.drawing.boxes import View
 from autograd.drawing.heat import Heat
-from autograd.drawing.labels import printable
 from autograd.drawing.palette import HEAT, LIGHT
-from autograd.engine.words import number
+from autograd.engine.words import number, plain
 
 __all__ = ["caption"]
 
@@ -22,7 +21,7 @@ Swatch = tuple[str, str, str]  # colour, text, and the colour of that
 def caption(seen: View, heat: Heat, legend: bool, wrong: bool) -> str:
     """A label of Graphviz in its HTML, "" for none. wrong: whether there are boxes in the colour of alarm."""
     cells = [TABLE.format("".join(starmap(_cell, _swatches(seen, heat, wrong))))] if legend else []
-    cells += [escape(printable(line)) for line in _lines(seen.note)]
+    cells += [escape(plain(line)) for line in _lines(seen.note)]
     rows = "</TD></TR><TR><TD>".join(cells)
     return f"<{TABLE.format(f'<TD>{rows}</TD>')}>" if cells else ""
 

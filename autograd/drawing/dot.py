@@ -15,7 +15,7 @@ from autograd.drawing import palette
 from autograd.drawing.boxes import Box, Edge, View
 from autograd.drawing.caption import caption
 from autograd.drawing.heat import Gradient, Heat, arises_backward, arises_forward, heat_of, size
-from autograd.drawing.labels import box_lines, derivative, printable
+from autograd.drawing.labels import box_lines, derivative
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import LIGHT
 from autograd.drawing.rendering import Drawing
@@ -188,7 +188,7 @@ def picture(
 
 def _text(text: str, most: int = 0) -> str:
     """Text for a label, so that it says just what it says: no escape, entity or markup in it counts."""
-    text = words.short(printable(text), most or len(text) + 1)
+    text = words.short(words.plain(text), most or len(text) + 1)
     return nohtml(text.replace("\\", "\\\\").replace("&", "&amp;"))
 
 

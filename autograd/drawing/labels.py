@@ -13,14 +13,9 @@ from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.words import many, number
 from autograd.stepping.text import Show
 
-__all__ = ["box_lines", "derivative", "numbers", "printable", "title"]
+__all__ = ["box_lines", "derivative", "numbers", "title"]
 
 FEW = 3  # numbers that are written out
-
-
-def printable(label: object) -> str:
-    """A label in one line, whatever it is: controls, and marks that turn the direction of text, are shown as such."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in str(label))
 
 
 def numbers(what: str, arrays: list[Any]) -> str:

@@ -20,13 +20,13 @@ from tqdm import tqdm
 from autograd.drawing.boxes import View
 from autograd.drawing.dot import picture
 from autograd.drawing.heat import Heat, heat_of, size
-from autograd.drawing.labels import numbers, printable
+from autograd.drawing.labels import numbers
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
 from autograd.drawing.selection import Named, Selection, selection
 from autograd.drawing.view import view
 from autograd.engine.graph import Node
-from autograd.engine.words import many, summary
+from autograd.engine.words import many, plain, summary
 from autograd.stepping.stepper import Contribution, Position, Stepper
 from autograd.stepping.text import Show
 
@@ -143,7 +143,7 @@ def player(show: Show, chosen: Selection | None = None, rankdir: str | None = No
         drawing = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False, widths=page.widths)
     finally:
         stepper.move_to(here)
-    name = printable(show.names[stepper.root])
+    name = show.names[stepper.root]
     title = f"Backprop of {name}"
     seed = numbers("grad ", [stepper.seed])
     seeded = f"dL/d{name} = {summary(stepper.seed)}"
@@ -233,8 +233,8 @@ class _Page:
         text, level = self._receive(node, value)
         self.widths[box] = max(self.widths.get(box, 0), len(text))
         data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
-        attributes = " ".join(f'data-{key}="{escape(printable(x))}"' for key, x in data.items())
-        spans = "".join(f'<span class="{kind}">{escape(printable(line))}</span>' for kind, line in lines)
+        attributes = " ".join(f'data-{key}="{escape(plain(str(x)))}"' for key, x in data.items())
+        spans = "".join(f'<span class="{kind}">{escape(plain(line))}</span>' for kind, line in lines)
         return f"<li {attributes}>{spans}</li>"
 
     def _receive(self, node: Node, value: Any) -> tuple[str, int]:
