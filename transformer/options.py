@@ -151,7 +151,7 @@ def add_drawing(p: argparse.ArgumentParser) -> None:
     scope = "open this scope, as attention or block#2; may be given again"
     add("--open", action="append", default=[], metavar="SCOPE", help=scope)
     add("--top", type=count, help="only so many nodes: those that receive the largest gradient contributions")
-    add("--limit", type=count, default=40, help="fold a graph of more nodes than this" + DEFAULT)
+    add("--limit", type=count, help="fold a graph of more nodes than this (default: what a screen does not hold)")
     near = "only what is near a node, by its name in the drawing, as h0.attn.wq or %%44"
     add("--around", metavar="NAME", help=near)
     add("--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values")

@@ -23,7 +23,7 @@ from autograd.debugging.prompt import MOST, Prompt, Quit
 from autograd.drawing.dot import picture
 from autograd.drawing.player import WHOLE, player
 from autograd.drawing.rendering import PICTURES
-from autograd.drawing.selection import LIMIT, Selection
+from autograd.drawing.selection import Selection
 from autograd.drawing.view import view
 from autograd.engine import words
 from autograd.engine.graph import Node
@@ -37,6 +37,7 @@ from autograd.stepping.walk import Data
 __all__ = ["Debugger"]
 
 LONG = 50_000  # nodes to go from which a run shows its progress
+DRAWN = 150  # nodes up to which all are drawn, not what is around
 PLAYED = 2000  # nodes whose steps a page can hold
 
 HELP = """
@@ -529,7 +530,7 @@ class Debugger(Prompt):
         if name and name not in names.by_name:
             near = words.nearest(name, names.by_name)
             raise ValueError(f"{name!r} is neither a node{near} nor a file like graph.svg")
-        around = names.by_name[name] if name else None if len(s.nodes) <= LIMIT else self._here_or_root()
+        around = names.by_name[name] if name else None if len(s.nodes) <= DRAWN else self._here_or_root()
         show = Show(s)
         seen = view(show, Selection(around=around, up=3, down=3))
         drawing = picture(seen, show, s.grad, lit=self._here())
