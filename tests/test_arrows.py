@@ -20,6 +20,7 @@ PACKAGES = {
     "autograd.stepping": {"autograd.engine"},
     "autograd.drawing": {"autograd.engine", "autograd.stepping"},
     "autograd.debugging": {"autograd.engine", "autograd.checking", "autograd.stepping", "autograd.drawing"},
+    "autograd.exercises": {"autograd.engine", "autograd.checking", "autograd.stepping"},
     "transformer": {"autograd", "transformer.lesson"},
     "transformer.lesson": {"autograd", "transformer"},
 }  # fmt: skip
