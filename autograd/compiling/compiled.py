@@ -89,7 +89,13 @@ class Compiled:
                 result = plan.replay(args, options)
                 if result is not MISS:
                     return result
-            plan = self._recorded(args, options)
+            try:
+                plan = self._recorded(args, options)
+            except TracedError:
+                raise
+            except Exception:
+                self.function(*args, **options)  # raises what it would have raised
+                raise
             self.recordings += 1
             self._plans = (plan, *self._plans)
         return plan.replay(args, options)

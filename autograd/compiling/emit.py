@@ -7,14 +7,14 @@ memory; what differs from call to call is a local name.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autograd.compiling.memory import FILLING, Memory, viewed
-from autograd.compiling.program import Arg, Slot, Step, filled_in, slotted
-from autograd.compiling.simplify import VIEWS, needed
+from autograd.compiling.program import Arg, Slot, Step, filled_in
+from autograd.compiling.simplify import VIEWS
 
 __all__ = ["Code"]
 
@@ -53,7 +53,8 @@ class Code:
                 self.lines.append(f"{name} = empty({s.shape}, {self._global(s.dtype)})")
         for step in steps:
             self._step(step)
-        self.results = [self._result(s, direct) for s in outputs]
+        # One result may be asked for twice; only the first may have the array itself.
+        self.results = [self._result(s, direct if s not in outputs[:i] else set()) for i, s in enumerate(outputs)]
 
     # ---- names ----
 
@@ -173,9 +174,8 @@ class Code:
         self.lines.append(f"{f}({args[0]}, {axis}, {told}, {out}, {keepdims})")
 
     def _where(self, step: Step, out: str, args: list[str]) -> None:
-        condition, a, b = step.args
         c = args[0]
-        if condition.dtype != bool:
+        if step.args[0].dtype != bool:
             c = f"{c}.astype(bool)"
         self.lines += [f"copyto({out}, {args[2]})", f"copyto({out}, {args[1]}, where={c})"]
 
@@ -214,6 +214,8 @@ class Code:
     # ---- what has no place before ----
 
     def _number_(self, step: Step) -> str:
+        if step.function not in _SIGNS:
+            return f"float({self._function(step.function)}({self._name(step.args[0])}))"
         return _SIGNS[step.function].format(*map(self._name, step.args))
 
     def _item_(self, step: Step) -> str:
@@ -262,9 +264,7 @@ def _fitting(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     return x
 
 
-def _loaded(
-    steps: list[Step], outputs: list[Step], checks: list[Step]
-) -> tuple[list[Step], list[Step], list[Step]]:
+def _loaded(steps: list[Step], outputs: list[Step], checks: list[Step]) -> tuple[list[Step], list[Step], list[Step]]:
     """The same with small arguments copied into the plan's memory."""
     viewed_ = {id(s.args[0]) for s in steps if s.op in VIEWS}
     loads: dict[int, Step] = {}

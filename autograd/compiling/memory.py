@@ -1,4 +1,4 @@
-"""Where results lie: one block of memory for all of a program, in which arrays take the place of those no longer needed.
+"""Where results lie: one block of memory for all of a program, in which a place is used again and again.
 
 A view lies where the array lies that it is a view of. An elementwise call writes over an operand
 that nobody needs afterwards. What comes from outside, and what a function of NumPy gives of its
@@ -128,10 +128,10 @@ class Memory:
         strides = _strides(step, full)
         for s in operands:
             place = self.places[id(s)]
-            if s.dtype == step.dtype and place.shape == step.shape and place.strides == strides:
-                if place.storage.end == i == self._end(s) and 0 not in place.strides:
-                    place.storage.end = self._end(step)
-                    return place
+            alike = s.dtype == step.dtype and place.shape == step.shape and place.strides == strides
+            if alike and 0 not in strides and place.storage.end == i == self._end(s):
+                place.storage.end = self._end(step)
+                return place
         storage = Storage(step.nbytes, i)
         storage.end = self._end(step)
         self._storages.append(storage)

@@ -7,7 +7,7 @@ would give, on arrays that take no memory.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -171,8 +171,12 @@ class Program:
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of one shape and dtype hold the same bits."""
-    return a.tobytes() == b.tobytes()
+    """Whether two arrays hold the same bits in the same shape and dtype."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.nbytes <= 1 << 20 or not a.ndim:
+        return a.tobytes() == b.tobytes()
+    return all(same_bits(x, y) for x, y in zip(a, b))  # not a copy of all at once
 
 
 def _identity(x: Any) -> Any:
@@ -207,7 +211,7 @@ _dtypes: dict[Any, np.dtype] = {}
 
 def elementwise(ufunc: np.ufunc, args: tuple[Arg, ...]) -> tuple[tuple[int, ...], np.dtype]:
     """The shape and dtype that a ufunc of one result gives."""
-    kinds = []
+    kinds: list[Any] = []
     for a in args:
         if isinstance(a, Step):
             kinds.append(a.number or a.dtype)

@@ -126,7 +126,7 @@ class Signature:
 
 def _must_be_static(x: Any, path: str) -> None:
     """TypeError for what cannot be compared by value: it might change, and a recording would not notice."""
-    kind = type(x)
+    kind: Any = type(x)
     by_name = isinstance(x, (type, types.ModuleType)) or callable(x)
     if kind.__hash__ is None or (kind.__eq__ is object.__eq__ and not by_name and x is not None):
         raise TypeError(

@@ -19,7 +19,16 @@ from typing import Any
 import numpy as np
 
 from autograd.compiling.program import (
-    NUMBERS, Arg, Program, Slot, Step, elementwise, filled_in, product, slotted, stand_in,
+    NUMBERS,
+    Arg,
+    Program,
+    Slot,
+    Step,
+    elementwise,
+    filled_in,
+    product,
+    slotted,
+    stand_in,
 )  # fmt: skip
 from autograd.engine.graph import Node
 
@@ -127,6 +136,11 @@ class Traced:
             return f"a traced {self.step.number.__name__}"
         return f"a traced array of shape {self.shape} and dtype {self.dtype}"
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise refusal(f"a text made of {self!r}", _REMEDY)
+        return repr(self)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -144,11 +158,10 @@ class Traced:
     __round__ = _unreadable("round()")
     __array__ = _unreadable("a plain array made")
     __contains__ = _unreadable("`in`")
-    __format__ = _unreadable("a text made")
     item = _unreadable(".item()")
     tolist = _unreadable(".tolist()")
     tobytes = _unreadable(".tobytes()")
-    data_ = property(_unreadable(".data"))
+    data = as_data = property(_unreadable(".data"))
     __setitem__ = _unwritable("an assignment to items", "write np.where(condition, new, x) or np.concatenate")
     fill = sort = put = itemset = _unwritable("a method", "use the function that gives a new array, as np.sort(x)")
 
@@ -187,8 +200,14 @@ class Traced:
     __le__, _ = _binary(np.less_equal, operator.le)
     __gt__, _ = _binary(np.greater, operator.gt)
     __ge__, _ = _binary(np.greater_equal, operator.ge)
-    __eq__, _ = _binary(np.equal, operator.eq)  # type: ignore[assignment]
-    __ne__, _ = _binary(np.not_equal, operator.ne)  # type: ignore[assignment]
+    __eq__, _ = _binary(np.equal, operator.eq)
+    __ne__, _ = _binary(np.not_equal, operator.ne)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __neg__(self) -> Any:
         return self._operate(np.negative, operator.neg, self)
@@ -248,6 +267,12 @@ class Traced:
         self.program.checks.append(self.program.add("check", check, (self.step,), None, (), np.dtype(bool)))
         return self
 
+    def through(self, function: Callable[[Any], float]) -> Traced:
+        """A float that plain Python makes of this number at every replay: it may choose by it, or use `math`."""
+        if not self.step.number:
+            raise refusal(f"through() of {self!r}", "only a number of Python goes through a function of Python")
+        return _noted(self.program, "number", function, (self.step,), None, (), np.dtype(float), float)
+
     # ---- the doors of NumPy ----
 
     def __array_namespace__(self, *, api_version: Any = None) -> Any:
@@ -277,7 +302,21 @@ for _name in ("sum", "prod", "max", "min", "mean", "var", "std", "any", "all", "
               "cumsum", "cumprod", "squeeze", "swapaxes", "ravel", "take", "repeat", "round", "trace", "diagonal",
               "dot", "conj", "searchsorted", "nonzero", "compress", "choose"):  # fmt: skip
     setattr(Traced, _name, _method(_name))
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+):
     setattr(Traced, f"__i{_name}__", _unwritable("an in-place operator", "write a = a + t for a += t"))
 
 
@@ -361,8 +400,8 @@ def _reduce(
     ufunc: np.ufunc, x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **more: Any
 ) -> Any:
     if more or out is not None or not isinstance(x, Traced):
-        options = {"axis": axis, "dtype": dtype, "keepdims": keepdims, **more}
-        return _other(ufunc.reduce, (x,), {k: v for k, v in options.items() if v is not None})
+        given = {"axis": axis, "dtype": dtype, "keepdims": keepdims, **more}
+        return _other(ufunc.reduce, (x,), {k: v for k, v in given.items() if v is not None})
     like = ufunc.reduce(stand_in(_array(x).step), axis=axis, dtype=dtype, keepdims=keepdims)
     options = (axis, bool(keepdims), None if dtype is None else np.dtype(dtype))
     return _noted(_program((x,)), "reduce", ufunc, (_array(x).step,), options, np.shape(like), like.dtype)
@@ -374,7 +413,8 @@ def _array(x: Traced) -> Traced:
 
 
 def _mean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **more: Any) -> Any:
-    if dtype is not None or more or not isinstance(x, Traced) or x.dtype.kind != "f" or x.dtype == np.float16:
+    plain = isinstance(x, Traced) and x.ndim and x.dtype.kind == "f" and x.dtype != np.float16
+    if dtype is not None or more or not plain:
         return _other(np.mean, (x,), {"axis": axis, "dtype": dtype, "keepdims": keepdims, **more})
     total = _reduce(np.add, x, axis, keepdims=keepdims)
     return total / (x.size // max(1, total.size))
@@ -581,6 +621,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.einsum: _einsum,
     np.dot: _dot,
     np.copy: lambda a, *_, **__: a,
+    np.iscomplexobj: lambda x: x.dtype.kind == "c",
+    np.isrealobj: lambda x: x.dtype.kind != "c",
+    np.result_type: lambda *args: np.result_type(*(stand_in(a.step) if isinstance(a, Traced) else a for a in args)),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
