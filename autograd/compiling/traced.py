@@ -730,16 +730,28 @@ class _Namespace:
         return x if dtype is None else _astype(x, dtype)
 
     def __getattr__(self, name: str) -> Any:
-        function = getattr(np, name)
-        if isinstance(function, type) or not callable(function):
-            return function
+        return _Linalg() if name == "linalg" else _door(getattr(np, name))
 
-        def traced(*args: Any, **options: Any) -> Any:
-            if _maybe((args, options)) is None:
-                return function(*args, **options)
-            return _call(function, args, options)
 
-        return traced
+class _Linalg:
+    """NumPy's linear algebra; it has no options that JAX's has besides, which is NumPy's way already."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = _door(getattr(np.linalg, name))
+        return lambda *args, symmetrize_input=False, **options: function(*args, **options)
+
+
+def _door(function: Any) -> Any:
+    """A function of NumPy for arguments that may be traced; what is none, as it is."""
+    if isinstance(function, type) or not callable(function):
+        return function
+
+    def traced(*args: Any, **options: Any) -> Any:
+        if _maybe((args, options)) is None:
+            return function(*args, **options)
+        return _call(function, args, options)
+
+    return traced
 
 
 def trace(program: Program, index: int, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Traced:

@@ -368,6 +368,10 @@ def test_an_error_in_a_replay_is_that_of_the_function() -> None:
         ratio(1.0, 0.0)
     with pytest.raises(ValueError, match="matmul"):
         ag.compile(ag.grad(lambda x: (x @ x).sum()))(X)
+    vectors = ag.compile(ag.grad(lambda x: np.linalg.eigh(x)[1][0, 0]))
+    vectors(np.diag([1.0, 2.0]))
+    with pytest.raises(np.linalg.LinAlgError, match="eigenvalues coincide"):
+        vectors(np.eye(2))
     assert f.recordings == 1
 
 
