@@ -17,6 +17,7 @@ from tests.helpers import ROOT
 PACKAGES = {
     "autograd.engine": set(),
     "autograd.checking": {"autograd.engine"},
+    "autograd.compiling": {"autograd.engine"},
     "autograd.stepping": {"autograd.engine"},
     "autograd.drawing": {"autograd.engine", "autograd.stepping"},
     "autograd.debugging": {"autograd.engine", "autograd.checking", "autograd.stepping", "autograd.drawing"},

@@ -6,6 +6,8 @@ shape of the model is `config.Config`'s business, training it `train`'s.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from transformer.base import Array, Cache, Drop, Params, Tokens, Tree
@@ -100,7 +102,9 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
     if isinstance(tokens, str):
         raise TypeError(f"{where}: tokens must be ints, got the text {tokens!r}; encode it first")
     if not isinstance(tokens, (list, tuple, np.ndarray)):
-        return tokens  # a tracer, whose numbers are not there yet
+        # A tracer, whose numbers are not there yet. That of ag.compile lets them be looked at when they are.
+        look = partial(_checked, config=config, where=where, padding=padding)
+        return tokens.require(look) if hasattr(tokens, "require") else tokens
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "iu":
         raise TypeError(f"{where}: tokens must be ints, got dtype {tokens.dtype}")

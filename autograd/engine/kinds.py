@@ -16,8 +16,8 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace", "plain"]
-__all__ += ["raw", "received", "single"]
+__all__ = ["asked", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace"]
+__all__ += ["plain", "raw", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -75,6 +75,14 @@ def namespace(arrays: Iterable[Data]) -> ModuleType:
         if is_foreign(x):
             return x.__array_namespace__()
     return np
+
+
+def asked(x: Data, check: Callable[[Data], None]) -> None:
+    """Let `check` look at numbers: now; at every replay, of what ag.compile traces; never, of a tracer of JAX."""
+    if not is_foreign(x):
+        check(x)
+    elif hasattr(x, "require"):
+        x.require(check)
 
 
 def filled(like: Data, x: float) -> Data:
