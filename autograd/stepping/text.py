@@ -321,41 +321,49 @@ def _as_it_is(c: Contribution) -> bool:
 
 def _digits(terms: Sequence[float], total: float) -> int:
     """How many digits of each term it takes for their sum to come out right by hand."""
-    fine = [d for d in DIGITS if math.isclose(sum(float(number(x, d)) for x in terms), total, rel_tol=2e-3)]
-    return fine[0] if fine and math.isfinite(total) else DIGITS[0]
+    if not math.isfinite(total):
+        return DIGITS[0]
+    nothing = 1e-9 * max(map(abs, terms), default=0.0)
+    sums = ((d, sum(float(number(x, d)) for x in terms)) for d in DIGITS)
+    return next((d for d, shown in sums if math.isclose(shown, total, rel_tol=2e-3, abs_tol=nothing)), DIGITS[0])
 
 
 def _sum_text(c: Contribution, local: float) -> str:
     """What a contribution makes of a gradient, with as many digits as it takes to come out right by hand."""
     product, note = _product_text(c, local)
-    alone = c.before is None and c.after == 0 and np.signbit(c.after)  # 0 + -0.0 were 0.0
-    if note:
-        return (number(c.after) if alone else f"{number(c.before)} + {number(c.value)} = {number(c.after)}") + note
-    if c.before is None and c.after == 0:
-        return f"{product} = {number(c.after)}" if alone else f"0 + {product} = {number(c.after)}"
+    start = (
+        "" if c.before is None and c.after == 0 and np.signbit(c.after) else f"{number(c.before)} + "
+    )  # 0 + -0.0 is 0.0
+    if note or not start:
+        return f"{start}{product} = {number(c.after)}{note}"
     texts = [f"{number(c.before, d)} + {number(c.upstream, d)} * {number(local, d)}" for d in DIGITS]
-    return f"{next((text for text in texts if _comes_out(text, c.after)), texts[0])} = {number(c.after)}"
+    return (
+        f"{next((text for text in texts if _comes_out(text, c.after, c.before or 0.0)), texts[0])} = {number(c.after)}"
+    )
 
 
 def _product_text(c: Contribution, local: float) -> tuple[str, str]:
     """A contribution as a product; or as it is, and a word on why, where a rule selects and does not multiply."""
     with np.errstate(all="ignore"):
         product = np.float64(c.upstream) * local
-    factors = f"{number(c.upstream)} * {number(local)}"
-    if np.isclose(product, c.value, 1e-6, 0, equal_nan=True) or np.isfinite(product):
+    factors, value = f"{number(c.upstream)} * {number(local)}", number(c.value)
+    same_zero = product != 0 or c.value != 0 or np.signbit(product) == np.signbit(c.value)
+    if same_zero and np.isclose(product, c.value, 1e-3, 0, equal_nan=True):
         return factors, ""
-    return number(
-        c.value
-    ), f"   ({c.node.op} passes {number(c.value)} on here: it selects, and does not work out {factors})"
+    return value, f"   ({c.node.op} passes {value} on here: its rule does not work out {factors})"
 
 
-def _comes_out(text: str, result: float) -> bool:
-    """Whether a line of arithmetic gives what it says it does, to three digits; True where that is not to be told."""
+def _comes_out(text: str, result: float, part: float = 0.0) -> bool:
+    """Whether a line of arithmetic gives what it says, to three digits; True where that is not to be told.
+
+    part: a term of a sum, which may cancel to nothing.
+    """
     python = re.sub(r" \(.* (if|at) .*\)$", "", text).replace("²", "**2")
     if not np.isfinite(result) or re.search(r"[^-+*/.\d\s()e]", re.sub(r"\b(if|else|sin|cos|log)\b|[<>]", "", python)):
         return True
     try:
-        return math.isclose(eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log}), result, rel_tol=2e-3)
+        shown = eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log})
+        return math.isclose(shown, result, rel_tol=2e-3, abs_tol=1e-9 * abs(part))
     except (ArithmeticError, ValueError, SyntaxError, TypeError):
         return True
 
