@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
@@ -63,6 +63,7 @@ def program(a: float, b: float, steps: list[str]) -> Value:
         return x - y
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5))
 def test_printed_sums_are_what_ieee_arithmetic_gives(a: float, b: float, steps: list[str]) -> None:
     for line in lines(program(a, b, steps)):
