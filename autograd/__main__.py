@@ -52,8 +52,7 @@ def debug(args: argparse.Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"python -m autograd debug: error: there is no script {args.script}", file=sys.stderr)
         return 2
-    run_script(args.script, args.arguments)
-    return 0
+    return run_script(args.script, args.arguments)
 
 
 def exercise(args: argparse.Namespace) -> int:

@@ -167,7 +167,7 @@ def test_a_label_says_what_it_says() -> None:
     assert len([k for k, _ in kinds if k.startswith("edge")]) == 2 * len(LABELS)
     said = [lines[0].replace("\xa0", " ") for _, lines in kinds if len(lines) == 3]
     for label in LABELS:
-        assert plain(label) in said
+        assert plain(label).replace("\xa0", " ") in said
     assert b"<script" not in drawing.pipe()
 
 
@@ -291,8 +291,8 @@ def test_methods_are_called_after_their_class() -> None:
     layers = [Layer(), Layer()]
     with ag.record_source():
         y = layers[1](layers[0](Value(1.0)))
-    assert y.scope == "Layer.__call__#1"
-    assert y.inputs[0].scope == "Layer.__call__"
+    assert y.scope == "Layer#1"
+    assert y.inputs[0].scope == "Layer"
 
 
 def test_the_seed_is_that_of_the_backward_pass_that_was_run() -> None:
@@ -380,7 +380,7 @@ def test_around_a_node() -> None:
     graph = neuron()
     drawing = ag.draw_dot(graph["o"], around=graph["n"], up=1, down=1)
     shown = [lines[0] for lines in boxes(drawing)]
-    assert {s for s in shown if "more" not in s} == {"b", "%2 = +", "n = +", "o = tanh"}
+    assert {s for s in shown if "more" not in s} == {"b", "x1*w1+x2*w2 = +", "n = +", "o = tanh"}
     assert "2 more …" in shown  # below %2
     assert "4 of 10 nodes: around n, 1 up and 1 down" in drawing.source
     assert ag.draw_dot(graph["o"], around="n", up=1, down=1).source == drawing.source
@@ -390,7 +390,7 @@ def test_along_a_path() -> None:
     graph = neuron()
     for pair in ((graph["x1"], graph["o"]), (graph["o"], graph["x1"])):
         shown = [lines[0] for lines in boxes(ag.draw_dot(graph["o"], path=pair))]
-        assert {s for s in shown if "more" not in s} == {"x1", "%0 = *", "%2 = +", "n = +", "o = tanh"}
+        assert {s for s in shown if "more" not in s} == {"x1", "x1*w1 = *", "x1*w1+x2*w2 = +", "n = +", "o = tanh"}
     with pytest.raises(ValueError, match="no path leads"):
         ag.draw_dot(graph["o"], path=(graph["x1"], graph["w2"]))
 
