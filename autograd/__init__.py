@@ -24,6 +24,7 @@ from autograd.engine.value import Value, values
 if TYPE_CHECKING:
     from autograd.checking.checks import gradcheck, taylor_test
     from autograd.checking.report import GradcheckError, GradcheckReport
+    from autograd.compiling.compiled import compile
     from autograd.debugging.sessions import debug, pm, set_trace
     from autograd.drawing.cards import card
     from autograd.drawing.dot import draw_dot
@@ -36,15 +37,16 @@ __version__ = "0.1.0"
 # What checks, steps, draws and debugs is loaded when it is first used: training needs none of it.
 _LATER = {
     "GradcheckError": "checking.report", "GradcheckReport": "checking.report", "RenderError": "drawing.rendering",
-    "Stepper": "stepping.stepper", "card": "drawing.cards", "debug": "debugging.sessions", "draw_dot": "drawing.dot",
-    "gradcheck": "checking.checks", "play": "drawing.player", "pm": "debugging.sessions",
-    "set_trace": "debugging.sessions", "taylor_test": "checking.checks",
+    "Stepper": "stepping.stepper", "card": "drawing.cards", "compile": "compiling.compiled",
+    "debug": "debugging.sessions", "draw_dot": "drawing.dot", "gradcheck": "checking.checks",
+    "play": "drawing.player", "pm": "debugging.sessions", "set_trace": "debugging.sessions",
+    "taylor_test": "checking.checks",
 }  # fmt: skip
 
 __all__ = [
-    "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card", "debug",
-    "detach", "detect_anomaly", "draw_dot", "grad", "gradcheck", "hessian", "hvp", "jacobian", "no_grad", "play", "pm",
-    "primitive", "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
+    "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card",
+    "compile", "debug", "detach", "detect_anomaly", "draw_dot", "grad", "gradcheck", "hessian", "hvp", "jacobian",
+    "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m autograd {check,debug}`."""
+"""The command line: `python -m autograd {check,debug,exercise}`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from autograd.checking.checks import gradcheck
 from autograd.checking.differences import METHODS
 from autograd.debugging.sessions import run_script
 from autograd.engine.tree import leaves
+from autograd.exercises.sheet import EXERCISES, hand_out, listing
+from autograd.exercises.sheet import check as check_exercise
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,8 +52,25 @@ def debug(args: argparse.Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"python -m autograd debug: error: there is no script {args.script}", file=sys.stderr)
         return 2
-    run_script(args.script, args.arguments)
-    return 0
+    return run_script(args.script, args.arguments)
+
+
+def exercise(args: argparse.Namespace) -> int:
+    """Hand an exercise out, or check what was written; without a number, list them."""
+    if args.number is None:
+        print(listing())
+        return 0
+    path = Path(args.file or EXERCISES[args.number].file)
+    try:
+        if not path.exists() and args.file is None:
+            print(hand_out(args.number, path))
+            return 1
+        solved, said = check_exercise(args.number, path)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"python -m autograd exercise: error: {path}: {getattr(error, 'strerror', error)}", file=sys.stderr)
+        return 2
+    print(said)
+    return 0 if solved else 1
 
 
 def _function(text: str) -> Callable[..., Any]:
@@ -145,6 +165,16 @@ def _parser() -> argparse.ArgumentParser:
     p.set_defaults(run=debug)
     p.add_argument("script", metavar="SCRIPT.py")
     p.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script gets as arguments")
+
+    p = commands.add_parser(
+        "exercise",
+        help="hand out an exercise in backpropagation, or check your solution",
+        description="Without a number, list the exercises. With one, write its file to complete into this folder, or, "
+        "where it is there already, check it and say what is wrong. Exit status 0: solved; 1: not yet.",
+    )
+    p.set_defaults(run=exercise)
+    p.add_argument("number", nargs="?", type=int, choices=EXERCISES, metavar="N", help="which one")
+    p.add_argument("file", nargs="?", metavar="FILE", help="your solution (default: the exercise's own name, here)")
     return parser
 
 

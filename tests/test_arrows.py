@@ -17,10 +17,13 @@ from tests.helpers import ROOT
 PACKAGES = {
     "autograd.engine": set(),
     "autograd.checking": {"autograd.engine"},
+    "autograd.compiling": {"autograd.engine"},
     "autograd.stepping": {"autograd.engine"},
     "autograd.drawing": {"autograd.engine", "autograd.stepping"},
     "autograd.debugging": {"autograd.engine", "autograd.checking", "autograd.stepping", "autograd.drawing"},
-    "transformer": {"autograd"},
+    "autograd.exercises": {"autograd.engine", "autograd.checking", "autograd.stepping"},
+    "transformer": {"autograd", "transformer.lesson"},
+    "transformer.lesson": {"autograd", "transformer"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
@@ -59,9 +62,9 @@ def imported(path: Path, root: Path) -> Iterator[str]:
 
 
 def package_of(name: str) -> str:
-    """The room of a module: autograd.engine for autograd.engine.graph; transformer has one room."""
-    parts = name.split(".")
-    return parts[0] if parts[0] == "transformer" or len(parts) < 2 else ".".join(parts[:2])
+    """The room of a module: autograd.engine for autograd.engine.graph, transformer for transformer.layers."""
+    room = ".".join(name.split(".")[:2])
+    return room if room in PACKAGES else name.split(".")[0]
 
 
 def wrong_arrows(root: Path) -> list[str]:
@@ -80,8 +83,9 @@ def wrong_arrows(root: Path) -> list[str]:
                 here, target = (_floor(m, order) for m in (name, module))
                 fine = not order or target < here or module == room
             else:
-                # The transformer enters by the face only: autograd, and nothing behind it.
-                fine = there in PACKAGES.get(room, set()) and (room != "transformer" or module == "autograd")
+                # The transformer enters by the face only: autograd, and nothing behind it; the lesson is a command.
+                fine = there in PACKAGES.get(room, set()) and (there != "autograd" or module == "autograd")
+                fine = fine and (there != "transformer.lesson" or name == "transformer.__main__")
             if not fine:
                 found.append(f"{name} -> {module}")
     return found
@@ -116,6 +120,9 @@ def test_every_room_and_every_module_of_the_engine_has_its_place() -> None:
         ("autograd/engine/tree.py", "import transformer"),
         ("transformer/layers.py", "from autograd.engine.functional import detach"),
         ("transformer/config.py", "from transformer.model import loss"),
+        ("transformer/train.py", "from transformer.lesson.dinner import training"),
+        ("transformer/lesson/dinner.py", "from autograd.engine.functional import detach"),
+        ("autograd/other/new.py", "from autograd.engine import graph"),
     ],
 )
 def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: Path) -> None:

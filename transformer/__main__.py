@@ -47,8 +47,10 @@ def sample(args: argparse.Namespace) -> int:
     params, config, vocabulary = runs.load(args.folder, args.best)
     rng = np.random.default_rng(args.seed)
     length = args.length or config.block_size
+    temperature = 0.0 if args.greedy else args.temperature
+    how = (temperature, args.top_k, args.top_p, not args.no_cache)
     for _ in range(args.n):
-        print(write(params, config, vocabulary, args.prompt, length, rng, args.temperature, args.top_k))
+        print(write(params, config, vocabulary, args.prompt, length, rng, *how))
     return 0
 
 

@@ -16,6 +16,8 @@ Params: TypeAlias = dict[str, Array]
 Weights: TypeAlias = dict[str, np.ndarray]
 # The same by the parts of their names: {"h0": {"attn": {"wq": ...}}}.
 Tree: TypeAlias = dict[str, Any]
+# What attention has seen, to go on from: {"h0": {"k": ..., "v": ...}}; empty at first, and filled in place.
+Cache: TypeAlias = dict[str, dict[str, Array]]
 # Token ids (..., T): an array of ints, or nested lists of them.
 Tokens: TypeAlias = Any
 # A learning rate by the step, counted from 0.

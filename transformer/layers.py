@@ -94,11 +94,12 @@ def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
     return x if bias is None else x + bias
 
 
-def attention(x: Array, params: Params, n_head: int, drop: Drop = kept) -> Array:
+def attention(x: Array, params: Params, n_head: int, drop: Drop = kept, seen: Params | None = None) -> Array:
     """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
 
     params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,). drop: what is
-    done to the weights of attention before they are used.
+    done to the weights of attention before they are used. seen: keys and values of the
+    positions before these, k and v (..., nh, P, hs), if any; those of x are added to it.
     """
     *lead, n_time, n_embd = x.shape
     head_size = n_embd // n_head
@@ -108,7 +109,11 @@ def attention(x: Array, params: Params, n_head: int, drop: Drop = kept) -> Array
         return y.reshape((*lead, n_time, n_head, head_size)).swapaxes(-2, -3)  # (..., nh, T, hs)
 
     q, k, v = heads("q"), heads("k"), heads("v")
-    scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + causal_mask(n_time, str(x.dtype))  # (..., nh, T, T)
+    if seen is not None:
+        k, v = (np.concatenate([seen[name], new], axis=-2) if seen else new for name, new in (("k", k), ("v", v)))
+        seen.update(k=k, v=v)
+    mask = causal_mask(n_time, str(x.dtype), k.shape[-2] - n_time)
+    scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + mask  # (..., nh, T, P+T)
     y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
     return linear(y, params["wo"], params.get("bo"))
 
@@ -120,9 +125,10 @@ def mlp(x: Array, params: Params, activation: str) -> Array:
 
 
 @lru_cache(maxsize=64)
-def causal_mask(n_time: int, dtype: str) -> np.ndarray:
-    """(T, T): 0 where a position may look, -inf at the future. Added, since `where` would mix kinds."""
-    mask = np.triu(np.full((n_time, n_time), -np.inf, "float64" if dtype == "object" else dtype), k=1)
+def causal_mask(n_time: int, dtype: str, n_past: int = 0) -> np.ndarray:
+    """(T, P+T): 0 where a position may look, -inf at the future. Added, since `where` would mix kinds."""
+    future = np.full((n_time, n_past + n_time), -np.inf, "float64" if dtype == "object" else dtype)
+    mask = np.triu(future, k=1 + n_past)
     mask.flags.writeable = False
     return mask
 

@@ -6,21 +6,27 @@ shape of the model is `config.Config`'s business, training it `train`'s.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from transformer.base import Array, Drop, Params, Tokens, Tree
+from transformer.base import Array, Cache, Drop, Params, Tokens, Tree
 from transformer.config import Config
 from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
-def logits(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
+def logits(
+    params: Params, tokens: Tokens, config: Config, drop: Drop | None = None, cache: Cache | None = None
+) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
-    drop: `layers.dropout`, where training calls for it.
+    drop: `layers.dropout`, where training calls for it. cache: an empty dict, which then holds
+    what attention needs of these tokens, so that the next call goes on after them.
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
     """
     tokens = _checked(tokens, config, "logits")
-    n_time = tokens.shape[-1]
+    n_past = cache["h0"]["k"].shape[-2] if cache else 0
+    n_time = n_past + tokens.shape[-1]
     if n_time > config.block_size:
         raise ValueError(
             f"logits: {n_time} tokens are more than block_size={config.block_size}; "
@@ -28,26 +34,27 @@ def logits(params: Params, tokens: Tokens, config: Config, drop: Drop | None = N
         )
     tree = nested(params)
     x = tree["wte"][tokens]  # (..., T, C)
-    x = x + (tree["wpe"][:n_time] if config.positions == "learned" else sinusoids(n_time, config.n_embd, config.dtype))
+    learned = config.positions == "learned"
+    x = x + (tree["wpe"][n_past:n_time] if learned else sinusoids(n_time, config.n_embd, config.dtype)[n_past:])
     drop = drop or kept
     x = drop(x)
     if config.embed_norm:
         x = norm(x, tree.get("embed_norm", {}), config)
     for i in range(config.n_layer):
-        x = block(x, tree[f"h{i}"], config, drop)
+        x = block(x, tree[f"h{i}"], config, drop, None if cache is None else cache.setdefault(f"h{i}", {}))
     if config.final_norm:
         x = norm(x, tree.get("final_norm", {}), config)
     return x @ (tree["wte"].swapaxes(0, 1) if config.tied else tree["lm_head"])
 
 
-def block(x: Array, params: Tree, config: Config, drop: Drop = kept) -> Array:
+def block(x: Array, params: Tree, config: Config, drop: Drop = kept, seen: Params | None = None) -> Array:
     """Attention and MLP, each added to the residual stream x (..., T, C)."""
     norm1, norm2 = params.get("norm1", {}), params.get("norm2", {})
     attn, ffn = params["attn"], params["mlp"]
     if config.norm_position == "pre":
-        x = x + drop(attention(norm(x, norm1, config), attn, config.n_head, drop))
+        x = x + drop(attention(norm(x, norm1, config), attn, config.n_head, drop, seen))
         return x + drop(mlp(norm(x, norm2, config), ffn, config.activation))
-    x = norm(x + drop(attention(x, attn, config.n_head, drop)), norm1, config)
+    x = norm(x + drop(attention(x, attn, config.n_head, drop, seen)), norm1, config)
     return norm(x + drop(mlp(x, ffn, config.activation)), norm2, config)
 
 
@@ -95,7 +102,9 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
     if isinstance(tokens, str):
         raise TypeError(f"{where}: tokens must be ints, got the text {tokens!r}; encode it first")
     if not isinstance(tokens, (list, tuple, np.ndarray)):
-        return tokens  # a tracer, whose numbers are not there yet
+        # A tracer, whose numbers are not there yet. That of ag.compile lets them be looked at when they are.
+        look = partial(_checked, config=config, where=where, padding=padding)
+        return tokens.require(look) if hasattr(tokens, "require") else tokens
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "iu":
         raise TypeError(f"{where}: tokens must be ints, got dtype {tokens.dtype}")

@@ -212,11 +212,7 @@ def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
     """
     names = list(inputs[0])
     arrays = [d[k] for d in inputs for k in names]
-    if (
-        names
-        and all(type(a) is np.ndarray and a.dtype == np.float64 for a in arrays)
-        and sum([a.size for a in arrays]) <= len(inputs) * BLOCK
-    ):
+    if names and _alike(arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
         n = len(names)
         packed = rule(*(np.concatenate([a.reshape(-1) for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
         results: list[Params] = [{} for _ in packed]
@@ -228,6 +224,14 @@ def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
         return results
     each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
     return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
+
+
+def _alike(arrays: Sequence[Array]) -> bool:
+    """Whether all are arrays of floats of one dtype that `np.concatenate` takes; those of a tracer may be."""
+    dtype = getattr(arrays[0], "dtype", None)
+    if dtype not in (np.float32, np.float64):
+        return False
+    return all(hasattr(a, "__array_function__") and a.dtype == dtype for a in arrays)
 
 
 def _blockwise(rule: Rule, *arrays: Array) -> tuple[Array, ...]:
@@ -247,9 +251,14 @@ def _blockwise(rule: Rule, *arrays: Array) -> tuple[Array, ...]:
 
 def _schedule(lr: Scalar | Schedule, where: str) -> Schedule:
     if callable(lr):
-        return lambda step: _rate(lr(step), f"{where}: lr({step})")
-    rate = _rate(lr, f"{where}: lr")
-    return lambda step: rate
+
+        def rate(step: int) -> Scalar:
+            return _rate(lr(step), f"{where}: lr({step})")
+
+        # A step that ag.compile traces has no number yet: the schedule is called when it has one.
+        return lambda step: step.through(rate) if hasattr(step, "through") else rate(step)
+    fixed = _rate(lr, f"{where}: lr")
+    return lambda step: fixed
 
 
 def _rate(lr: Scalar, where: str) -> Scalar:

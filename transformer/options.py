@@ -94,7 +94,10 @@ def parser() -> argparse.ArgumentParser:
     add("-n", type=count, default=10, help="how many texts" + DEFAULT)
     add("--length", type=count, help="characters to add at most (default: the model's block_size)")
     add("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest" + DEFAULT)
+    add("--greedy", action="store_true", help="always take the likeliest, as temperature 0 does")
     add("--top-k", type=count, help="draw among the k likeliest characters only")
+    add("--top-p", type=rate, help="draw among the fewest characters whose probabilities reach p")
+    add("--no-cache", action="store_true", help="compute every position anew for every character: slow, same texts")
     add("--seed", type=whole, default=0, help="seed of the draws" + DEFAULT)
 
     p = commands.add_parser(
@@ -148,7 +151,7 @@ def add_drawing(p: argparse.ArgumentParser) -> None:
     scope = "open this scope, as attention or block#2; may be given again"
     add("--open", action="append", default=[], metavar="SCOPE", help=scope)
     add("--top", type=count, help="only so many nodes: those that receive the largest gradient contributions")
-    add("--limit", type=count, default=40, help="fold a graph of more nodes than this" + DEFAULT)
+    add("--limit", type=count, help="fold a graph of more nodes than this (default: what a screen does not hold)")
     near = "only what is near a node, by its name in the drawing, as h0.attn.wq or %%44"
     add("--around", metavar="NAME", help=near)
     add("--zoom", metavar="WHAT", help="one scope, as softmax, or one operation, as op:matmul, as single Values")

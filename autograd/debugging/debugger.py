@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -19,11 +19,11 @@ import numpy as np
 from tqdm import tqdm
 
 from autograd.checking.localize import check_vjp
-from autograd.debugging.prompt import MOST, Prompt, Quit
+from autograd.debugging.prompt import LONG_NAMES, MOST, Prompt, Quit
 from autograd.drawing.dot import picture
 from autograd.drawing.player import WHOLE, player
 from autograd.drawing.rendering import PICTURES
-from autograd.drawing.selection import LIMIT, Selection
+from autograd.drawing.selection import Selection
 from autograd.drawing.view import view
 from autograd.engine import words
 from autograd.engine.graph import Node
@@ -37,6 +37,7 @@ from autograd.stepping.walk import Data
 __all__ = ["Debugger"]
 
 LONG = 50_000  # nodes to go from which a run shows its progress
+DRAWN = 150  # nodes up to which all are drawn, not what is around
 PLAYED = 2000  # nodes whose steps a page can hold
 
 HELP = """
@@ -65,15 +66,24 @@ An empty line repeats the last command. A node called like a command is reached 
 
 
 class Debugger(Prompt):
-    """The prompt over the backward pass from `root`; see `Stepper` for what may be a root."""
+    """The prompt over the backward pass from `root`; see `Stepper` for the first arguments.
+
+    title: what the first line says of where this is.
+    """
 
     prompt = "(grad) "
 
     def __init__(
-        self, root: Node, gradient: Data = None, stdin: IO[str] | None = None, stdout: IO[str] | None = None
+        self,
+        root: Node,
+        gradient: Data = None,
+        stdin: IO[str] | None = None,
+        stdout: IO[str] | None = None,
+        variables: Mapping[str, object] | None = None,
+        title: str = "",
     ) -> None:
         super().__init__(stdin, stdout)
-        self.stepper = Stepper(root, gradient)
+        self.stepper = Stepper(root, gradient, variables)
         self.show = Show(self.stepper, self.has_colour())
         self.runner = Runner(self.stepper, self.stepper.names)
         self.reader = self.runner.reader
@@ -83,7 +93,7 @@ class Debugger(Prompt):
         self.finished = False  # left by q all
         self.committed = False
         self.folder = ""  # of drawings without a name
-        self.intro = "\n".join(self._introduction())
+        self.intro = "\n".join([*([title] if title else []), *self._introduction()])
 
     def names(self) -> Iterable[str]:
         """What may be typed besides commands."""
@@ -102,7 +112,7 @@ class Debugger(Prompt):
                 "No source lines were recorded: build the graph inside `with ag.record_source():`, "
                 "or use ag.debug(f, ...)."
             )
-        taken = [name for name in names.by_name if self.find_command(name)]
+        taken = [name for name in (*self.commands(), *LONG_NAMES) if name in names.by_name]
         if taken:
             lines.append(f"Named like commands: {', '.join(taken[:8])}; reach them with p, as in p {taken[0]}.")
         return lines
@@ -297,8 +307,8 @@ class Debugger(Prompt):
 
     def _add(self, text: str, kind: str) -> Stop:
         stop = self.runner.add(text, kind)
-        if stop.condition is not None and stop.condition.note:
-            self.say(f"  note: {stop.condition.note}")
+        notes = [stop.condition.note if stop.condition is not None else "", self.reader.note(stop.text)]
+        self.say(*(f"  note: {note}" for note in notes if note))
         return stop
 
     def _point(self, text: str) -> Stop:
@@ -529,7 +539,7 @@ class Debugger(Prompt):
         if name and name not in names.by_name:
             near = words.nearest(name, names.by_name)
             raise ValueError(f"{name!r} is neither a node{near} nor a file like graph.svg")
-        around = names.by_name[name] if name else None if len(s.nodes) <= LIMIT else self._here_or_root()
+        around = names.by_name[name] if name else None if len(s.nodes) <= DRAWN else self._here_or_root()
         show = Show(s)
         seen = view(show, Selection(around=around, up=3, down=3))
         drawing = picture(seen, show, s.grad, lit=self._here())

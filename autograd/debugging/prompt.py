@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from autograd.engine import words
 
-__all__ = ["MOST", "Prompt", "Quit"]
+__all__ = ["LONG_NAMES", "MOST", "Prompt", "Quit"]
 
 MOST = 200  # lines that one command prints
 # What does more on a terminal than be read, besides colours and the ends of lines: control characters, and those that

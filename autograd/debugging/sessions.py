@@ -8,8 +8,9 @@ import re
 import runpy
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,48 @@ __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 
 def debug_node(node: Node, gradient: Data = None) -> None:
     """Step through the backward pass from here at a prompt; `h` there lists the commands."""
+    _open("debug", node, gradient, _variables(_caller()))
+
+
+def _open(caller: str, node: Node, gradient: Data, variables: Mapping[str, object], title: str = "") -> Debugger | None:
+    """The prompt, once it is left; None where `q all` has ended all stops of the script that runs."""
+    if _script.over:
+        return None
     try:
-        debugger = Debugger(node, gradient)
+        debugger = Debugger(node, gradient, variables=variables, title=title)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"debug: {str(error).removeprefix('Stepper: ')}") from None
+        raise type(error)(f"{caller}: {str(error).removeprefix('Stepper: ')}") from None
     debugger.cmdloop()
+    _script.end(debugger.finished)
+    return debugger
+
+
+class _Script:
+    """Whether there is to be no further stop: `q all` says so for the rest of a script, debugged or run as it is."""
+
+    def __init__(self) -> None:
+        self.debugged, self.over = False, False
+
+    def end(self, all_stops: bool) -> None:
+        self.over = all_stops and self.debugged
+        if all_stops:
+            os.environ["PYTHONBREAKPOINT"] = "0"  # which Python reads at each breakpoint()
+
+
+_script = _Script()
+
+
+def _caller() -> FrameType | None:
+    """The innermost frame of the user's code."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and hidden(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _variables(frame: FrameType | None) -> Mapping[str, object]:
+    """What the variables of a frame hold, for names."""
+    return dict(frame.f_locals) if frame is not None else {}
 
 
 def debug(f: Callable[..., Any], *inputs: Any) -> None:
@@ -60,18 +98,23 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
         out = single(f(*args))
     if not isinstance(out, Node):
         raise TypeError(f"debug: the function gave {out!r}, which depends on no float among its inputs")
-    Debugger(out).cmdloop()
+    _open("debug", out, None, {})
 
 
-def set_trace() -> None:
-    """Debug the newest node among the caller's variables: `breakpoint()` with PYTHONBREAKPOINT=autograd.set_trace."""
+def set_trace(root: Node | None = None) -> None:
+    """Debug a node, by default the newest among the caller's variables.
+
+    Python's `breakpoint()` and `breakpoint(loss)` lead here with PYTHONBREAKPOINT=autograd.set_trace.
+    """
     frame = sys._getframe(1)
-    nodes = [x for x in frame.f_locals.values() if isinstance(x, Node) and np.size(raw(x)) == 1]
-    if not nodes:
-        raise RuntimeError(
-            f"set_trace: no local variable of {frame.f_code.co_name} is a Value or a Tensor of one element"
-        )
-    Debugger(max(nodes, key=lambda node: node.id)).cmdloop()
+    if root is None:
+        nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node) and np.size(raw(x)) == 1]
+        if not nodes:
+            raise RuntimeError(
+                f"set_trace: no local variable of {frame.f_code.co_name} is a Value or a Tensor of one element"
+            )
+        root = max(nodes, key=lambda node: node.id)
+    _open("set_trace", root, None, _variables(frame))
 
 
 def pm(error: BaseException | None = None) -> None:
@@ -84,14 +127,18 @@ def pm(error: BaseException | None = None) -> None:
     error = error or sys.exception() or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if error is None:
         raise RuntimeError("pm: there was no error; call it inside `except`, or pass the exception")
-    node = _anomalous(error) or _newest_in(error)
+    frames = [f for f, _ in traceback.walk_tb(error.__traceback__) if not hidden(f.f_code.co_filename)][::-1]
+    node = _anomalous(error)
+    if node is None:
+        node = next((found for found in map(_newest, frames) if found is not None), None)
     if node is None:
         raise RuntimeError(
             f"pm: no function on the way to the {type(error).__name__} holds a Value or a Tensor in a variable; "
             "compute inside `with ag.detect_anomaly():` to stop where inf or nan arises"
         )
     print("\n".join(map(words.plain, str(error).splitlines())))
-    debug_node(node, None if isinstance(node, ScalarNode) else filled(raw(node), 1))
+    seed = None if isinstance(node, ScalarNode) else filled(raw(node), 1)
+    _open("pm", node, seed, _variables(frames[0] if frames else None))
 
 
 def _anomalous(error: BaseException) -> Node | None:
@@ -102,14 +149,10 @@ def _anomalous(error: BaseException) -> Node | None:
     return cause.node if cause is not None else None
 
 
-def _newest_in(error: BaseException) -> Node | None:
-    """The newest node among the variables of the innermost function that has one."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    for frame in reversed(frames):
-        nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node)]
-        if nodes and not hidden(frame.f_code):
-            return max(nodes, key=lambda node: node.id)
-    return None
+def _newest(frame: FrameType) -> Node | None:
+    """The newest node among the variables of a function."""
+    nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node)]
+    return max(nodes, key=lambda node: node.id, default=None)
 
 
 @contextmanager
@@ -134,31 +177,53 @@ def stopping_at_backward(stop: Callable[[Node, Data], bool]) -> Iterator[None]:
             cls.backward = original  # type: ignore[method-assign]
 
 
-def run_script(path: str, arguments: list[str]) -> None:
-    """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping."""
-    stopping, count = True, 0
+def run_script(path: str, arguments: list[str]) -> int:
+    """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping.
+
+    An error of the script is told with the frames of the script alone. Gives the exit status.
+    """
+    count = 0
 
     def stop(node: Node, gradient: Data) -> bool:
-        nonlocal stopping, count
+        nonlocal count
         count += 1
-        if not stopping:
-            return False
-        debugger = Debugger(node, gradient)
-        debugger.cmdloop()
-        stopping = not debugger.finished
-        return debugger.committed  # it has written the gradients, what-if edits included
+        frame = _caller()
+        line = f", line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}" if frame else ""
+        debugger = _open("backward", node, gradient, _variables(frame), f"Backward pass {count}{line}.")
+        return debugger is not None and debugger.committed  # it has written the gradients, what-if edits included
 
-    before = sys.argv
+    before = sys.argv, sys.path[:], os.environ.get("PYTHONBREAKPOINT")
     sys.argv = [path, *arguments]
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    _script.debugged, _script.over = True, False
     try:
         with stopping_at_backward(stop), record_source():
             runpy.run_path(path, run_name="__main__")
+    except Exception as error:
+        _tell(error)
+        return 1
     finally:
-        sys.argv = before
+        sys.argv, sys.path[:] = before[:2]
+        _script.debugged = _script.over = False
+        if before[2] is None:
+            os.environ.pop("PYTHONBREAKPOINT", None)
+        else:
+            os.environ["PYTHONBREAKPOINT"] = before[2]
     if not count:
         print(
             f"{path} called no .backward() on a Value or a Tensor, so there was nothing to stop at; "
             "for ag.grad use ag.debug(f, ...)",
             file=sys.stderr,
         )
+    return 0
+
+
+def _tell(error: BaseException) -> None:
+    """Print a traceback without the frames of the debugger, the engine and NumPy."""
+    told: traceback.TracebackException | None = traceback.TracebackException.from_exception(error)
+    shown = told
+    while told is not None:
+        told.stack = traceback.StackSummary.from_list([f for f in told.stack if not hidden(f.filename)])
+        told = told.__cause__ or told.__context__
+    assert shown is not None
+    print("".join(shown.format()), end="", file=sys.stderr)

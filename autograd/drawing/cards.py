@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd.drawing.labels import printable
 from autograd.drawing.palette import LIGHT, mixed
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import received
-from autograd.engine.words import number, short
+from autograd.engine.words import number, plain, short
 
 __all__ = ["card", "mimebundle", "svg"]
 
@@ -163,8 +162,8 @@ def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]
 def _svg(width: float, height: float, parts: list[str], title: str) -> str:
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
     paper = f'<rect width="100%" height="100%" fill="{LIGHT["paper"]}"/>'
-    return f'<svg {STYLE} {size} role="img" aria-label="{escape(printable(title))}">{paper}{"".join(parts)}</svg>'
+    return f'<svg {STYLE} {size} role="img" aria-label="{escape(plain(title))}">{paper}{"".join(parts)}</svg>'
 
 
 def _name(node: Node) -> str:
-    return printable(node.label)
+    return plain(str(node.label))

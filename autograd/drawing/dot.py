@@ -5,18 +5,23 @@ What is shown, and what folded, is decided by `view`, what a box says by `labels
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import graphviz
 import numpy as np
 from graphviz import nohtml
 
 from autograd.drawing import palette
-from autograd.drawing.heat import Gradient, Heat, alarming, heat_of, size
-from autograd.drawing.labels import box_lines, derivative, printable
+from autograd.drawing.boxes import Box, Edge, View
+from autograd.drawing.caption import caption
+from autograd.drawing.heat import Gradient, Heat, arises_backward, arises_forward, heat_of, size
+from autograd.drawing.labels import box_lines, derivative
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import LIGHT
 from autograd.drawing.rendering import Drawing
-from autograd.drawing.selection import LIMIT, Named, node_of, selection
-from autograd.drawing.view import Box, Edge, View, view
+from autograd.drawing.screen import direction
+from autograd.drawing.selection import Named, node_of, selection
+from autograd.drawing.view import view
 from autograd.drawing.zoom import Part, Place, zoomed
 from autograd.engine import words
 from autograd.engine.graph import Node
@@ -61,7 +66,7 @@ ASIDE = {"shape": "plaintext", "style": "", "fontcolor": LIGHT["quiet"], "fontsi
 def draw_dot(
     root: Node,
     format: str = "svg",
-    rankdir: str = "LR",
+    rankdir: str | None = None,
     *,
     depth: int | None = None,
     open: str | tuple[str, ...] = (),
@@ -73,18 +78,19 @@ def draw_dot(
     zoom: Part | tuple[Part, Place] | None = None,
     derivatives: bool = False,
     legend: bool | None = None,
-    limit: int = LIMIT,
+    limit: int | None = None,
 ) -> Drawing:
     """Draw the graph of a Value or a Tensor; gives a `graphviz.Digraph`, which shows itself in Jupyter.
 
     format: what `.render()` writes. "svg" needs nothing installed, others need Graphviz's `dot`.
-    rankdir: "LR", inputs left and root right; "TB", "BT" or "RL".
-    limit: a graph of more nodes is folded to at most 40 boxes, by the calls that
-        `record_source()` saw, calls that ran the same code as one, and by operation.
+    rankdir: "LR", inputs left and root right; "TB", "BT" or "RL"; by default "LR" where that can be read on a
+        screen 1,000 pixels wide, and "TB" elsewhere.
+    limit: a graph of more nodes is folded, by the calls that `record_source()` saw, calls that ran the same
+        code as one, by lines and by loops, until it can be read on such a screen; by default what cannot be is.
     depth: instead, open every scope down to this level and fold what is deeper.
     open: scopes to open in any case: "attention", "block#2", "block/mlp", or several of them.
-    around, up, down: a node or its name in a drawing, and how many operations towards the root and
-        towards the leaves to show.
+    around, up, down: a node, its name in a drawing, "op:matmul" for the first of an operation, or a scope for
+        its result; and how many operations towards the root and towards the leaves to show.
     path: two nodes; show what lies on the paths between them.
     top: show only so many nodes, those that receive the largest gradient contributions.
     zoom: a Tensor, a scope such as "softmax", or "op:matmul" for the first of an operation; show it
@@ -109,6 +115,7 @@ def draw_dot(
             stepper, only, note = zoomed(show.stepper, show.names, zoom)
             show = Show(stepper)
         chosen = selection(
+            show.stepper,
             show.names,
             limit=limit,
             depth=depth,
@@ -139,7 +146,7 @@ def picture(
     show: Show,
     grad: Gradient,
     format: str = "svg",
-    rankdir: str = "LR",
+    rankdir: str | None = None,
     derivatives: bool = False,
     legend: bool | None = None,
     lit: Node | None = None,
@@ -151,19 +158,19 @@ def picture(
     grad: gives the gradient of a node to show, None for none. lit: the node to mark, with its edges.
     widths: per box, characters that a line of it must have room for.
     """
+    rankdir = rankdir or direction(seen, show)
     if rankdir not in DIRECTIONS:
         raise Misuse("{rankdir}={0!r}; expected LR, TB, BT or RL", rankdir)
     dot = Drawing(format=format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
-    if seen.note:
-        dot.attr(label=_text(seen.note))
     heat = heat_of(seen, grad)
     marked = None if lit is None else seen.box.get(lit.id)
     # Clusters stand within clusters; the innermost are finished first.
     graphs: dict[tuple[str, ...], graphviz.Digraph] = {(): dot}
     for k, (cluster, title) in enumerate(seen.clusters.items()):
         graphs[cluster] = graphviz.Digraph(f"cluster_{k}", graph_attr=CLUSTER | {"label": _text(title)})
+    wrong = _wrong(seen, show.stepper, grad)
     for i, box in enumerate(seen.boxes):
-        label, attributes = _box(box, f"n{i}", heat, show, grad, i == marked)
+        label, attributes = _box(box, f"n{i}", heat, show, grad, i == marked, wrong.get(i, ()))
         if tooltips and box.nodes:
             attributes["tooltip"] = _tooltip("; ".join(map(show.header, box.nodes[:3])))
         if widths and box.nodes:
@@ -173,15 +180,27 @@ def picture(
         graphs[cluster[:-1]].subgraph(graphs[cluster])
     for i, edge in enumerate(seen.edges):
         dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=_edge(edge, i, seen, show, derivatives, lit))
-    if legend or (legend is None and heat.high > 0):
-        dot.subgraph(_legend(seen, heat))
+    below = caption(seen, heat, heat.high > 0 if legend is None else legend, bool(wrong))
+    if below:
+        dot.attr(label=below)
     return dot
 
 
 def _text(text: str, most: int = 0) -> str:
     """Text for a label, so that it says just what it says: no escape, entity or markup in it counts."""
-    text = words.short(printable(text), most or len(text) + 1)
+    text = words.short(words.plain(text), most or len(text) + 1)
     return nohtml(text.replace("\\", "\\\\").replace("&", "&amp;"))
+
+
+def _wrong(seen: View, stepper: Stepper, grad: Gradient) -> dict[int, list[str]]:
+    """The classes of boxes in which nan or inf arises: "bad" in the data, "alarm" there or in the gradient."""
+    found = {}
+    for i, box in enumerate(seen.boxes):
+        if any(arises_forward(node, stepper) for node in box.nodes):
+            found[i] = ["bad", "alarm"]
+        elif any(arises_backward(node, stepper, grad) for node in box.nodes):
+            found[i] = ["alarm"]
+    return found
 
 
 def _tooltip(text: str) -> str:
@@ -189,7 +208,9 @@ def _tooltip(text: str) -> str:
     return _text(text.replace("\\", "\N{SET MINUS}").replace("->", "→"))
 
 
-def _box(box: Box, name: str, heat: Heat, show: Show, grad: Gradient, lit: bool) -> tuple[list[str], dict[str, str]]:
+def _box(
+    box: Box, name: str, heat: Heat, show: Show, grad: Gradient, lit: bool, wrong: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
     """The lines of a box, and its attributes."""
     first, *rest = box_lines(box, show, grad)
     label = [_text(first, WIDEST), *map(_text, rest)]
@@ -197,11 +218,18 @@ def _box(box: Box, name: str, heat: Heat, show: Show, grad: Gradient, lit: bool)
         return label, ASIDE | {"class": f"{name} {box.kind}"}
     kind = "root" if any(node is show.stepper.root for node in box.nodes) else box.kind
     level = heat.level(size(map(grad, box.nodes)))
-    classes = [name, box.kind, *["root"] * (kind == "root"), f"heat{max(level, 0)}"]
+    classes = [name, box.kind, *["root"] * (kind == "root"), f"heat{level}" if level >= 0 else "odd"]
     attributes = {"fillcolor": LIGHT["lit" if lit else kind]}
-    if level < 0 or any(alarming(node, show.stepper.data(node)) for node in box.nodes):
-        classes += ["alarm"] if level < 0 else ["bad", "alarm"]
-        attributes |= {"color": LIGHT["alarm"], "fontcolor": LIGHT["alarm"], "penwidth": "3"}
+    if wrong:
+        classes += wrong
+        attributes |= {
+            "color": LIGHT["alarm"],
+            "fillcolor": LIGHT["wrong"],
+            "fontcolor": LIGHT["alarm"],
+            "penwidth": "3",
+        }
+    elif level < 0:
+        attributes |= {"color": LIGHT["ink"], "penwidth": "1.4"}
     else:
         attributes |= {"color": palette.HEAT[level], "penwidth": str(palette.WIDTH[level])}
     if box.kind == "fold":
@@ -216,29 +244,10 @@ def _edge(edge: Edge, number_: int, seen: View, show: Show, derivatives: bool, l
         attributes["label"] = nohtml(r"\n".join(map(_text, derivative(show, edge.node, edge.argument))))
     elif edge.count > 1:
         attributes["label"] = f"{edge.count:,}"
-    if edge.again:  # drawn back from one call to the next
-        attributes |= {"style": "dashed", "constraint": "false"}
+    if edge.through:
+        attributes |= {"style": "dashed"}
     if kinds & {"constant", "more"}:
         attributes |= {"color": LIGHT["line"], "style": "dotted" if "more" in kinds else "solid"}
     elif lit is not None and edge.head == seen.box.get(lit.id):
         attributes |= {"class": f"e{number_} lit", "color": palette.HEAT[3], "penwidth": "2.5"}
     return attributes
-
-
-def _legend(seen: View, heat: Heat) -> graphviz.Digraph:
-    """What colours mean: a strip of kinds, and one of heat."""
-    title = "legend"
-    if heat.high > 0:
-        least = ("≤ " if heat.cut else "") + words.number(heat.low)
-        title = f"outline: largest |grad|\n{least} … {words.number(heat.high)}, log scale"
-    node = {"shape": "box", "style": "striped", "color": LIGHT["line"], "class": "legend"}
-    node |= {"fontsize": "9", "margin": "0"}
-    graph = graphviz.Digraph("cluster_legend", graph_attr=CLUSTER | {"label": title, "class": "legend"}, node_attr=node)
-    if heat.high > 0:
-        graph.node("heat", "", fillcolor=":".join(palette.HEAT[1:]), height="0.14", width="1.2")
-    shown = {box.kind for box in seen.boxes} | {"root"}
-    kinds = [kind for kind in ("leaf", "operation", "fold", "root") if kind in shown]
-    room = [len(kind) + 3 for kind in kinds]  # in characters
-    stripes = ":".join(f"{LIGHT[kind]};{n / sum(room):.3f}" for kind, n in zip(kinds, room))
-    graph.node("kinds", "      ".join(kinds), fillcolor=stripes, height="0.22", width=f"{0.07 * sum(room):.2f}")
-    return graph

@@ -1,17 +1,21 @@
-"""Folding a large graph: which operations share a box, by the calls that they were made in.
+"""Folding a large graph: which operations share a box, so that the boxes form an acyclic graph, too.
 
-Scopes form a tree. Calls of one function that did the same operations, by the same lines, are
-one group ("block x 4"); a group is open, and shows what is in it, or folded to a box. Looks at
-nothing but scopes, lines and shapes; what becomes of the boxes is `view`'s business.
+Calls, as `record_source()` saw them, form a tree; each is an interval of the tape. Inside a call, operations
+of the same line and calls of the same code share a box where none of them waits for another box in between
+(`batches`); what then repeats is a loop, whose iterations are like calls (`loops`); what is still too much
+becomes runs of what follows each other. All these are convex: no way leads out of a box and back into it.
+Looks at nothing but scopes, lines and shapes; what becomes of the boxes is `view`'s business.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+import linecache
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 
@@ -19,43 +23,65 @@ from autograd.drawing.misuse import Misuse
 from autograd.engine import words
 from autograd.engine.graph import Node
 
-__all__ = ["Fold", "Group", "fits", "fold", "no_scope"]
+__all__ = ["Fold", "Folding", "Group", "Tape", "fits", "no_scope"]
 
-MOST_PLAIN = 150  # operations of one open scope that are drawn one by one, where depth or open asks for it
+MOST_PLAIN = 150  # boxes of one open scope, where depth or open asks for it
+GROUP = 9  # boxes of calls drawn once
+GLANCE = 64  # kinds of operations that are ready, of which the next is chosen
+PERIOD = 4096  # items of one iteration of a loop at most
+TITLE = 40  # characters of code in the title of a loop
+
+Batch = list[int]
 
 
 class Scope:
-    """A call: the operations made in it (by place on the tape), and the calls it made."""
+    """A call, or an iteration of a loop: operations (by place on the tape) and calls, in the order of time."""
 
-    __slots__ = ("alike", "children", "name", "opened", "own", "path", "size")
+    __slots__ = ("alike", "items", "name", "opened", "path", "size")
 
-    def __init__(self, name: str, path: tuple[str, ...]) -> None:
+    def __init__(self, name: str, path: tuple[str, ...], items: Sequence[int | Scope] = ()) -> None:
         self.name, self.path = name, path
-        self.own: list[int] = []
-        self.children: list[Scope] = []
-        self.size = 0  # operations in it, those of its calls included
-        self.alike = 0  # equal for scopes that ran the same code
+        self.items = list(items)
+        self.size = sum(map(_size, items))  # operations in it, those of its calls included
+        self.alike: Hashable = None  # equal for scopes that ran the same code
         self.opened = False  # by name
 
+    def operations(self) -> Iterator[int]:
+        """The operations in it, those of its calls included."""
+        todo: list[int | Scope] = [self]
+        while todo:
+            item = todo.pop()
+            if isinstance(item, int):
+                yield item
+            else:
+                todo += item.items
 
-@dataclass(slots=True)
+
+def _size(item: int | Scope) -> int:
+    return 1 if isinstance(item, int) else item.size
+
+
+@dataclass(slots=True, eq=False)
 class Group:
-    """Calls that are drawn as one. path: the names around it, its own last. mixed: they are of several functions."""
+    """Calls that are drawn as one. path: the names around it, its own last. what: "call", "loop" or "run"."""
 
     instances: list[Scope]
     path: tuple[str, ...]
-    level: int
-    mixed: bool = False
-
-    @property
-    def name(self) -> str:
-        """As "attention", or "block#1" where that call alone is meant."""
-        return self.path[-1] if self.path else ""
+    name: str
+    what: str = "call"
+    level: int = 0
+    before: list[set[int]] = field(default_factory=list, repr=False)  # per item, those that it needs
+    ways: dict[int, list[Part]] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
         """Operations in it."""
         return sum(s.size for s in self.instances)
+
+    @property
+    def opened(self) -> bool:
+        """Whether its opening was asked for by name."""
+        return any(s.opened for s in self.instances)
 
     @property
     def alike(self) -> bool:
@@ -66,175 +92,377 @@ class Group:
     def title(self) -> str:
         """As "block × 4", where all four ran the same code."""
         calls = len(self.instances)
-        if calls == 1 or self.mixed:
+        if calls == 1 or self.what == "run":
             return self.name or "everything"
         return f"{self.name} × {calls:,}" if self.alike else f"{self.name}, {calls:,} calls that differ"
 
-    def children(self, alike: bool = True) -> list[Group]:
-        """The groups of calls made in it: those that ran the same code, or all of one name."""
-        found: dict[Any, list[Scope]] = {}
-        for scope in self.instances:
-            for child in scope.children:
-                base = child.name.partition("#")[0]
-                found.setdefault((base, child.alike, child.opened) if alike else base, []).append(child)
-        groups: dict[str, Group] = {}
-        for scopes in found.values():
-            base = name = scopes[0].name.partition("#")[0]
-            if (
-                len(scopes) == 1 or name in groups
-            ):  # one of a name that others have, too, is called after its first call
-                name = scopes[0].name
-            again = 1
-            while name in groups:
-                name, again = f"{base}#{again}", again + 1
-            groups[name] = Group(scopes, (*self.path, name), self.level + 1)
-        return list(groups.values())
+    @property
+    def pattern(self) -> str:
+        """What `open` takes to open it; "" for what has no name."""
+        return "/".join((*self.instances[0].path[-2:-1], self.name)) if self.what == "call" and self.path else ""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """What a group shows once it is open: a batch of items, a loop, or a run. rounds: positions by iteration."""
+
+    what: str
+    rounds: list[Batch]
+    key: Hashable
+
+    @property
+    def positions(self) -> Batch:
+        """The items in it, each after those that it needs."""
+        return [q for batch in self.rounds for q in batch]
 
 
 @dataclass(slots=True)
 class Fold:
     """What became of a tape.
 
-    box: per operation, the box it is in. boxes: per box, the operations, the group around it,
-    and the group that it is the fold of, or None. open: the groups drawn as clusters.
-    calls: per operation, the merged groups around it and which of their calls made it.
+    boxes: per box, the operations, the group around it, and the group that it is the fold of, or None.
+    open: the groups drawn as clusters. calls: per operation, the groups around it that are drawn once for
+    several calls, by number in `open`, outermost first, and which of their calls made it.
     """
 
-    box: dict[int, int] = field(default_factory=dict)
     boxes: list[tuple[list[int], Group, Group | None]] = field(default_factory=list)
     open: list[Group] = field(default_factory=list)
     calls: dict[int, dict[int, int]] = field(default_factory=dict)
 
-    def add(self, operations: list[int], around: Group, folded: Group | None = None) -> None:
-        """One more box."""
-        for k in operations:
-            self.box[k] = len(self.boxes)
-        self.boxes.append((operations, around, folded))
+
+class Tape:
+    """The operations to fold, by place; what each needs, and what code made it, as a number."""
+
+    def __init__(self, nodes: dict[int, Node]) -> None:
+        self.nodes = nodes
+        place = {node.id: k for k, node in nodes.items()}
+        self.inputs = {
+            k: [place[p.id] for p in node.parents if p is not None and p.id in place] for k, node in nodes.items()
+        }
+        codes: dict[Hashable, int] = {}
+        self.code = {k: codes.setdefault(_code(node), len(codes)) for k, node in nodes.items()}
 
 
-def fold(nodes: dict[int, Node], most: int, depth: int | None = None, opened: tuple[str, ...] = ()) -> Fold:
-    """Fold the nodes, given by place on the tape, to at most `most` boxes.
+def _code(node: Node) -> Hashable:
+    """What makes two operations the same code."""
+    source = node.source
+    return node.op, np.shape(node.raw), source and (source.file, source.line)
 
-    depth: instead, open every scope down to this level, and fold what is deeper.
+
+class Folding:
+    """Folds a tape as often as it takes to find what fits: `fold`.
+
     opened: patterns of scopes to open in any case, as "attention", "block#2" or "block/mlp".
     Raises Misuse for a pattern that fits no scope.
     """
-    top = _tree(nodes)
-    for pattern in opened:
-        _open(top, pattern)
-    result = Fold()
-    root = Group([top], (), 0)
-    total, tickets = 1, 0
-    # The largest first, so that the few boxes there are go where the computation is.
-    heap: list[tuple[int, int, int, Group]] = [(0, -root.size, 0, root)]
-    while heap:
-        *_, group = heapq.heappop(heap)
-        way = _way(group, nodes, most - total + 1, depth)
-        if way is None:
-            result.add(sorted(_inside(group)), Group(group.instances, group.path[:-1], group.level - 1), group)
-            continue
-        if group.path:
-            result.open.append(group)
-        if len(group.instances) > 1:
-            _note_calls(result, group, len(result.open))
-        own, children = way
-        total += len(own) + len(children) - 1
-        for operations in own:
-            result.add(operations, group)
-        for child in children:
-            tickets += 1
-            heapq.heappush(heap, (-any(s.opened for s in child.instances), -child.size, tickets, child))
+
+    def __init__(self, nodes: dict[int, Node], opened: tuple[str, ...] = ()) -> None:
+        self.tape = Tape(nodes)
+        top = _tree(self.tape)
+        for pattern in opened:
+            _open(top, pattern)
+        self.root = Group([top], (), "")
+
+    def fold(self, most: int, depth: int | None = None, group: Group | None = None) -> Fold:
+        """Fold to at most `most` boxes.
+
+        depth: instead, open every scope down to this level, and fold what is deeper.
+        group: the one to open first; the whole tape by default.
+        """
+        result = Fold()
+        root = group or self.root
+        total, tickets = 1, 0
+        outer: dict[Group, Group] = {}  # per open group, the one around it
+        alone: dict[Group, int] = {}  # per open group with one thing in it, how many calls it is
+        # The largest first, so that the few boxes there are go where the computation is.
+        heap: list[tuple[bool, int, int, Group, Group]] = [(False, 0, 0, root, root)]
+        while heap:
+            *_, group, around = heapq.heappop(heap)
+            parts = self._shown(group, most - total + 1, depth, group is root)
+            if parts is None:
+                while alone.get(around) == len(group.instances) and depth is None and not around.opened and around.path:
+                    result.open.remove(around)  # a frame around nothing but a fold says no more than the fold
+                    group, around = around, outer[around]
+                result.boxes.append((sorted(k for s in group.instances for k in s.operations()), around, group))
+                continue
+            if group.path or group is not self.root:
+                result.open.append(group)
+            outer[group] = around
+            if len(parts) == 1:
+                alone[group] = len(group.instances)
+            total += len(parts) - 1
+            for part in self._members(group, parts):
+                if isinstance(part, Group):
+                    tickets += 1
+                    heapq.heappush(heap, (not part.opened, -part.size, tickets, part, group))
+                else:
+                    result.boxes.append((part, group, None))
+        for number, group in enumerate(result.open):
+            if len(group.instances) > 1:
+                for i, scope in enumerate(group.instances):
+                    for k in scope.operations():
+                        result.calls.setdefault(k, {})[number] = i
+        return result
+
+    def _shown(self, group: Group, room: int, depth: int | None, first: bool) -> list[Part] | None:
+        """The parts that a group shows; None where it stays folded."""
+        if group.what == "run" or not group.alike:
+            return None
+        if depth is None and not group.opened:
+            return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room)
+        if depth is not None and group.level > depth and not group.opened and not first:
+            return None
+        return self._parts(group, MOST_PLAIN)
+
+    # ---- what is in an open group ----
+
+    def _parts(self, group: Group, room: int) -> list[Part] | None:
+        """The finest way to show what is in a group that takes no more than `room` boxes; None where none does."""
+        group.before = group.before or self._before(group)
+        plain = sum(isinstance(item, int) for item in group.instances[0].items)
+        for way in range(plain > room, 5):
+            if way not in group.ways:
+                group.ways[way] = self._way(group, way)
+            if len(group.ways[way]) <= room:
+                return group.ways[way]
+        return _runs(group.ways[3], room, group) if room > 1 else None
+
+    def _way(self, group: Group, way: int) -> list[Part]:
+        """0: every operation, and calls of the same code as one; 1: operations of the same line as one, too;
+        2: what repeats as a loop; 3: calls of the same function as one, though they differ; 4: lines."""
+        if way == 2:
+            return _loops(group.ways[1])
+        if way == 4:
+            return self._lines(group)
+        items = group.instances[0].items
+        keys: list[Hashable] = []
+        for q, item in enumerate(items):
+            if isinstance(item, int):
+                keys.append(q if way == 0 else ("op", self.tape.code[item]))
+            else:
+                keys.append((item.name.partition("#")[0], item.alike if way < 3 else None, item.opened))
+        parts = [Part("batch", [batch], (keys[batch[0]], len(batch))) for batch in _batches(keys, group.before)]
+        return _loops(parts) if way == 3 else parts
+
+    def _lines(self, group: Group) -> list[Part]:
+        """What follows each other on one line, as one part."""
+        items = group.instances[0].items
+
+        def line(part: Part) -> Hashable:
+            lines = {self._line(items[q]) for q in part.positions}
+            return id(part) if None in lines or len(lines) > 1 else lines.pop()
+
+        return [_run(list(same)) for _, same in groupby(group.ways[3], line)]
+
+    def _line(self, item: int | Scope) -> tuple[str, int] | None:
+        """The line of a call that an item was made on, or called from."""
+        source = self.tape.nodes[item if isinstance(item, int) else next(item.operations())].source
+        if source is None:
+            return None
+        if isinstance(item, int):
+            return source.file, source.line
+        # The frames of the calls, each at the line where it calls the next; comprehensions are no calls.
+        frames = [frame for frame in source.stack if not frame[2].startswith("<")]
+        depth = len(item.path) - 2
+        file, line, _ = frames[depth] if 0 <= depth < len(frames) else ("", 0, "")
+        return (file, line) if file else None
+
+    def _before(self, group: Group) -> list[set[int]]:
+        """Per item of a group, those that it needs in any of the calls; they stand before it."""
+        before: list[set[int]] = [set() for _ in group.instances[0].items]
+        for scope in group.instances:
+            owner: dict[int, int] = {}
+            for q, item in enumerate(scope.items):
+                inside = (item,) if isinstance(item, int) else tuple(item.operations())
+                for k in inside:
+                    for p in self.tape.inputs[k]:
+                        if p in owner:
+                            before[q].add(owner[p])
+                owner.update(dict.fromkeys(inside, q))
+        return before
+
+    def _members(self, group: Group, parts: list[Part]) -> Iterator[list[int] | Group]:
+        """Operations that share a box, and groups."""
+        taken: set[str] = set()
+
+        def named(scopes: list[Scope], name: str, what: str) -> Group:
+            base, again = name, 1
+            while name in taken:
+                name, again = f"{base}#{again}", again + 1
+            taken.add(name)
+            return Group(scopes, (*group.path, name), name if what == "call" else base, what, group.level + 1)
+
+        for part in parts:
+            first = group.instances[0].items[part.rounds[0][0]]
+            if part.what != "batch":
+                rounds = [(s, batch) for s in group.instances for batch in part.rounds]
+                inside = [Scope("", s.path, [s.items[q] for q in batch]) for s, batch in rounds]
+                yield named(inside, self._called(inside[0], part.what), part.what)
+            elif isinstance(first, int):
+                yield [s.items[q] for s in group.instances for q in part.positions]  # type: ignore[misc]
+            else:
+                scopes: list[Scope] = [s.items[q] for s in group.instances for q in part.positions]  # type: ignore[misc]
+                base = first.name.partition("#")[0]
+                # One of a name that others have, too, is called after its first call.
+                yield named(scopes, first.name if len(scopes) == 1 or base in taken else base, "call")
+
+    def _called(self, inside: Scope, what: str) -> str:
+        """What to call a loop or a run: its line of code, its lines, or what is in it."""
+        direct = [self.tape.nodes[item] for item in inside.items if isinstance(item, int)]
+        calls = [item for item in inside.items if isinstance(item, Scope)]
+        if what == "run" and not direct:
+            return f"{len(calls):,} other functions"
+        lines = sorted({line for item in inside.items if (line := self._line(item)) is not None})
+        if len(lines) == 1:
+            return words.short(linecache.getline(*lines[0]).strip(), TITLE)
+        if what == "loop" and lines and lines[0][0] == lines[-1][0]:
+            return f"lines {lines[0][1]} to {lines[-1][1]}"
+        counts = Counter(node.op for node in direct) + Counter(call.name.partition("#")[0] for call in calls)
+        kinds = [f"{name} × {n:,}" if n > 1 and what == "run" else name for name, n in counts.most_common(3)]
+        return ", ".join(kinds) + (", …" if len(counts) > 3 else "")
+
+
+def _batches(keys: Sequence[Hashable], before: list[set[int]]) -> list[Batch]:
+    """Positions of the same key together, in an order in which every batch needs only those before it.
+
+    Of what is ready, a kind of which no more is to come goes first, or else the earliest, with all that
+    becomes ready of it by that: as operations are batched on the fly (Neubig, Goldberg and Dyer 2017).
+    """
+    waits = [len(b) for b in before]
+    after: list[Batch] = [[] for _ in keys]
+    for q, needed in enumerate(before):
+        for p in needed:
+            after[p].append(q)
+    left = Counter(keys)
+    ready: dict[Hashable, Batch] = {}
+    for q, n in enumerate(waits):
+        if n == 0:
+            ready.setdefault(keys[q], []).append(q)
+    result = []
+    while ready:
+        key = _next(list(islice(ready, GLANCE)), ready, left)
+        batch: Batch = []
+        todo = ready.pop(key)
+        while todo:
+            q = todo.pop()
+            batch.append(q)
+            for r in after[q]:
+                waits[r] -= 1
+                if waits[r] == 0:
+                    (todo if keys[r] == key else ready.setdefault(keys[r], [])).append(r)
+        left[key] -= len(batch)
+        result.append(sorted(batch))
     return result
 
 
-def _way(
-    group: Group, nodes: dict[int, Node], room: int, depth: int | None
-) -> tuple[list[list[int]], list[Group]] | None:
-    """The boxes and groups that an open group shows; None where it stays folded."""
-    if group.mixed:
-        return None
-    one_by_one = (
-        [list(places) for places in zip(*(s.own for s in group.instances))]
-        if group.alike
-        else [[k] for s in group.instances for k in s.own]
-    )
-    children = group.children()
-    if depth is not None or any(s.opened for s in group.instances):
-        if depth is not None and group.level > depth and not any(s.opened for s in group.instances):
-            return None
-        return (one_by_one if len(one_by_one) <= MOST_PLAIN else _by_operation(group, nodes)), children
-    if len(one_by_one) + len(children) <= room:
-        return one_by_one, children
-    by_operation = _by_operation(group, nodes)
-    if len(by_operation) + len(children) <= room:
-        return by_operation, children
-    children = group.children(alike=False)
-    if len(by_operation) + len(children) > room:
-        children.sort(key=lambda child: -child.size)
-        most = max(0, room - len(by_operation) - 1)
-        rest = children[most:]
-        path = (*group.path, f"{len(rest)} other functions")
-        children[most:] = [
-            Group([scope for child in rest for scope in child.instances], path, group.level + 1, mixed=True)
-        ]
-    return (by_operation, children) if len(by_operation) + len(children) <= room else None
+def _next(kinds: list[Hashable], ready: dict[Hashable, Batch], left: Counter[Hashable]) -> Hashable:
+    """Of the kinds that are ready, one of which all is, or else the earliest."""
+    if len(kinds) == 1:
+        return kinds[0]
+    return next((kind for kind in kinds if len(ready[kind]) == left[kind]), min(kinds, key=lambda kind: ready[kind][0]))
 
 
-def _by_operation(group: Group, nodes: dict[int, Node]) -> list[list[int]]:
-    found: dict[str, list[int]] = {}
-    for scope in group.instances:
-        for k in scope.own:
-            found.setdefault(nodes[k].op, []).append(k)
-    return list(found.values())
+def _loops(parts: list[Part]) -> list[Part]:
+    """What repeats, one round after the other, as one part: short rounds first, and so loops of loops."""
+    longest = 1
+    while longest <= min(PERIOD, len(parts)):
+        shorter = _loops_once(parts, longest)
+        longest = 1 if len(shorter) < len(parts) else 2 * longest
+        parts = shorter
+    return parts
 
 
-def _inside(group: Group) -> Iterable[int]:
-    todo = list(group.instances)
-    while todo:
-        scope = todo.pop()
-        yield from scope.own
-        todo += scope.children
+def _loops_once(parts: list[Part], longest: int) -> list[Part]:
+    numbers: dict[Hashable, int] = {}
+    keys = [numbers.setdefault(part.key, len(numbers)) for part in parts]
+    following: list[int] = [0] * len(keys)  # the next of the same key
+    seen: dict[int, int] = {}
+    for i in range(len(keys) - 1, -1, -1):
+        following[i] = seen.get(keys[i], 0)
+        seen[keys[i]] = i
+    result, i = [], 0
+    while i < len(parts):
+        period, rounds = _repeats(keys, following, i, longest)
+        if rounds == 1:
+            result.append(parts[i])
+        else:
+            body = [
+                [q for part in parts[k : k + period] for q in part.positions]
+                for k in range(i, i + period * rounds, period)
+            ]
+            result.append(Part("loop", body, ("loop", tuple(keys[i : i + period]), rounds)))
+        i += period * rounds
+    return result
 
 
-def _note_calls(result: Fold, group: Group, number: int) -> None:
-    for i, scope in enumerate(group.instances):
-        for k in _inside(Group([scope], (), 0)):
-            result.calls.setdefault(k, {})[number] = i
+def _repeats(keys: list[int], following: list[int], i: int, longest: int) -> tuple[int, int]:
+    """How long the shortest piece from i on is that repeats at once, and how often it stands there."""
+    j = following[i]
+    for _ in range(8):
+        period = j - i
+        if not j or period > longest or j + period > len(keys):
+            break
+        # The ends first: most pieces differ there, and cost no slice.
+        if keys[j - 1] == keys[j + period - 1] and keys[i:j] == keys[j : j + period]:
+            rounds = 2
+            while keys[i + rounds * period : i + (rounds + 1) * period] == keys[i:j]:
+                rounds += 1
+            if period * rounds >= 4:
+                return period, rounds
+        j = following[j]
+    return 1, 1
+
+
+def _runs(parts: list[Part], room: int, group: Group) -> list[Part]:
+    """The largest parts as they are, and what stands between them in runs: no more than `room` in all."""
+    items = group.instances[0].items
+    sizes = [sum(_size(items[q]) for q in part.positions) for part in parts]
+    largest = sorted(range(len(parts)), key=lambda i: -sizes[i])[: (room - 1) // 2]
+    alone = {i for i in largest if sizes[i] > sum(sizes) / room}
+    stretches = [list(g) for single, g in groupby(range(len(parts)), lambda i: i in alone) if not single]
+    spare = room - len(alone) - len(stretches)
+    rest = sum(map(len, stretches))
+    result: dict[int, list[Part]] = {i: [parts[i]] for i in alone}
+    for stretch in stretches:
+        pieces = min(len(stretch), 1 + spare * len(stretch) // max(1, rest))
+        cuts = [len(stretch) * k // pieces for k in range(pieces + 1)]
+        result[stretch[0]] = [_run([parts[i] for i in stretch[a:b]]) for a, b in pairwise(cuts)]
+    return [part for i in sorted(result) for part in result[i]]
+
+
+def _run(parts: list[Part]) -> Part:
+    return parts[0] if len(parts) == 1 else Part("run", [[q for part in parts for q in part.positions]], None)
 
 
 # ---- the tree of scopes ------------------------------------------------------------------
 
 
-def _tree(nodes: dict[int, Node]) -> Scope:
+def _tree(tape: Tape) -> Scope:
+    """The calls of a tape. One that goes on after others of its caller, as a generator does, counts as two."""
     top = Scope("", ())
-    scopes = {"": top}
     order = [top]
-    for k, node in nodes.items():
-        scope = scopes.get(node.scope)
-        if scope is None:
-            scope = top
-            text = ""
-            for name in node.scope.split("/"):
-                text = f"{text}/{name}".lstrip("/")
-                if text not in scopes:
-                    scopes[text] = Scope(name, (*scope.path, name))
-                    scope.children.append(scopes[text])
-                    order.append(scopes[text])
-                scope = scopes[text]
-        scope.own.append(k)
-    numbers: dict[Any, int] = {}
+    now = [top]  # the calls under way
+    for k, node in tape.nodes.items():
+        names = node.scope.split("/") if node.scope else []
+        same = 0
+        while same < min(len(names), len(now) - 1) and now[same + 1].name == names[same]:
+            same += 1
+        del now[same + 1 :]
+        for name in names[same:]:
+            scope = Scope(name, (*now[-1].path, name))
+            now[-1].items.append(scope)
+            now.append(scope)
+            order.append(scope)
+        now[-1].items.append(k)
+    numbers: dict[Hashable, int] = {}
     for scope in reversed(order):  # calls before their callers
-        lines = tuple(_line(nodes[k]) for k in scope.own)
-        calls = tuple((child.name.partition("#")[0], child.alike) for child in scope.children)
-        scope.alike = numbers.setdefault((lines, calls), len(numbers))
-        scope.size = len(scope.own) + sum(child.size for child in scope.children)
+        code = tuple(
+            tape.code[item] if isinstance(item, int) else (item.name.partition("#")[0], item.alike)
+            for item in scope.items
+        )
+        scope.alike = numbers.setdefault(code, len(numbers))
+        scope.size = sum(map(_size, scope.items))
     return top
-
-
-def _line(node: Node) -> Any:
-    """What makes two operations the same code."""
-    source = node.source
-    return node.op, np.shape(node.raw), source and (source.file, source.line)
 
 
 def _open(top: Scope, pattern: str) -> None:
@@ -249,7 +477,7 @@ def _open(top: Scope, pattern: str) -> None:
             hit = True
             for s in here:
                 s.opened = True
-        todo += [(child, here) for child in scope.children]
+        todo += [(child, here) for child in scope.items if isinstance(child, Scope)]
     if not hit:
         raise no_scope("open", pattern, paths)
 

@@ -1,4 +1,4 @@
-"""How large gradients are: the scale of a drawing's outlines, and what cries out.
+"""How large gradients are: the scale of a drawing's outlines; and where nan and inf arise.
 
 Which colour and width a level has is `palette`'s.
 """
@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from autograd.drawing.boxes import View
 from autograd.drawing.palette import HEAT
-from autograd.drawing.view import View
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_float
+from autograd.engine.kinds import is_float, is_foreign
+from autograd.stepping.stepper import Stepper
 
-__all__ = ["Gradient", "Heat", "alarming", "heat_of", "size"]
+__all__ = ["Gradient", "Heat", "arises_backward", "arises_forward", "heat_of", "size"]
 
 Gradient = Callable[[Node], Any]  # of a node to show: a number or an array, None where there is none
 
@@ -61,8 +62,28 @@ def size(grads: Iterable[Any]) -> float | None:
     return None if not sizes else max(sizes) if all(map(math.isfinite, sizes)) else math.nan
 
 
-def alarming(node: Node, data: Any) -> bool:
-    """Whether a number went wrong here: a nan, or an inf that did not come in, as the -inf of a mask does."""
-    if np.isfinite(data).all():
+def arises_forward(node: Node, stepper: Stepper) -> bool:
+    """Whether nan or inf arises in the data of a node: it is there, and came from no argument."""
+    elementwise = node.primitive is not None and node.primitive.scalar is not None
+    return _new(stepper.data(node), stepper.arguments(node), elementwise)
+
+
+def arises_backward(node: Node, stepper: Stepper, grad: Gradient) -> bool:
+    """Whether nan or inf arises in the gradient of a node: it is there, and in that of no operation it went into."""
+    g = grad(node)
+    if g is None or node is stepper.root or not _new(g, (), False):
         return False
-    return bool(np.isnan(data).any()) or all(np.isfinite(x).all() for x in node.saved if is_float(x))
+    return _new(g, [grad(user) for user, _ in stepper.consumers(node)], False)
+
+
+def _new(x: Any, sources: Iterable[Any], elementwise: bool) -> bool:
+    """Whether there is nan that is in no source, or inf where all of them are finite; the -inf of a mask is neither."""
+    if math.isfinite(x) if isinstance(x, float) else np.isfinite(x).all():
+        return False
+    x = np.asarray(x)
+    given = [np.asarray(s) for s in sources if is_float(s) or is_foreign(s)]
+    nan, odd = (np.zeros(x.shape, bool), np.zeros(x.shape, bool))
+    for s in given:
+        nan = nan | (np.isnan(s) if elementwise else np.isnan(s).any())
+        odd = odd | (~np.isfinite(s) if elementwise else ~np.isfinite(s).all())
+    return bool(((np.isnan(x) & ~nan) | (np.isinf(x) & ~odd)).any())

@@ -6,21 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from autograd.drawing.boxes import Box
 from autograd.drawing.heat import Gradient
-from autograd.drawing.view import Box
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.words import many, number
 from autograd.stepping.text import Show
 
-__all__ = ["box_lines", "derivative", "numbers", "printable"]
+__all__ = ["box_lines", "derivative", "numbers", "title"]
 
 FEW = 3  # numbers that are written out
-
-
-def printable(label: object) -> str:
-    """A label in one line, whatever it is: controls, and marks that turn the direction of text, are shown as such."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in str(label))
 
 
 def numbers(what: str, arrays: list[Any]) -> str:
@@ -39,36 +34,38 @@ def numbers(what: str, arrays: list[Any]) -> str:
 def box_lines(box: Box, show: Show, grad: Gradient) -> list[str]:
     """The lines of a box."""
     if box.kind == "more":
-        return [f"{box.calls} more …"]
+        return [box.text]
     if box.kind == "constant":
         text = numbers("", [box.value])
         return [text if np.ndim(box.value) == 0 or text.startswith("[") else f"{text} {words.shape(box.value.shape)}"]
     data = [show.stepper.data(node) for node in box.nodes]
-    lines = _title(box, show)
+    lines = title(box, show)
     shapes = {(np.shape(x), np.asarray(x).dtype) for x, n in zip(data, box.nodes) if not isinstance(n, ScalarNode)}
     if len(shapes) == 1:
         lines += [f"{words.shape(shape)} {dtype}" for shape, dtype in shapes]
     if box.kind != "fold":
         lines.append(numbers("data ", data))
     lines.append(numbers("grad ", [grad(node) for node in box.nodes]))
-    if box.pattern:
-        lines.append(f'open="{box.pattern}"')
+    if box.group and box.group.pattern:
+        lines.append(f'open="{box.group.pattern}"')
     return lines
 
 
-def _title(box: Box, show: Show) -> list[str]:
+def title(box: Box, show: Show) -> list[str]:
+    """What a box is called, and what it stands for."""
     node = box.nodes[0]
     if box.kind == "fold":
-        operations, leaves = box.hidden
-        return [box.name, many(operations, "operation") + (f", {many(leaves, 'lea', 'f', 'ves')}" if leaves else "")]
+        leaves = f", {many(box.hidden, 'lea', 'f', 'ves')}" if box.hidden else ""
+        return [box.group.title if box.group else "", many(len(box.nodes), "operation") + leaves]
     if box.kind == "operation":
         return [f"{show.names[node]} = {node._op}" if len(box.nodes) == 1 else f"{node._op} × {len(box.nodes):,}"]
     if len(box.nodes) == 1:
         return [show.names[node]]
     first, last = node.label, box.nodes[-1].label
-    alike = all(n.label == first for n in box.nodes)
-    name = first or "leaves" if alike else f"{first or 'leaves'} … {last}"
-    return [name, many(len(box.nodes), "lea", "f", "ves")]
+    count = many(len(box.nodes), "lea", "f", "ves")
+    if all(n.label == first for n in box.nodes):
+        return [str(first), count] if first else [count]
+    return [f"{first or '…'} … {last}", count]
 
 
 def derivative(show: Show, node: Node, argument: int) -> tuple[str, str]:

@@ -15,24 +15,25 @@ LIGHT = {
     "edge": "#8c959f",
     "panel": "#f6f8fa",
     "accent": "#0969da",
-    "alarm": "#d1242f",
+    "alarm": "#d1242f",  # where nan or inf arises, and nowhere else
+    "wrong": "#ffebe9",
     # kinds of boxes
     "leaf": "#e6f4ea",
     "operation": "#e8f0fe",
     "fold": "#f1e9fb",
     "root": "#fff4d6",
     "lit": "#ffe08a",
-    "flow": "#c43c1a",  # an edge along which a gradient goes
+    "flow": "#bc4c00",  # an edge along which a gradient goes
     # numbers in a heatmap, at their largest
     "above": "#e36a22",
     "below": "#2063c4",
     # outlines, from no gradient to the largest
     "heat0": "#b6bec8",
-    "heat1": "#d8a62a",
-    "heat2": "#e08a1e",
-    "heat3": "#dd6419",
-    "heat4": "#c43c1a",
-    "heat5": "#8c1515",
+    "heat1": "#e6b63c",
+    "heat2": "#d9902a",
+    "heat3": "#b9691b",
+    "heat4": "#8f4a12",
+    "heat5": "#5c2c08",
 }
 DARK = {
     "paper": "#0d1117",
@@ -43,6 +44,7 @@ DARK = {
     "panel": "#151b23",
     "accent": "#4493f8",
     "alarm": "#ff6a69",
+    "wrong": "#42191b",
     "leaf": "#12301f",
     "operation": "#14233d",
     "fold": "#2a1f40",
@@ -52,11 +54,11 @@ DARK = {
     "above": "#ff9a5c",
     "below": "#6ea8ff",
     "heat0": "#56606c",
-    "heat1": "#a37a1c",
-    "heat2": "#c8801f",
-    "heat3": "#e8772e",
-    "heat4": "#ff6f47",
-    "heat5": "#ff9d8a",
+    "heat1": "#7d5a14",
+    "heat2": "#a8741c",
+    "heat3": "#d1942c",
+    "heat4": "#efb650",
+    "heat5": "#ffe0a0",
 }
 HEAT = tuple(LIGHT[f"heat{k}"] for k in range(6))
 WIDTH = (1.0, 1.4, 1.8, 2.2, 2.6, 3.0)  # of an outline, by heat too: for those who see no red

@@ -17,15 +17,16 @@ from typing import Any
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
+from autograd.drawing.boxes import View
 from autograd.drawing.dot import picture
 from autograd.drawing.heat import Heat, heat_of, size
-from autograd.drawing.labels import numbers, printable
+from autograd.drawing.labels import numbers
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
 from autograd.drawing.selection import Named, Selection, selection
-from autograd.drawing.view import View, view
+from autograd.drawing.view import view
 from autograd.engine.graph import Node
-from autograd.engine.words import many, summary
+from autograd.engine.words import many, plain, summary
 from autograd.stepping.stepper import Contribution, Position, Stepper
 from autograd.stepping.text import Show
 
@@ -86,7 +87,7 @@ def play(
     path: str | os.PathLike[str] | None = None,
     gradient: ArrayLike | None = None,
     *,
-    rankdir: str = "LR",
+    rankdir: str | None = None,
     depth: int | None = None,
     open: str | tuple[str, ...] = (),
     around: Named | None = None,
@@ -112,6 +113,7 @@ def play(
     with asked_by("play", path="between"):
         show = Show(Stepper(root, gradient))
         chosen = selection(
+            show.stepper,
             show.names,
             limit=limit,
             depth=depth,
@@ -128,7 +130,7 @@ def play(
     return made
 
 
-def player(show: Show, chosen: Selection | None = None, rankdir: str = "LR") -> Player:
+def player(show: Show, chosen: Selection | None = None, rankdir: str | None = None) -> Player:
     """The backward pass of the stepper that is shown, its what-if edits included; it comes back to its position."""
     stepper = show.stepper
     seen = view(show, chosen or Selection(limit=WHOLE))
@@ -141,7 +143,7 @@ def player(show: Show, chosen: Selection | None = None, rankdir: str = "LR") -> 
         drawing = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False, widths=page.widths)
     finally:
         stepper.move_to(here)
-    name = printable(show.names[stepper.root])
+    name = show.names[stepper.root]
     title = f"Backprop of {name}"
     seed = numbers("grad ", [stepper.seed])
     seeded = f"dL/d{name} = {summary(stepper.seed)}"
@@ -200,7 +202,7 @@ class _Page:
         head, name = show.header(c.node), show.names[c.node]
         upstream = f"dL/d{name} = {summary(c.upstream)}"
         rule, total = (line.strip() for line in show.contribution(c))
-        edge = self.seen.edge.get((c.node.id, c.argument), "")
+        edge = " ".join(map(str, self.seen.edge.get((c.node.id, c.argument), ())))
         lines = (("head", head), ("upstream", upstream), ("rule", rule), ("sum", total))
         return self._item(c.parent, c.after, lines, n=self.seen.box.get(c.node.id, ""), e=edge, k=s.index[c.node.id])
 
@@ -231,8 +233,8 @@ class _Page:
         text, level = self._receive(node, value)
         self.widths[box] = max(self.widths.get(box, 0), len(text))
         data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
-        attributes = " ".join(f'data-{key}="{escape(printable(x))}"' for key, x in data.items())
-        spans = "".join(f'<span class="{kind}">{escape(printable(line))}</span>' for kind, line in lines)
+        attributes = " ".join(f'data-{key}="{escape(plain(str(x)))}"' for key, x in data.items())
+        spans = "".join(f'<span class="{kind}">{escape(plain(line))}</span>' for kind, line in lines)
         return f"<li {attributes}>{spans}</li>"
 
     def _receive(self, node: Node, value: Any) -> tuple[str, int]:

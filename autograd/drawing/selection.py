@@ -7,24 +7,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autograd.drawing.folding import fits, no_scope
 from autograd.drawing.misuse import Misuse
 from autograd.engine import words
 from autograd.engine.graph import Node
 from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
 
-__all__ = ["LIMIT", "Named", "Selection", "node_of", "selected", "selection"]
+__all__ = ["Named", "Selection", "meant", "node_of", "selected", "selection"]
 
-LIMIT = 150  # nodes that are drawn whole
-
-Named = Node | str  # a node, or its name in a drawing
+Named = Node | str  # a node, its name in a drawing, "op:matmul", or a call as "softmax", whose result it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """What to show; `draw_dot` explains the fields. only: ids of all the nodes that there are to show; None for all."""
 
-    limit: int = LIMIT
+    limit: int | None = None
     depth: int | None = None
     open: tuple[str, ...] = ()
     around: Node | None = None
@@ -36,9 +35,10 @@ class Selection:
 
 
 def selection(
+    stepper: Stepper,
     names: Names,
     *,
-    limit: int = LIMIT,
+    limit: int | None = None,
     depth: int | None = None,
     open: str | Sequence[str] = (),
     around: Named | None = None,
@@ -61,11 +61,11 @@ def selection(
         raise Misuse("{open}={0!r}; expected a scope such as 'attention', or several", opened, kind=TypeError)
     chosen = Selection(limit, depth, tuple(opened), None, up, down, None, top, only)
     if around is not None:
-        chosen = replace(chosen, around=_known(around, "{around}", names, only))
+        chosen = replace(chosen, around=_known(around, "around", "", stepper, names, only))
     if path is not None:
         if not isinstance(path, (tuple, list)) or len(path) != 2:
             raise Misuse("{path}={0!r}; expected a pair of nodes", path)
-        a, b = (_known(x, f"{{path}}[{i}]", names, only) for i, x in enumerate(path))
+        a, b = (_known(x, "path", f"[{i}]", stepper, names, only) for i, x in enumerate(path))
         chosen = replace(chosen, path=(a, b))
     return chosen
 
@@ -77,10 +77,42 @@ def node_of(x: object, what: str) -> Node:
     return x
 
 
-def _known(x: Named, what: str, names: Names, only: frozenset[int] | None) -> Node:
+def meant(stepper: Stepper, names: Names, text: str, argument: str) -> tuple[list[Node], str]:
+    """What a text means, and what to call it: a node by name, "op:matmul", the first of an operation, or a call.
+
+    The last of the nodes is the result. Raises Misuse for what is not there.
+    """
+    if text in names.by_name:
+        node = names.by_name[text]
+        return [node], f"{text} = {node.op}"
+    name = text.removeprefix("op:")
+    if name != text:
+        found = next((node for node in stepper.nodes if node.op == name), None)
+        if found is not None:
+            return [found], f"{names[found]} = {name}"
+    scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
+    calls = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
+    title = "/".join(next((path for path in calls if fits(path, name)), ()))
+    if title:
+        return [node for node in stepper.nodes if f"{node.scope}/".startswith(f"{title}/")], title
+    if name == text:
+        raise no_scope(argument, text, scopes)
+    known = ", ".join(sorted({n.op for n in stepper.nodes}))
+    raise Misuse(f"{{{argument}}}={{0!r}}: no node was made by it; operations here: {{1}}", text, known)
+
+
+def _known(x: Named, argument: str, place: str, stepper: Stepper, names: Names, only: frozenset[int] | None) -> Node:
+    what = f"{{{argument}}}{place}"
     if isinstance(x, str) and x not in names.by_name:
-        raise Misuse(f"no node is called {{0!r}}, as {what} says{{1}}", x, words.nearest(x, names.by_name))
-    node = node_of(names.by_name[x] if isinstance(x, str) else x, what)
+        near = words.nearest(x, names.by_name)
+        try:
+            node = meant(stepper, names, x, argument)[0][-1]
+        except Misuse:
+            if x.startswith("op:"):
+                raise
+            raise Misuse(f"no node is called {{0!r}}, as {what} says{{1}}", x, near) from None
+    else:
+        node = node_of(names.by_name[x] if isinstance(x, str) else x, what)
     if node.id not in names.by_id:
         raise Misuse(f"the node given as {what} is not in the graph of {{root}}")
     if only is not None and node.id not in only:

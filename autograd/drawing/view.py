@@ -1,21 +1,22 @@
 """What a drawing shows of a graph: its boxes, the edges between them, and what it leaves out.
 
-Has `folding` fold what is too much, and gives places to leaves and constants. Which nodes are to be
-shown is `selection`'s; what a box says and how it looks, `labels`' and `dot`'s.
+Has `folding` fold what is too much for a screen, and gives places to leaves, constants and what leads to
+nodes that are not shown. Which nodes are to be shown is `selection`'s; what a box says and how it looks,
+`labels`' and `dot`'s.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
-from autograd.drawing.folding import Fold, Group, fold
+from autograd.drawing.boxes import Box, Cluster, View
+from autograd.drawing.folding import Fold, Folding, Group
 from autograd.drawing.misuse import Misuse
+from autograd.drawing.screen import readable
 from autograd.drawing.selection import Selection, selected
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float
@@ -23,68 +24,11 @@ from autograd.engine.words import many
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["Box", "Edge", "View", "view"]
+__all__ = ["view"]
 
-FOLDED = 16  # boxes of operations in a drawing that is folded
+FOLDED = 28  # boxes of operations in a drawing that is folded, at most
 TOO_MANY = 2000  # boxes that can be laid out
-LEAVES = 12  # and of leaves; with a legend these stay under 40
-
-Cluster = tuple[str, ...]
-
-
-@dataclass(slots=True, eq=False)
-class Box:
-    """One box. kind: "operation", "leaf", "constant", "fold", or "more" for neighbours left out.
-
-    nodes: what it stands for. cluster: the open scopes around it. calls: how many of them are one here.
-    name, hidden: of a fold, its title, and how many operations and leaves it hides. pattern: what opens a fold.
-    """
-
-    kind: str
-    nodes: list[Node]
-    cluster: Cluster = ()
-    calls: int = 1
-    name: str = ""
-    hidden: tuple[int, int] = (0, 0)
-    pattern: str = ""
-    value: Any = None
-
-
-@dataclass(slots=True, eq=False)
-class Edge:
-    """From an input to its operation.
-
-    node, argument: of the operation, where it is one edge. again: from one call of merged ones to the next.
-    """
-
-    tail: int
-    head: int
-    node: Node | None = None
-    argument: int = 0
-    count: int = 1
-    again: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class View:
-    """All that is shown.
-
-    box: per id of a node, its box. edge: per id and argument, its edge. clusters: their titles.
-    """
-
-    boxes: list[Box] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
-    clusters: dict[Cluster, str] = field(default_factory=dict)
-    box: dict[int, int] = field(default_factory=dict)
-    edge: dict[tuple[int, int], int] = field(default_factory=dict)
-    note: str = ""
-
-    def add(self, box: Box) -> int:
-        """One more box; its number."""
-        for node in box.nodes:
-            self.box[node.id] = len(self.boxes)
-        self.boxes.append(box)
-        return len(self.boxes) - 1
+LEAVES = 12  # boxes of leaves in a drawing that is folded
 
 
 def view(show: Show, chosen: Selection) -> View:
@@ -95,13 +39,11 @@ def view(show: Show, chosen: Selection) -> View:
     total = len(nodes) if chosen.only is None else len(chosen.only)
     places = {k: n for k, n in enumerate(stepper.nodes) if ids is None or n.id in ids}
     leaves = {i: n for i, n in nodes.items() if n.primitive is None and (ids is None or i in ids)}
-    if chosen.depth is None and not chosen.open and len(places) + len(leaves) <= chosen.limit:
-        result = _whole(places, leaves)
-        if said:
-            _more(result, stepper, chosen.only)
-    else:
-        result = _folded(places, leaves, chosen)
-        said += _folding(result, any(node.scope for node in places.values()))
+    result = _fitting(show, chosen, places, leaves, bool(said))
+    if any(box.kind == "fold" or len(box.nodes) > 1 for box in result.boxes):
+        said += _folding(result, any(node.source for node in places.values()))
+    if any(edge.through for edge in result.edges):
+        said.append("dashed edges lead through what is left out")
     if len(result.boxes) > TOO_MANY:
         raise Misuse(
             "this would draw {0:,} boxes, more than {1:,}; fold more of it with another {depth}=, {open}= or {limit}=",
@@ -112,9 +54,35 @@ def view(show: Show, chosen: Selection) -> View:
     return result
 
 
+def _fitting(show: Show, chosen: Selection, places: dict[int, Node], leaves: dict[int, Node], part: bool) -> View:
+    """The first that fits: the whole, or folded to fewer and fewer boxes. part: nodes are left out."""
+    count = len(places) + len(leaves)
+    free = chosen.depth is None and not chosen.open  # to fold as it takes
+    if free and count <= (TOO_MANY if chosen.limit is None else chosen.limit):
+        result = _whole(places, leaves)
+        if part:
+            _left_out(result, show.stepper, chosen)
+        if chosen.limit is not None or readable(result, show):
+            return result
+    folding = Folding(places, chosen.open)
+    if chosen.depth is not None:
+        return _folded(folding.fold(TOO_MANY, chosen.depth), places, leaves, chosen.limit or TOO_MANY)
+    best = None
+    low, high = 1, min(FOLDED, chosen.limit or FOLDED)
+    most = high
+    while low <= high:  # the most boxes that can be read
+        result = _folded(folding.fold(most), places, leaves, min(most, LEAVES) if free else TOO_MANY)
+        if readable(result, show):
+            best, low = result, most + 1
+        else:
+            high = most - 1
+        most = (low + high + 1) // 2
+    return best or result
+
+
 def _note(result: View, said: list[str], total: int, operations: int, leaves: int) -> str:
     """How much of the graph is shown, and by what choice."""
-    boxes = [box for box in result.boxes if box.kind not in ("constant", "more")]
+    boxes = [box for box in result.boxes if box.nodes]
     shown = sum(len(box.nodes) for box in boxes if box.kind != "fold")
     if shown == len(boxes):
         return f"{shown:,} of {total:,} nodes: {'; '.join(said)}"
@@ -124,17 +92,11 @@ def _note(result: View, said: list[str], total: int, operations: int, leaves: in
     return f"{counts} in {many(len(boxes), 'box', '', 'es')}: {'; '.join(said)}"
 
 
-def _folding(result: View, scopes: bool) -> list[str]:
+def _folding(result: View, recorded: bool) -> list[str]:
     """How to read a drawing that is folded."""
-    said = (
-        ["calls of the same code are one"]
-        if scopes
-        else ["grouped by operation; built inside record_source() it would be by calls"]
-    )
-    if any(box.pattern for box in result.boxes):
+    said = ["calls of the same code are one" if recorded else "inside record_source() it would be folded by calls"]
+    if any(box.group and box.group.pattern for box in result.boxes):
         said.append("open= opens a fold")
-    if any(edge.again for edge in result.edges):
-        said.append("dashed edges lead to the next call")
     if any(edge.count > 1 for edge in result.edges):
         said.append("a number on an edge counts what it stands for")
     return [*said, "constants are not shown"]
@@ -146,30 +108,37 @@ def _folding(result: View, scopes: bool) -> list[str]:
 def _whole(places: dict[int, Node], leaves: dict[int, Node]) -> View:
     """A box a node, two edges for x * x, constants beside their operation, scopes as clusters."""
     result = View()
-    home: dict[int, Cluster] = {}
+    users: dict[int, list[Cluster]] = {}
     for node in places.values():
         cluster = tuple(node.scope.split("/")) if node.scope else ()
-        for n in node.parents:
-            if n is not None and n.id in leaves:
-                home[n.id] = _common(home.get(n.id, cluster), cluster)
         for i in range(len(cluster)):
             result.clusters.setdefault(cluster[: i + 1], cluster[i])
+        for n in node.inputs:
+            users.setdefault(n.id, []).append(cluster)
     for node in leaves.values():
-        result.add(Box("leaf", [node], home.get(node.id, ())))
+        result.add(Box("leaf", [node], _home(users.get(node.id, []))))
     for node in places.values():
         cluster = tuple(node.scope.split("/")) if node.scope else ()
         here = result.add(Box("operation", [node], cluster))
         for i, parent in enumerate(node.parents):
-            if parent is not None:
-                if parent.id in result.box:
-                    result.edge[node.id, i] = len(result.edges)
-                    result.edges.append(Edge(result.box[parent.id], here, node, i))
-            elif (
-                is_float(node.saved[i]) and np.size(node.saved[i]) and node.op != "pow"
-            ):  # whose exponent stands in its sign
-                constant = result.add(Box("constant", [], cluster, value=node.saved[i]))
-                result.edges.append(Edge(constant, here))
+            if parent is not None and parent.id in result.box:
+                result.edge[node.id, i] = (result.join(result.box[parent.id], here, node, i),)
+            elif parent is None and _written(node, i):
+                result.join(result.add(Box("constant", [], cluster, value=node.saved[i])), here)
     return result
+
+
+def _written(node: Node, argument: int) -> bool:
+    """Whether a constant is a number that takes part, and not an exponent, which stands in its sign."""
+    return is_float(node.saved[argument]) and np.size(node.saved[argument]) > 0 and node.op != "pow"
+
+
+def _home(users: list[Cluster]) -> Cluster:
+    """Where a leaf stands: with its user; what calls share comes from outside of them."""
+    if not users:
+        return ()
+    common = reduce(_common, users)
+    return common if all(cluster == common for cluster in users) else common[:-1]
 
 
 def _common(a: Cluster, b: Cluster) -> Cluster:
@@ -177,97 +146,136 @@ def _common(a: Cluster, b: Cluster) -> Cluster:
     return a[:n]
 
 
-def _more(result: View, stepper: Stepper, only: frozenset[int] | None) -> None:
-    """A quiet box beside each node whose inputs or consumers are left out, of those that there are to show."""
+def _left_out(result: View, stepper: Stepper, chosen: Selection) -> None:
+    """What leads to nodes that are left out: a dashed edge to the next one shown, or a quiet box."""
 
-    def left_out(node: Node | None) -> bool:
-        return node is not None and node.id not in result.box and (only is None or node.id in only)
+    def hidden(node: Node | None) -> bool:
+        return node is not None and node.id not in result.box and (chosen.only is None or node.id in chosen.only)
 
+    if chosen.top is not None:
+        _ways_through(result, stepper)
     for here, box in list(enumerate(result.boxes)):
         for node in box.nodes:
-            below = sum(map(left_out, node.parents))
-            above = sum(left_out(n) for n, _ in stepper.consumers(node))
+            below = sum(map(hidden, node.parents))
+            above = sum(hidden(n) for n, _ in stepper.consumers(node))
             if below:
-                result.edges.append(Edge(result.add(Box("more", [], box.cluster, below)), here))
-            if above:
-                result.edges.append(Edge(here, result.add(Box("more", [], box.cluster, above))))
+                result.join(result.add(Box("more", [], box.cluster, text=f"{below} more …")), here)
+            if above and chosen.top is None:
+                result.join(here, result.add(Box("more", [], box.cluster, text=f"{above} more …")))
+
+
+def _ways_through(result: View, stepper: Stepper) -> None:
+    """Edges that stand for ways through nodes that are left out."""
+    below: dict[int, int] = {}  # per node that is left out, the boxes that lead to it, as bits
+    for node in stepper.nodes:
+        shown = node.id in result.box
+        found = 0
+        for p in node.inputs:
+            found |= below.get(p.id, 0) if p.id not in result.box else 0 if shown else 1 << result.box[p.id]
+        if not shown:
+            below[node.id] = found
+            continue
+        for tail in range(found.bit_length()):
+            if found >> tail & 1:
+                result.edges[result.join(tail, result.box[node.id])].through = True
 
 
 # ---- folded ------------------------------------------------------------------------------
 
 
-def _folded(places: dict[int, Node], leaves: dict[int, Node], chosen: Selection) -> View:
+def _folded(found: Fold, places: dict[int, Node], leaves: dict[int, Node], most: int) -> View:
+    """A box per fold and per operation that is one in all calls. most: boxes of leaves."""
     result = View()
-    found = fold(places, min(chosen.limit, FOLDED), chosen.depth, chosen.open)
     for group in found.open:
         result.clusters[group.path] = group.title
     for operations, around, folded in found.boxes:
         nodes = [places[k] for k in operations]
-        if folded is None:
-            result.add(Box("operation", nodes, around.path, len(nodes)))
-        else:
-            result.add(
-                Box("fold", nodes, around.path, len(folded.instances), folded.title, (len(nodes), 0), _pattern(folded))
-            )
-    fits = chosen.depth is None and not chosen.open
-    _place_leaves(result, places, leaves, min(chosen.limit, LEAVES) if fits else chosen.limit)
+        result.add(Box("operation" if folded is None else "fold", nodes, around.path, group=folded))
+    _place_leaves(result, places, leaves, most, found)
     _folded_edges(result, places, found)
     return result
 
 
 def _folded_edges(result: View, places: dict[int, Node], found: Fold) -> None:
-    """One edge for all that lead from a box to another, those to the next call of what is merged apart."""
-    numbers: dict[tuple[int, int, bool], int] = {}
+    """One edge for all that lead from a box to another; to the next call of what is drawn once, by way of a port."""
+    numbers: dict[tuple[int, int], int] = {}
+    ports: dict[tuple[int, str], int] = {}
     place = {node.id: k for k, node in places.items()}
+
+    def edge(tail: int, head: int, node: Node, argument: int) -> int:
+        number = numbers.setdefault((tail, head), len(result.edges))
+        if number == len(result.edges):
+            result.join(tail, head, node, argument)
+        else:
+            result.edges[number].count += 1
+            result.edges[number].node = None
+        return number
+
+    def port(group: int, text: str) -> int:
+        if (group, text) not in ports:
+            ports[group, text] = result.add(Box("more", [], found.open[group].path, text=text))
+        return ports[group, text]
+
     for k, node in places.items():
         here = result.box[node.id]
         for i, parent in enumerate(node.parents):
             there = None if parent is None else result.box.get(parent.id)
             if parent is None or there is None or there == here:
                 continue
-            again = parent.id in place and _other_call(found.calls.get(place[parent.id], {}), found.calls.get(k, {}))
-            number = numbers.setdefault((there, here, again), len(result.edges))
-            if number == len(result.edges):
-                result.edges.append(Edge(there, here, node, i, count=0, again=again))
-            edge = result.edges[number]
-            edge.count += 1
-            if edge.count > 1:
-                edge.node = None
-            result.edge[node.id, i] = number
+            other = _other_call(found, place.get(parent.id, -1), k)
+            if other is None:
+                result.edge[node.id, i] = (edge(there, here, node, i),)
+            else:
+                call = _one(found.open[other])
+                into, out = port(other, f"from the {call} before"), port(other, f"to the next {call}")
+                result.edge[node.id, i] = edge(into, here, node, i), edge(there, out, node, i)
 
 
-def _other_call(a: dict[int, int], b: dict[int, int]) -> bool:
-    """Whether two operations were made in different calls of a group that is drawn as one."""
-    return any(b.get(group, call) != call for group, call in a.items())
+def _one(group: Group) -> str:
+    return "round" if group.what == "loop" else group.name
 
 
-def _pattern(group: Group) -> str:
-    """What `open` takes to open a fold."""
-    return "" if group.mixed else "/".join(group.path[-2:])
+def _other_call(found: Fold, a: int, b: int) -> int | None:
+    """The outermost group drawn once in different calls of which two operations were made; None for none."""
+    theirs = found.calls.get(b, {})
+    return next((g for g, call in found.calls.get(a, {}).items() if theirs.get(g, call) != call), None)
 
 
-def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node], most: int) -> None:
+def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node], most: int, found: Fold) -> None:
     """Boxes for leaves: one each, or as coarse as it takes; what only one fold uses is hidden in it."""
     users: dict[int, set[tuple[int, int]]] = {i: set() for i in leaves}  # the boxes, and as which argument there
-    for node in places.values():
+    calls: dict[int, dict[int, set[int]]] = {i: {} for i in leaves}  # and in which calls of what is drawn once
+    for k, node in places.items():
         here = result.box[node.id]
         fold = result.boxes[here].kind == "fold"
         for i, parent in enumerate(node.parents):
             if parent is not None and parent.id in users:
                 users[parent.id].add((here, -1 if fold else i))
+                for group, call in found.calls.get(k, {}).items():
+                    calls[parent.id].setdefault(group, set()).add(call)
     shown = []
     for i, node in leaves.items():
         boxes = {here for here, _ in users[i]}
         (only, *others) = boxes or {-1}
         if boxes and not others and result.boxes[only].kind == "fold":
-            operations, hidden = result.boxes[only].hidden
-            result.boxes[only].hidden = operations, hidden + 1
+            result.boxes[only].hidden += 1
             result.box[i] = only
         else:
             shown.append(node)
-    for nodes in _alike(shown, users, most, any(box.calls > 1 for box in result.boxes)):
-        clusters = [result.boxes[here].cluster for node in nodes for here, _ in users[node.id]]
-        result.add(Box("leaf", nodes, reduce(_common, clusters) if clusters else (), len(nodes)))
+    merged = any(box.kind == "operation" and len(box.nodes) > 1 for box in result.boxes)
+    for nodes in _alike(shown, users, most, merged):
+        home = _home([result.boxes[here].cluster for node in nodes for here, _ in users[node.id]])
+        for number, plate in enumerate(found.open):
+            inside = [calls[node.id].get(number, set()) for node in nodes]
+            if home[: len(plate.path)] == plate.path and not _each_its_own(inside, len(plate.instances)):
+                home = plate.path[:-1]
+                break
+        result.add(Box("leaf", nodes, home))
+
+
+def _each_its_own(calls: list[set[int]], count: int) -> bool:
+    """Whether every call of what is drawn once has leaves of its own, and shares none."""
+    return count == 1 or (all(len(one) == 1 for one in calls) and len(set().union(*calls)) == count)
 
 
 def _alike(nodes: list[Node], users: dict[int, set[tuple[int, int]]], most: int, merged: bool) -> list[list[Node]]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.drawing.folding import fits, no_scope
 from autograd.drawing.misuse import Misuse
+from autograd.drawing.selection import meant
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import each, is_foreign, is_values, raw, received
@@ -41,7 +41,7 @@ def zoomed(stepper: Stepper, names: Names, what: Part | tuple[Part, Place]) -> t
     to expand or the index is outside.
     """
     what, element = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
-    nodes, title = _parts(stepper, names, names.by_name.get(what, what) if isinstance(what, str) else what)
+    nodes, title = _parts(stepper, names, what)
     if any(isinstance(node, ScalarNode) for node in nodes):
         raise Misuse(
             "{zoom} expands operations on Tensors, and {0} is of single Values already; {around}= shows its neighbours",
@@ -77,30 +77,19 @@ def zoomed(stepper: Stepper, names: Names, what: Part | tuple[Part, Place]) -> t
 
 def _parts(stepper: Stepper, names: Names, what: Part) -> tuple[list[Node], str]:
     """The operations to expand, the last of which is the result, and what to call them."""
-    if isinstance(what, str) and what.startswith("op:"):
-        op = what.removeprefix("op:")
-        found = next((node for node in stepper.nodes if node.op == op), None)
-        if found is None:
-            known = ", ".join(sorted({n.op for n in stepper.nodes}))
-            raise Misuse("{zoom}={0!r}: no node was made by it; operations here: {1}", what, known)
-        what = found
     if isinstance(what, str):
-        scopes = list(dict.fromkeys(node.scope for node in stepper.nodes))
-        calls = [path[:i] for path in (tuple(scope.split("/")) for scope in scopes) for i in range(1, len(path) + 1)]
-        call = next((path for path in calls if fits(path, what)), None)
-        if call is None:
-            raise no_scope("zoom", what, scopes)
-        title = "/".join(call)
-        return [node for node in stepper.nodes if node.scope == title or node.scope.startswith(title + "/")], title
-    if not isinstance(what, Node):
+        nodes, title = meant(stepper, names, what, "zoom")
+    elif isinstance(what, Node):
+        nodes, title = [what], f"{names[what]} = {what.op}" if what.id in names.by_id else ""
+    else:
         raise Misuse(
             "{zoom} must be a Tensor, a scope, or a pair of that and an index, got {0}",
             type(what).__name__,
             kind=TypeError,
         )
-    if what.id not in stepper.index:
+    if nodes[-1].id not in stepper.index:
         raise Misuse("{zoom} takes a Tensor of this graph that an operation made; leaves have nothing inside")
-    return [what], f"{names[what]} = {what.op}"
+    return nodes, title
 
 
 def _largest(gradient: Any, shape: Index) -> Index:
@@ -154,7 +143,8 @@ def _again(node: Node, args: list[Any], name: str) -> np.ndarray:
     try:
         with np.errstate(all="ignore"):
             result = np.array(apart(node, *args), object)
-        same = _same(result, np.asarray(node.raw))
+        # What went through a Tensor on the way is no operation on single numbers either.
+        same = _same(result, np.asarray(node.raw)) and all(isinstance(n, ScalarNode) for n in _below(result.flat))
     except (TypeError, ValueError, AttributeError):  # NumPy's ways to say that it takes no objects here
         same = False
     if not same:

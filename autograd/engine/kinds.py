@@ -16,8 +16,8 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["data_of", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace"]
-__all__ += ["raw", "received", "single"]
+__all__ = ["asked", "data_of", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values"]
+__all__ += ["namespace", "raw", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -71,7 +71,18 @@ def is_float(x: Operand) -> bool:
 
 def namespace(arrays: Iterable[Data]) -> ModuleType:
     """The library to compute with: JAX where one of the arrays is of JAX, otherwise NumPy."""
-    return next((x.__array_namespace__() for x in arrays if is_foreign(x)), np)
+    for x in arrays:  # as a generator it would take twice as long
+        if is_foreign(x):
+            return x.__array_namespace__()
+    return np
+
+
+def asked(x: Data, check: Callable[[Data], None]) -> None:
+    """Let `check` look at numbers: now; at every replay, of what ag.compile traces; never, of a tracer of JAX."""
+    if not is_foreign(x):
+        check(x)
+    elif hasattr(x, "require"):
+        x.require(check)
 
 
 def filled(like: Data, x: float) -> Data:

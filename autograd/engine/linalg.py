@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node, Primitive
-from autograd.engine.kinds import is_foreign, namespace, raw
+from autograd.engine.kinds import asked, is_foreign, namespace, raw
 from autograd.engine.primitives import concatenate, matmul, others, select, where
 from autograd.engine.rows import Array, array_op
 
@@ -114,8 +114,12 @@ def _divided(name: str, x: Operand, by: Operand, size: Operand, used: Operand, w
     """x / by for a rule, 0 where `by` vanishes beside `size`; refuses that where the result is used."""
     gone = abs(raw(by)) <= size * (x.shape[-1] * np.finfo(x.dtype).eps)
     lost = gone & used
-    if not is_foreign(lost) and lost.any():
-        raise np.linalg.LinAlgError(f"{name}: the derivative of its vectors does not exist here, since {what}")
+
+    def refuse(lost: Data) -> None:
+        if lost.any():
+            raise np.linalg.LinAlgError(f"{name}: the derivative of its vectors does not exist here, since {what}")
+
+    asked(lost, refuse)
     quotient = select(gone, 0.0, x) / select(gone, 1.0, by)
     return select(lost, np.nan, quotient) if is_foreign(lost) else quotient
 

@@ -14,7 +14,6 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -26,8 +25,9 @@ from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
-__all__ = ["AnomalyError", "Source", "detect_anomaly", "hidden", "no_grad", "record_source"]
+__all__ = ["AnomalyError", "Call", "Place", "Source", "detect_anomaly", "hidden", "no_grad", "record_source"]
 
+Place = tuple[int, int, int, int]
 F = TypeVar("F", bound=Function)
 
 
@@ -110,19 +110,70 @@ class no_grad(_Decorator):
 # ---- source lines and scopes -----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a node was made.
+class Call:
+    """One call of a function, in which something was recorded.
 
-    scope: the calls that led there from the `with` block, as in `loss/logits/block#1`.
-    stack: (file, line, function) of each of these calls, outermost first.
+    parent: the call that it was made in, by that one's instruction `at`; None for the base. number: counts calls, turn
+    those of this instruction, from 0.
     """
 
-    file: str
-    line: int
-    function: str
-    scope: str
-    stack: tuple[tuple[str, int, str], ...]
+    __slots__ = ("at", "calls", "code", "nodes", "number", "parent", "scope", "turn")
+
+    def __init__(self, code: CodeType, scope: str, parent: Call | None, at: int, number: int) -> None:
+        self.code, self.scope, self.parent, self.at, self.number = code, scope, parent, at, number
+        self.nodes: dict[int, int] = {}  # how many were made here so far, by instruction
+        self.calls: dict[int, int] = {}
+        self.turn = 0
+        if parent is not None:
+            self.turn = parent.calls[at] = parent.calls.get(at, -1) + 1
+
+
+class Source:
+    """Where a node was made: by an instruction of a call. turn: counts the nodes of this instruction, from 0.
+
+    What can be read from that is worked out when it is asked for: recording only takes these down.
+    """
+
+    __slots__ = ("call", "instruction", "turn")
+
+    def __init__(self, call: Call, instruction: int, turn: int) -> None:
+        self.call = call
+        self.instruction = instruction
+        self.turn = turn
+
+    @property
+    def file(self) -> str:
+        """The file of the code."""
+        return self.call.code.co_filename
+
+    @property
+    def place(self) -> Place:
+        """The piece of the file that the instruction was compiled from."""
+        return place_of(self.call.code, self.instruction)
+
+    @property
+    def line(self) -> int:
+        """The line of the file."""
+        return self.place[0]
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self.call.code.co_name
+
+    @property
+    def scope(self) -> str:
+        """The calls that led there from the `with` block, as in `loss/logits/block#1`."""
+        return self.call.scope
+
+    @property
+    def stack(self) -> tuple[tuple[str, int, str], ...]:
+        """(file, line, function) of each of these calls, outermost first."""
+        found, call, at = [], self.call, self.instruction
+        while call.parent is not None:
+            found.append((call.code.co_filename, place_of(call.code, at)[0], call.code.co_name))
+            call, at = call.parent, call.at
+        return tuple(reversed(found))
 
     @property
     def code(self) -> str:
@@ -131,6 +182,18 @@ class Source:
 
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line}  {self.code}".rstrip()
+
+
+def place_of(code: CodeType, instruction: int) -> Place:
+    """First and last line, first and last column (in UTF-8, -1 where not known) of what an instruction comes from."""
+    line, end, column, end_column = _places(code)[instruction // 2]
+    line = line or code.co_firstlineno
+    return line, end or line, -1 if column is None else column, -1 if end_column is None else end_column
+
+
+@functools.lru_cache(10_000)
+def _places(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
+    return list(code.co_positions())
 
 
 class record_source(_Decorator):
@@ -153,20 +216,28 @@ class _Scopes:
     def __init__(self, base: FrameType) -> None:
         self.base = base
         # Frames are held on to: a freed frame's address is soon another call's.
-        self.stack: list[tuple[FrameType, str]] = []
+        self.stack: list[tuple[FrameType, Call]] = []
         self.calls: Counter[str] = Counter()
-        self.innermost: tuple[FrameType | None, Any] = (None, None)
+        self.root = self.call = Call(base.f_code, "", None, 0, 0)
+        self.innermost: FrameType | None = None
+        self.count = 0
 
     def __call__(self) -> Source:
-        frames: list[FrameType] = []
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame is not self.base and hidden(frame.f_code):
+        frame: FrameType | None = sys._getframe(2)  # who asked is of the engine
+        innermost, base = self.innermost, self.base
+        while frame is not innermost and frame is not base and frame is not None and hidden(frame.f_code.co_filename):
             frame = frame.f_back
-        if frame is self.innermost[0] and frame is not None and frame.f_lineno == self.innermost[1].line:
-            return self.innermost[1]  # the same line of the same call as for the node before
-        innermost = frame
+        if frame is not self.innermost:
+            self.call, self.innermost = self._enter(frame), frame
+        call, instruction = self.call, (frame or self.base).f_lasti
+        turn = call.nodes[instruction] = call.nodes.get(instruction, -1) + 1
+        return Source(call, instruction, turn)
+
+    def _enter(self, frame: FrameType | None) -> Call:
+        """The call that a frame stands for, which the stack is brought up to."""
+        frames: list[FrameType] = []
         while frame is not None and frame is not self.base:
-            if not hidden(frame.f_code):
+            if not hidden(frame.f_code.co_filename):
                 frames.append(frame)
             frame = frame.f_back
         frames.reverse()
@@ -175,29 +246,30 @@ class _Scopes:
             same += 1
         del self.stack[same:]
         for f in frames[same:]:
-            scope = self.stack[-1][1] if self.stack else ""
-            if not f.f_code.co_name.startswith("<"):  # lambdas and comprehensions open no scope
-                name = f.f_code.co_qualname.rpartition("<locals>.")[2]  # block, or Layer.__call__
-                scope = f"{scope}/{name}".lstrip("/")
-                again = self.calls[scope]
-                self.calls[scope] += 1
-                scope += f"#{again}" if again else ""
-            self.stack.append((f, scope))
-        here = frames[-1] if frames else self.base
-        stack = tuple((f.f_code.co_filename, f.f_lineno, f.f_code.co_name) for f in frames)
-        scope = self.stack[-1][1] if self.stack else ""
-        source = Source(here.f_code.co_filename, here.f_lineno, here.f_code.co_name, scope, stack)
-        self.innermost = innermost, source
-        return source
+            outer, parent = self.stack[-1] if self.stack else (self.base, self.root)
+            self.count += 1
+            call = Call(f.f_code, self._scope(f.f_code, parent.scope), parent, outer.f_lasti, self.count)
+            self.stack.append((f, call))
+        return self.stack[-1][1] if self.stack else self.root
+
+    def _scope(self, code: CodeType, scope: str) -> str:
+        """What a call adds to the scope: block, or Layer for a call of a Layer."""
+        if code.co_name.startswith("<"):  # lambdas and comprehensions open no scope
+            return scope
+        name = code.co_qualname.rpartition("<locals>.")[2].removesuffix(".__call__")
+        scope = f"{scope}/{name}".lstrip("/")
+        again = self.calls[scope]
+        self.calls[scope] += 1
+        return f"{scope}#{again}" if again else scope
 
 
 _LIBRARIES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 
-@functools.lru_cache(1000)
-def hidden(code: CodeType) -> bool:
-    """Whether code belongs to the engine or to NumPy rather than to the user."""
-    return code.co_filename.startswith(("<frozen ", *_LIBRARIES))
+@functools.lru_cache(10_000)
+def hidden(file: str) -> bool:
+    """Whether code of this file belongs to the engine or to NumPy rather than to the user."""
+    return file.startswith(("<frozen ", *_LIBRARIES))
 
 
 # ---- inf and nan -----------------------------------------------------------------------

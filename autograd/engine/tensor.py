@@ -124,7 +124,7 @@ class Tensor(ArrayMethods, ArrayNode):
         """The array. That of a leaf may be assigned or changed in place; graphs recorded earlier keep the old."""
         data = self.raw
         if not isinstance(data, (np.ndarray, np.generic)):
-            return data
+            return getattr(data, "as_data", data)  # JAX's as it is; one that ag.compile traces says why not
         if self.primitive is not None:
             owner = view = np.asarray(data).view()
             while isinstance(owner.base, np.ndarray):

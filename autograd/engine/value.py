@@ -33,7 +33,13 @@ def _record(
     node._from_a = from_a
     node._from_b = from_b
     node.id = next_id()
-    if current().recording:
+    state = now()
+    if state.ordinary:
+        node.primitive = primitive
+        made = state.level.made
+        if made is not None:
+            made.append(node)
+    elif current().recording:
         node.primitive = primitive
         note(node)
     else:
@@ -102,6 +108,13 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         return node
 
     def reflected(self: Value, other: Any) -> Value:
+        if other.__class__ is float:
+            b = self.raw
+            try:
+                data = scalar(other, b)
+            except (ArithmeticError, ValueError):
+                data = ieee(other, b)
+            return _record(primitive, data, other, None, b, self)
         if isinstance(other, numbers.Real):
             return Value._apply(primitive, (other, self))
         return NotImplemented

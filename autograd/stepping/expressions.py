@@ -123,7 +123,7 @@ class Expression:
     """Text as code, with the nodes and words that it uses; `Reader.expression` makes one.
 
     here: which of g, out, v and node are in it. note: where a node is called by such a word as well, a line
-    about which of them is meant.
+    about which of them is meant, and where several nodes are called the same.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class Reader:
         return self.view(node) if node is not None else self.expression(text)(here)
 
     def note(self, text: str) -> str:
-        """A line about a node and a word that are called the same, and which of them a text means; or "" ."""
+        """A line about nodes and words that are called the same, and which of them a text means; or "" ."""
         try:
             return self.expression(text).note
         except ValueError:
@@ -209,12 +209,15 @@ class Reader:
         scope |= {name: self.view(node) for name, node in nodes.items()}
         made = Expression(text, code, scope, [w for w in HERE if w in used and w not in nodes], self.view)
         clashes = sorted(used & WORDS.keys() & self.names.by_name.keys() - ({"v"} if not condition else set()))
-        made.note = "; ".join(self._clash(word, condition) for word in clashes)
+        notes = [self._clash(word, condition) for word in clashes]
+        notes += [] if "#0" in text else [self._first(self.names[node]) for node in nodes.values()]
+        made.note = "; ".join(dict.fromkeys(note for note in notes if note))
         return made
 
     def _named(self, name: str) -> Node | None:
         """The node of a name, however it is spaced; NAME#0 is the first of that name."""
-        spellings = (name, compact(name), name.removesuffix("#0"))
+        inner = name[1:-1] if name[:1] == "(" and name[-1:] == ")" else name
+        spellings = (name, compact(name), name.removesuffix("#0"), inner, compact(inner))
         return next((self.names.by_name[x] for x in spellings if x in self.names.by_name), None)
 
     def _clash(self, word: str, condition: bool) -> str:
@@ -222,6 +225,15 @@ class Reader:
         if condition:
             return f"{word} is {meaning}; the node that is called {word} is {word}#0"
         return f"{word} is the node that is called so; {meaning} is {instead}"
+
+    def _first(self, name: str) -> str:
+        """Of a name that several nodes have, that the first of them is meant."""
+        more = self.names.again.get(name, 0)
+        others = f"{name}#1" if more == 1 else f"{name}#1 to {name}#{more}"
+        held = self.names.held.get(name)
+        now = self.names.by_id.get(held.id, name) if held is not None else name
+        now = f"; the variable {name} holds {now} now" if now != name else ""
+        return f"{name} is the first of {more + 1} that are called so, before {others}{now}" if more else ""
 
     def _without_names(self, text: str, nodes: dict[str, Node]) -> str:
         """The text with names that Python cannot read, such as x#1, %17 or my h, replaced by ones that it can."""

@@ -78,20 +78,14 @@ class Runner:
     def _edge(self, watches: list[Stop], forward: bool) -> list[Stop]:
         """One contribution forth or back; the watches that it sets off."""
         walk = self.walk
-        node = walk.current
-        if forward and node is not None and (walk.grad(node) is None or not walk.edges(node)):
-            return self._node(forward)  # nothing to pass on
-        change = None if forward else walk.latest()
+        entry = walk.advance() if forward else walk.latest()
         if not forward:
             walk.back_step()
-        elif (c := walk.step()) is not None:
-            change = c.node, c.parent, c.before, c.after
-        if change is None:
+        if entry is None:
             return []
-        maker, parent, before, after = change
-        hits = [stop for stop in watches if stop.meets(parent, before, after)]
+        hits = [stop for stop in watches if stop.meets(entry.parent, entry.before, entry.after)]
         for stop in hits:
-            stop.node = maker
+            stop.node = walk.nodes[entry.index]
         return hits
 
     def travel(self, target: int, progress: Progress | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from autograd.engine.graph import Node, ScalarNode
@@ -21,7 +21,8 @@ class Stepper(Walk):
     """A position in the backward pass from `root`, between two contributions.
 
     root: a Value, or a Tensor of one element; of several where `gradient`, the gradient of the
-    final result by it, is given. The nodes' own `.grad` is left alone until `commit()`.
+    final result by it, is given. variables: names and what they hold, such as `locals()`, for nodes without a label.
+    The nodes' own `.grad` is left alone until `commit()`.
     Raises ValueError for a root that needs a `gradient`, or one of another shape, TypeError
     for one that is no node.
 
@@ -33,16 +34,17 @@ class Stepper(Walk):
     (1, 6.0)
     """
 
-    def __init__(self, root: Node, gradient: Data = None) -> None:
+    def __init__(self, root: Node, gradient: Data = None, variables: Mapping[str, object] | None = None) -> None:
         try:
             super().__init__(root, gradient)
         except (TypeError, ValueError) as error:
             raise type(error)(f"Stepper: {error}") from None
+        self._variables = variables
 
     @cached_property
     def names(self) -> Names:
         """What the nodes are called: `names[node]`, and `names.by_name`."""
-        return Names(self.root, self.nodes)
+        return Names(self.root, self.nodes, self._variables)
 
     def run(self, *stops: str | Node, forward: bool = True) -> list[Stop]:
         """Run on to the first of some stops, or to the end; backwards with forward=False.

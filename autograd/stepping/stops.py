@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import math
+import operator
 import os
 import re
 from collections.abc import Callable
@@ -19,10 +21,10 @@ __all__ = ["Stop", "parse"]
 
 Test = Callable[[Node, Data, Data], bool]  # a node, and the number looked at, before and after
 
-NUMBERS: dict[str, Callable[[np.ndarray], np.bool_]] = {
-    "nan": lambda x: np.isnan(x).any(),
-    "inf": lambda x: np.isinf(x).any(),
-    "zero": lambda x: np.all(x == 0),
+NUMBERS: dict[str, tuple[Callable[[float], bool], Callable[[np.ndarray], np.bool_]]] = {  # of floats, and of arrays
+    "nan": (math.isnan, lambda x: np.isnan(x).any()),
+    "inf": (math.isinf, lambda x: np.isinf(x).any()),
+    "zero": (lambda x: x == 0, lambda x: np.all(x == 0)),
 }
 KINDS = ("b", "break", "tbreak", "watch")
 
@@ -168,11 +170,12 @@ def _number_test(of: str, what: str) -> Test:
             raise ValueError("values do not change as gradients flow; watch g:changed is for gradients")
         return lambda node, before, after: before is None or not np.array_equal(before, after)
     if what in NUMBERS:
-        return lambda node, before, after: bool(NUMBERS[what](np.asarray(after)))
-    try:
-        limit = float(what[1:])
-    except ValueError:
-        raise ValueError(f"watch {of}:{what}: {what[1:]!r} is no number") from None
-    if what[0] == ">":
-        return lambda node, before, after: bool((np.abs(np.asarray(after)) > limit).any())
-    return lambda node, before, after: bool((np.abs(np.asarray(after)) < limit).any())
+        of_float, of_array = NUMBERS[what]
+    else:
+        try:
+            limit = float(what[1:])
+        except ValueError:
+            raise ValueError(f"watch {of}:{what}: {what[1:]!r} is no number") from None
+        beyond = operator.gt if what[0] == ">" else operator.lt
+        of_float, of_array = lambda x: beyond(abs(x), limit), lambda x: beyond(np.abs(x), limit).any()
+    return lambda node, before, after: bool(of_float(after) if type(after) is float else of_array(np.asarray(after)))

@@ -19,6 +19,7 @@ from autograd.stepping.names import Names
 from autograd.stepping.stepper import Contribution, Step, Stepper
 from autograd.stepping.walk import Data
 
+SIMPLE = re.compile(r"([\w.#% ]|\[[^][]*\])+")  # a name that needs no brackets around it: x, %3, w[0,1], h#2
 ENDS = 6  # nodes shown at either end of a long path
 DIGITS = (4, 6, 8, 10, 12, 17)  # of numbers in a line of arithmetic: as few as it takes
 
@@ -59,7 +60,7 @@ class Show:
 
     def step(self, step: Step, note: str = "") -> list[str]:
         """A stop: the node, its gradient, and what its arguments receive."""
-        name = self.names[step.node]
+        name = self.part(step.node)
         arrived, total = step.consumers
         consumers = f"({arrived} of {total} consumers in)"
         gradient = f"  dL/d{name} = {summary(step.upstream)}"
@@ -70,13 +71,18 @@ class Show:
             lines.append("  passes nothing on: all its arguments are constants")
         return lines
 
+    def part(self, node: Node) -> str:
+        """A node's name as part of a larger expression: in brackets where it is an expression itself."""
+        name = self.names[node]
+        return name if SIMPLE.fullmatch(name) else f"({name})"
+
     def contribution(self, c: Contribution) -> list[str]:
         """The local derivative and the arithmetic of one contribution."""
         return self._numbers(c, c.local) if c.local is not None else self._rule(c)
 
     def _numbers(self, c: Contribution, local: float) -> list[str]:
         """Of scalars: the derivative in names, in numbers, and what it makes of the gradient."""
-        out, name = self.names[c.node], self.names[c.parent]
+        out, name = self.part(c.node), self.part(c.parent)
         written = f"d{out}/d{name} = {self._filled(c, self._name_of)}"
         plain = re.fullmatch(r"-?[\d.]+", c.symbol)  # a constant says it all
         for more in () if plain else (self._worked_out(c, local), number(local)):
@@ -93,7 +99,7 @@ class Show:
 
     def _rule(self, c: Contribution) -> list[str]:
         """Of arrays: the rule in names, with the shapes of a product, and what the gradient is then."""
-        out, name = self.names[c.node], self.names[c.parent]
+        out, name = self.part(c.node), self.part(c.parent)
         rule = self._filled(c, self._name_of)
         if re.search(r"(?<!\w)g(?!\w)", c.symbol):
             rule = re.sub(r"(?<!\w)g(?!\w)", lambda _: f"d{out}", rule)
@@ -116,10 +122,10 @@ class Show:
 
     def _name_of(self, c: Contribution, letter: str) -> str:
         if letter == "out":
-            return self.names[c.node]
+            return self.part(c.node)
         i = "ab".index(letter)
         parent = c.node.parents[i] if i < len(c.node.parents) else None
-        return self.names[parent] if parent is not None else summary(self.stepper.arguments(c.node)[i])
+        return self.part(parent) if parent is not None else summary(self.stepper.arguments(c.node)[i])
 
     def _number_of(self, c: Contribution, letter: str, digits: int = 4) -> str:
         x = self.stepper.data(c.node) if letter == "out" else self.stepper.arguments(c.node)["ab".index(letter)]
@@ -184,7 +190,7 @@ class Show:
         s = self.stepper
         inputs = {p.id: p for n in s.nodes for p in n.inputs if p.primitive is None}
         first = [inputs[i] for i in sorted(inputs)[:most]]
-        lines = [f"  {self.names[p]}.grad = {summary(s.grad(p))}" for p in first]
+        lines = [f"  {self.part(p)}.grad = {summary(s.grad(p))}" for p in first]
         return lines + ([f"  ... and {many(len(inputs) - most, 'input')} more"] if len(inputs) > most else [])
 
     def source(self, node: Node) -> list[str]:
@@ -228,7 +234,7 @@ class Show:
     def why(self, node: Node) -> list[str]:
         """A gradient as the sum of its contributions."""
         parts, total = self.stepper.why(node), self.stepper.grad(node)
-        name = self.names[node]
+        name = self.part(node)
         if node is self.stepper.root:
             return [f"{name}.grad = {summary(total)}: it is the root"]
         digits = _digits([c.value for c in parts], total) if isinstance(node, ScalarNode) else 4
@@ -246,7 +252,7 @@ class Show:
         """One contribution of the sum that a gradient is."""
         if c.local is None:
             return f"  through {self.header(c.node)}: {summary(c.value)}"
-        out, name = self.names[c.node], self.names[c.parent]
+        out, name = self.part(c.node), self.part(c.parent)
         product, note = _product_text(c, c.local)
         factors = product if note else f"dL/d{out} * d{out}/d{name} = {product}"
         return f"  {number(c.value, digits):>10} = {factors}{note}   {self.header(c.node)}"
@@ -256,7 +262,7 @@ class Show:
         found, total = self.stepper.paths(node, limit)
         shown = "" if total == len(found) else f", the {len(found)} largest of which are"
         lines = [
-            f"dL/d{self.names[node]} is a sum over {many(total, 'path')} to {self.names[self.stepper.root]}{shown}:"
+            f"dL/d{self.part(node)} is a sum over {many(total, 'path')} to {self.names[self.stepper.root]}{shown}:"
         ]
         products = [product for product, *_ in found]
         digits = _digits(products, sum(products))
@@ -276,7 +282,7 @@ class Show:
 
     def element(self, node: Node, index: tuple[int, ...]) -> list[str]:
         """One element of a matrix product, a sum or a mean as the sum that it is, forward and backward."""
-        s, at = self.stepper, f"{self.names[node]}[{','.join(map(str, index))}]"
+        s, at = self.stepper, f"{self.part(node)}[{','.join(map(str, index))}]"
         lines = [f"{at} = {number(np.asarray(s.data(node))[index])}"]
         terms = _terms(node, s.arguments(node), index) if node.primitive is not None else ""
         lines += [f"  = {terms}"] if terms else []
@@ -321,41 +327,49 @@ def _as_it_is(c: Contribution) -> bool:
 
 def _digits(terms: Sequence[float], total: float) -> int:
     """How many digits of each term it takes for their sum to come out right by hand."""
-    fine = [d for d in DIGITS if math.isclose(sum(float(number(x, d)) for x in terms), total, rel_tol=2e-3)]
-    return fine[0] if fine and math.isfinite(total) else DIGITS[0]
+    if not math.isfinite(total):
+        return DIGITS[0]
+    nothing = 1e-9 * max(map(abs, terms), default=0.0)
+    sums = ((d, sum(float(number(x, d)) for x in terms)) for d in DIGITS)
+    return next((d for d, shown in sums if math.isclose(shown, total, rel_tol=2e-3, abs_tol=nothing)), DIGITS[0])
 
 
 def _sum_text(c: Contribution, local: float) -> str:
     """What a contribution makes of a gradient, with as many digits as it takes to come out right by hand."""
     product, note = _product_text(c, local)
-    alone = c.before is None and c.after == 0 and np.signbit(c.after)  # 0 + -0.0 were 0.0
-    if note:
-        return (number(c.after) if alone else f"{number(c.before)} + {number(c.value)} = {number(c.after)}") + note
-    if c.before is None and c.after == 0:
-        return f"{product} = {number(c.after)}" if alone else f"0 + {product} = {number(c.after)}"
+    start = (
+        "" if c.before is None and c.after == 0 and np.signbit(c.after) else f"{number(c.before)} + "
+    )  # 0 + -0.0 is 0.0
+    if note or not start:
+        return f"{start}{product} = {number(c.after)}{note}"
     texts = [f"{number(c.before, d)} + {number(c.upstream, d)} * {number(local, d)}" for d in DIGITS]
-    return f"{next((text for text in texts if _comes_out(text, c.after)), texts[0])} = {number(c.after)}"
+    return (
+        f"{next((text for text in texts if _comes_out(text, c.after, c.before or 0.0)), texts[0])} = {number(c.after)}"
+    )
 
 
 def _product_text(c: Contribution, local: float) -> tuple[str, str]:
     """A contribution as a product; or as it is, and a word on why, where a rule selects and does not multiply."""
     with np.errstate(all="ignore"):
         product = np.float64(c.upstream) * local
-    factors = f"{number(c.upstream)} * {number(local)}"
-    if np.isclose(product, c.value, 1e-6, 0, equal_nan=True) or np.isfinite(product):
+    factors, value = f"{number(c.upstream)} * {number(local)}", number(c.value)
+    same_zero = product != 0 or c.value != 0 or np.signbit(product) == np.signbit(c.value)
+    if same_zero and np.isclose(product, c.value, 1e-3, 0, equal_nan=True):
         return factors, ""
-    return number(
-        c.value
-    ), f"   ({c.node.op} passes {number(c.value)} on here: it selects, and does not work out {factors})"
+    return value, f"   ({c.node.op} passes {value} on here: its rule does not work out {factors})"
 
 
-def _comes_out(text: str, result: float) -> bool:
-    """Whether a line of arithmetic gives what it says it does, to three digits; True where that is not to be told."""
+def _comes_out(text: str, result: float, part: float = 0.0) -> bool:
+    """Whether a line of arithmetic gives what it says, to three digits; True where that is not to be told.
+
+    part: a term of a sum, which may cancel to nothing.
+    """
     python = re.sub(r" \(.* (if|at) .*\)$", "", text).replace("²", "**2")
     if not np.isfinite(result) or re.search(r"[^-+*/.\d\s()e]", re.sub(r"\b(if|else|sin|cos|log)\b|[<>]", "", python)):
         return True
     try:
-        return math.isclose(eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log}), result, rel_tol=2e-3)
+        shown = eval(python, {"sin": math.sin, "cos": math.cos, "log": math.log})
+        return math.isclose(shown, result, rel_tol=2e-3, abs_tol=1e-9 * abs(part))
     except (ArithmeticError, ValueError, SyntaxError, TypeError):
         return True
 

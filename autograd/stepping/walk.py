@@ -17,7 +17,7 @@ from autograd.engine.graph import Node, Rule, ScalarNode, contribution, operatio
 from autograd.engine.kinds import raw
 from autograd.engine.recording import spoil
 
-__all__ = ["Contribution", "Data", "Edge", "Position", "Step", "Walk"]
+__all__ = ["Contribution", "Data", "Edge", "Entry", "Position", "Step", "Walk"]
 
 Data = Any  # a float for a Value; an array, of whatever library, for a Tensor
 Position = tuple[int, int]
@@ -64,15 +64,19 @@ class Step:
     contributions: tuple[Contribution, ...]
 
 
-@dataclass(slots=True)
-class _Entry:
-    """One change of a gradient, to take back."""
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One change of a gradient, to take back: by argument `argument` of the operation at place `index`, or an edit."""
 
     parent: Node
     before: Data
     value: Data  # the contribution; None for an edit
     index: int = -1
     argument: int = -1
+
+    @property
+    def after(self) -> Data:
+        return self.value if self.before is None else self.before + self.value
 
 
 class Walk:
@@ -94,7 +98,7 @@ class Walk:
         self.done = 0  # nodes finished
         self.part = 0  # contributions made by the node under way
         self._grads: dict[int, Data] = {self.root.id: self.seed}
-        self._log: list[_Entry] = []
+        self._log: list[Entry] = []
         self._arrive()
 
     # ---- where it stands ----
@@ -208,7 +212,8 @@ class Walk:
         """The local derivative of a scalar operation by one argument, as a number; None for arrays."""
         if not isinstance(node, ScalarNode) or node.primitive is None:
             return None
-        return float(np.asarray(self._pulled(node, i, 1.0)))
+        c = self._pulled(node, i, 1.0)
+        return c if type(c) is float else float(np.asarray(c))
 
     def local_array(self, node: Node, i: int) -> np.ndarray:
         """What an argument would receive of a gradient of ones: for elementwise operations, the local derivative."""
@@ -219,26 +224,35 @@ class Walk:
     def step(self) -> Contribution | None:
         """Make one contribution, along one edge; None at the end."""
         while not self.at_end:
-            node = self.nodes[len(self.nodes) - 1 - self.done]
-            edges = self.edges(node)
-            if self.part < len(edges) and self._grads.get(node.id) is not None:
-                i, parent, _ = edges[self.part]
-                c = self._compute(node, i)
-                before = self._grads.get(parent.id)
-                self._grads[parent.id] = c if before is None else before + c
-                self._log.append(_Entry(parent, before, c, len(self.nodes) - 1 - self.done, i))
-                self.part += 1
-                if self.part == len(edges):
-                    self.done, self.part = self.done + 1, 0
-                self._arrive()
-                return self._contribution(node, i, parent, c, before, True)
-            self.done, self.part = self.done + 1, 0  # nothing to pass on
-            self._arrive()
+            entry = self.advance()
+            if entry is not None:
+                node = self.nodes[entry.index]
+                return self._contribution(node, entry.argument, entry.parent, entry.value, entry.before, True)
         return None
+
+    def advance(self) -> Entry | None:
+        """`step` without its record, or past a node that has nothing to pass on: then None."""
+        k = len(self.nodes) - 1 - self.done
+        node = self.nodes[k]
+        edges, g = self.edges(node), self._grads.get(node.id)
+        entry = None
+        if g is not None and self.part < len(edges):
+            i, parent, rule = edges[self.part]
+            with np.errstate(all="ignore"):
+                c = contribution(rule, parent, g, self.data(node), self.arguments(node))
+            before = self._grads.get(parent.id)
+            self._grads[parent.id] = c if before is None else before + c
+            entry = Entry(parent, before, c, k, i)
+            self._log.append(entry)
+            self.part += 1
+        if entry is None or self.part == len(edges):
+            self.done, self.part = self.done + 1, 0
+        self._arrive()
+        return entry
 
     def next(self, count: int = 1) -> Step | None:
         """Finish `count` nodes; the step of the last of them, None at the end."""
-        last = None
+        last = self.current
         for _ in range(count):
             if self.at_end:
                 break
@@ -247,25 +261,10 @@ class Walk:
         return None if last is None else self.step_of(last)
 
     def _finish(self) -> None:
-        """Make the contributions left of the node under way: `step`, without its record."""
-        node = self.nodes[len(self.nodes) - 1 - self.done]
-        g = self._grads.get(node.id)
-        edges = self.edges(node)
-        if g is not None and self.part < len(edges):
-            out, args = self.data(node), self.arguments(node)
-            while True:
-                i, parent, rule = edges[self.part]
-                with np.errstate(all="ignore"):
-                    c = contribution(rule, parent, g, out, args)
-                before = self._grads.get(parent.id)
-                self._grads[parent.id] = c if before is None else before + c
-                self._log.append(_Entry(parent, before, c, len(self.nodes) - 1 - self.done, i))
-                self.part += 1
-                if self.part == len(edges):
-                    break
-                self._arrive()
-        self.done, self.part = self.done + 1, 0
-        self._arrive()
+        """Make the contributions left of the node under way."""
+        done = self.done
+        while self.done == done:
+            self.advance()
 
     def back_step(self, count: int = 1) -> Position | None:
         """Take contributions back; the new position, None at the start."""
@@ -321,7 +320,7 @@ class Walk:
 
     def _arrive(self) -> None:
         for node, value in self.edits.get((self.done, self.part), ()):
-            self._log.append(_Entry(node, self._grads.get(node.id), None))
+            self._log.append(Entry(node, self._grads.get(node.id), None))
             self._grads[node.id] = value
 
     def _leave(self) -> None:
@@ -335,12 +334,11 @@ class Walk:
         else:
             self._grads[entry.parent.id] = entry.before
 
-    def latest(self) -> tuple[Node, Node, Data, Data] | None:
-        """What stepping back would take back: a node, the input it gave to, and the gradient there before and after."""
-        for e in reversed(self._log[-1 - len(self.edits.get(self.position, ())) :]):
-            if e.index >= 0:
-                return self.nodes[e.index], e.parent, e.before, e.value if e.before is None else e.before + e.value
-        return None
+    def latest(self) -> Entry | None:
+        """The contribution that stepping back would take back; None where that is none."""
+        return next(
+            (e for e in reversed(self._log[-1 - len(self.edits.get(self.position, ())) :]) if e.index >= 0), None
+        )
 
     # ---- what if ----
 
@@ -349,7 +347,7 @@ class Walk:
         new = _like(node, self.data(node), value)
         self.version += 1
         self.edits.setdefault(self.position, []).append((node, new))
-        self._log.append(_Entry(node, self._grads.get(node.id), None))
+        self._log.append(Entry(node, self._grads.get(node.id), None))
         self._grads[node.id] = new
 
     def set_data(self, node: Node, value: Data) -> None:

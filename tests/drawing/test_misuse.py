@@ -10,7 +10,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, Value
-from autograd.drawing.folding import fold
+from autograd.drawing.folding import Folding
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.selection import selection
 from autograd.stepping.names import Names
@@ -39,9 +39,9 @@ def test_misuse_is_told_by_who_was_asked() -> None:
 def test_whoever_does_not_know_the_caller_names_none() -> None:
     _, _, y = two()
     with pytest.raises(Misuse, match=r"^open='blok' fits no scope"):
-        fold(dict(enumerate(ag.Stepper(y).nodes)), 16, opened=("blok",))
+        Folding(dict(enumerate(ag.Stepper(y).nodes)), ("blok",))
     with pytest.raises(Misuse, match=r"^depth=-1; expected"):
-        selection(Names(y, ag.Stepper(y).nodes), depth=-1)
+        selection(ag.Stepper(y), Names(y, ag.Stepper(y).nodes), depth=-1)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

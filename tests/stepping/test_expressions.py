@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
@@ -55,6 +55,7 @@ def test_a_name_of_nothing_is_no_comment() -> None:
         r.node("%99")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["x", "x#1", "my h", "w[0]", "a.b", "%", "ü", "g", "f(x)"]), min_size=1, max_size=6))
 def test_every_name_that_is_shown_can_be_typed(labels: list[str]) -> None:
     r, s = reader(*(Value(float(k + 2), label) for k, label in enumerate(labels)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
@@ -63,6 +63,7 @@ def test_every_step_back_restores_the_bits(make: Any) -> None:
     assert s.at_start and s.back_step() is None and s.back_next() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["step", "next", "back_step", "back_next", "goto 3", "end", "start"]), max_size=12))
 def test_where_it_stands_depends_on_the_position_alone(moves: list[str]) -> None:
     root, _ = neuron()

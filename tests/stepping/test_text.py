@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
@@ -46,7 +46,10 @@ def evaluated(text: str) -> float:
         return float(eval(re.sub(r"(?<![\w.])(\d[\d.]*(?:e[-+]?\d+)?|inf|nan)", r"F(\1)", text), scope))
 
 
-def same(a: float, b: float) -> bool:
+def same(a: float, b: float, part: float) -> bool:
+    """Whether b is what a is, to three digits; a sum may cancel to nothing, of which no sign is told."""
+    if math.isfinite(part) and part and abs(a - b) <= 1e-9 * abs(part):
+        return True
     if math.isnan(b) or math.isinf(b) or b == 0:
         return np.array_equal(a, b, equal_nan=True) and (math.isnan(b) or np.signbit(a) == np.signbit(b))
     return math.isclose(a, b, rel_tol=3e-3)
@@ -54,18 +57,19 @@ def same(a: float, b: float) -> bool:
 
 def program(a: float, b: float, steps: list[str]) -> Value:
     x, y = Value(a, "x"), Value(b, "y")
-    for name in steps:
-        with np.errstate(all="ignore"):  # NumPy warns of overflow within its loops over objects
+    with np.errstate(all="ignore"):  # of np.square
+        for name in steps:
             x, y = STEPS[name](x, y), x
-    return x - y
+        return x - y
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5))
 def test_printed_sums_are_what_ieee_arithmetic_gives(a: float, b: float, steps: list[str]) -> None:
     for line in lines(program(a, b, steps)):
         match = re.search(r"\.grad: (.+) = (\S+)(?:   \(.*)?$", line)
         if match:
-            assert same(evaluated(match[1]), float(match[2])), line
+            assert same(evaluated(match[1]), float(match[2]), float(match[1].split(" ")[0])), line
 
 
 def test_a_minus_zero_is_no_sum_of_zero() -> None:
@@ -94,7 +98,7 @@ def test_a_rule_that_selects_is_no_product() -> None:
         "pick", lambda a: max(a, 0.0), lambda a: np.maximum(a, 0.0), [lambda g, out, a: g if a > 0 else 0.0], ("a > 0",)
     )
     said = lines(pick(Value(-1.0, "x")).sqrt())
-    assert any("x.grad: 0 + 0.0 = 0.0   (pick passes 0.0 on here: it selects" in line for line in said)
+    assert any("x.grad: 0 + 0.0 = 0.0   (pick passes 0.0 on here: its rule does not work out" in line for line in said)
     assert any(line.strip().startswith("0.0 = 0.0   (pick passes 0.0 on here") for line in said)
 
 

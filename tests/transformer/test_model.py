@@ -290,3 +290,23 @@ def test_a_tensor_parameter_can_be_trained_by_hand() -> None:
     for p in params.values():
         p.data -= 0.1 * p.grad
     assert loss(params, TOKENS, CONFIG).item() < before.item()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
+def test_going_on_from_a_cache_gives_the_same_logits(config: Config) -> None:
+    params = init(config, np.random.default_rng(0))
+    tokens = np.random.default_rng(1).integers(7, size=(2, 3, 5))
+    want = logits(params, tokens, config)
+    for cuts in ([1, 2, 3, 4], [3], [2, 4]):
+        for kind in (np.asarray, ag.values, Tensor) if cuts == [3] else (np.asarray,):
+            cache: dict[str, Any] = {}
+            given = {k: kind(p) for k, p in params.items()}
+            parts = [logits(given, part, config, cache=cache) for part in np.split(tokens[:1, :1], cuts, axis=-1)]
+            got = np.concatenate([ag.detach(part) for part in parts], axis=-2)
+            got = getattr(got, "data", got) if kind is not ag.values else np.array([v.data for v in got.flat])
+            np.testing.assert_allclose(np.reshape(got, (1, 1, 5, 7)), want[:1, :1], atol=1e-12)
+    cache = {}
+    parts = [logits(params, part, config, cache=cache) for part in np.split(tokens, [2, 3], axis=-1)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=-2), want, atol=1e-12)
+    with pytest.raises(ValueError, match="6 tokens are more than block_size=5"):
+        logits(params, tokens[..., :1], config, cache=cache)

@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from transformer import Config, generate, init, logits
+from transformer import Config, generate, init, logits, sample
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import dropout, softmax
 from transformer.model import loss
@@ -145,6 +145,9 @@ def test_generate() -> None:
         generate(params, TINY, "ab", 3, np.random.default_rng(0))
     for bad, message in (
         ({"top_k": 2.5}, "top_k=2.5"),
+        ({"top_p": 0}, "top_p=0"),
+        ({"top_p": 1.1}, "top_p=1.1"),
+        ({"top_p": float("nan")}, "top_p=nan"),
         ({"temperature": -1}, "temperature=-1"),
         ({"top_k": 0}, "top_k=0"),
     ):
@@ -264,3 +267,54 @@ def test_dropout_is_the_same_on_single_values() -> None:
 def test_recipes_that_do_not_fit(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Recipe(**options)
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0}, {"top_k": 2}, {"top_p": 0.6, "temperature": 1.5}])
+@pytest.mark.parametrize("shape", [(1,), (4,), (2, 3), (2, 2, 9)])
+def test_the_cache_changes_nothing_but_the_time(options: Any, shape: tuple[int, ...]) -> None:
+    """Also when the window is full, and when the prompt is longer than it: block_size is 6."""
+    params = {k: p * 8 for k, p in setup()[0].items()}
+    prompt = np.random.default_rng(0).integers(3, size=shape)
+    with_it, without = (
+        generate(params, TINY, prompt, 40, np.random.default_rng(5), cache=cache, **options) for cache in (True, False)
+    )
+    np.testing.assert_array_equal(with_it, without)
+    assert with_it.shape == (*shape[:-1], shape[-1] + 40) and (with_it[..., : shape[-1]] == prompt).all()
+
+
+def test_a_token_costs_one_position_and_a_full_window_starts_again_from_its_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def counted(params: Any, tokens: Any, config: Any, cache: Any) -> Any:
+        seen.append((cache["h0"]["k"].shape[-2] if cache else 0, tokens.shape[-1]))
+        return logits(params, tokens, config, cache=cache)
+
+    monkeypatch.setattr(sample, "logits", counted)
+    generate(setup()[0], TINY, [2, 0], 11, np.random.default_rng(0))
+    assert seen == [(0, 2), (2, 1), (3, 1), (4, 1), (5, 1), (0, 3), (3, 1), (4, 1), (5, 1), (0, 3), (3, 1)]
+
+
+def test_top_p_draws_among_the_fewest_that_reach_p() -> None:
+    chances = np.array([0.1, 0.5, 0.05, 0.3, 0.05])
+    for p, kept in ((0.01, {1}), (0.5, {1}), (0.51, {1, 3}), (0.79, {1, 3}), (0.81, {0, 1, 3}), (1.0, {0, 1, 2, 3, 4})):
+        drawn = sample._drawn(np.tile(np.log(chances), (3000, 1)), np.random.default_rng(0), 1.0, None, p)
+        counts = np.bincount(drawn, minlength=5)
+        assert set(np.flatnonzero(counts)) == kept
+        share = np.where(np.isin(np.arange(5), list(kept)), chances, 0)
+        np.testing.assert_allclose(counts / 3000, share / share.sum(), atol=0.03)
+
+
+def test_top_p_and_top_k_as_the_transformers_library() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    hf = pytest.importorskip("transformers", reason="transformers is not installed: pip install '.[peers]'")
+    scores = np.random.default_rng(0).normal(size=(20, 30)) * 2
+    for temperature, k, p in ((1.0, 30, 0.5), (0.7, 8, 0.9), (2.0, 3, 0.99), (1.0, 30, 0.05)):
+        t = torch.tensor(scores) / temperature
+        t = hf.TopPLogitsWarper(p)(None, hf.TopKLogitsWarper(k)(None, t))
+        want = t.softmax(-1).numpy()
+        drawn = [sample._drawn(scores, np.random.default_rng(i), temperature, k, p) for i in range(200)]
+        for row, chances in zip(np.transpose(drawn), want, strict=True):
+            assert not set(row) - set(np.flatnonzero(chances))
+            assert len(set(row)) >= min(2, np.count_nonzero(chances > 0.05))

@@ -7,7 +7,7 @@ so a transformer of 220 nodes fits a screen, and four blocks that ran the same c
 "block × 4". `zoom` goes the other way, into a single operation.
 
 The pictures go to the folder named on the command line, or to ./pictures.
-Those in the README were made by `python demos/06_see_the_graph.py demos/pictures`.
+Those in the README were made by `python demos/11_see_the_graph.py demos/pictures`.
 """
 
 import shutil

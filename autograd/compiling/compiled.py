@@ -1,0 +1,122 @@
+"""`compile`: what stands for a function, records it once for every kind of arguments, and replays it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+from autograd.compiling.plan import MISS, Plan
+from autograd.compiling.traced import TracedError
+from autograd.engine.base import Function, Tree
+from autograd.engine.graph import Node
+from autograd.engine.kinds import is_foreign, is_values
+from autograd.engine.recording import OUTSIDE, current
+from autograd.engine.tree import leaves
+from autograd.engine.words import described
+
+__all__ = ["Compiled", "compile"]
+
+
+def compile(f: Function) -> Compiled:
+    """A function that gives what f gives, from the second call on without running f's Python.
+
+    f: takes arrays of NumPy, numbers, and nested dicts, lists and tuples of them, and gives such. The
+        first call records what f does to its arguments, through `grad` and its kin too, and later calls
+        replay it: NumPy's calls only, into memory that is there already.
+
+    Arrays and floats are arguments by shape and dtype; everything else, such as ints, texts and a
+    Config, is static: it must be hashable, and another value is recorded anew. An int that changes
+    is treated as a number from then on, if f allows it. `.recordings` counts. Arrays that f brings
+    along are copied; where one changes later, f is recorded anew.
+
+    Results are arrays of their own, and equal those of f to rounding. An error in a replay is raised by
+    f itself, which is then called. f itself is called, too, inside `detect_anomaly()` and `record_source()`,
+    inside `grad` and its kin, and with nodes or arrays of JAX among the arguments.
+    Raises TracedError where f needs the numbers of an array while it is recorded: `if x > 0`,
+    `float(x)`, `x.item()`, `x.data`; and TypeError for a static argument that is not hashable.
+    """
+    if not callable(f):
+        raise TypeError(f"compile: expected a function, got {described(f)}")
+    return Compiled(f)
+
+
+class Compiled:
+    """A compiled function: see `compile`.
+
+    function: the function itself. recordings: how often it was recorded.
+    """
+
+    def __init__(self, f: Function) -> None:
+        functools.update_wrapper(self, f)
+        self.function = f
+        self.recordings = 0
+        self._plans: tuple[Plan, ...] = ()  # the one used last comes first
+        self._lock = threading.RLock()
+        self._loose: dict[str, bool] = {}  # ints that have changed, and whether f takes them as numbers
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.function, '__qualname__', self.function)}, {self.recordings} recordings>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Tree, **options: Tree) -> Tree:
+        state = current()
+        if not state.ordinary and (state.check is not None or state.source is not None):
+            return self.function(*args, **options)
+        if state.level is not OUTSIDE:
+            return self.function(*args, **options)
+        plans = self._plans
+        for plan in plans:
+            try:
+                result = plan.replay(args, options)
+            except Exception:
+                return self.function(*args, **options)  # which raises the error itself, or knows a way round
+            if result is not MISS:
+                if plan is not plans[0]:
+                    self._plans = (plan, *(p for p in plans if p is not plan))
+                return result
+        return self._first(args, options)
+
+    def _first(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
+        """The first call with arguments of this kind."""
+        if any(isinstance(x, Node) or is_foreign(x) or is_values(x) for x in leaves([args, options])):
+            return self.function(*args, **options)
+        with self._lock:
+            self._plans = tuple(p for p in self._plans if not p.stale())
+            for plan in self._plans:  # another thread may have been here
+                result = plan.replay(args, options)
+                if result is not MISS:
+                    return result
+            try:
+                plan = self._recorded(args, options)
+            except TracedError:
+                raise
+            except Exception:
+                self.function(*args, **options)  # raises what it would have raised
+                raise
+            self.recordings += 1
+            self._plans = (plan, *self._plans)
+        return plan.replay(args, options)
+
+    def _recorded(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Plan:
+        """The function recorded; ints that have been seen to change are tried as numbers."""
+        plan = Plan.signature(args, options, self._loose)
+        changed = [
+            path
+            for other in self._plans
+            if other.kind == plan.kind
+            for path in other.ints
+            if other.ints[path] != plan.ints[path] and path not in self._loose
+        ]
+        if changed:
+            tried = {**self._loose, **dict.fromkeys(changed, True)}
+            try:
+                found = Plan(self.function, args, options, tried)
+            except TracedError:
+                self._loose.update(dict.fromkeys(changed, False))
+            else:
+                self._loose = tried
+                return found
+        return Plan(self.function, args, options, self._loose)

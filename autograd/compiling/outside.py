@@ -1,0 +1,157 @@
+"""What a recording takes from outside of its arguments: arrays and nodes that may change, and random numbers.
+
+They would be constants of the program. Arrays and nodes are watched, so that the function is
+recorded anew when one has changed; random numbers, and a node that is written into, are refused.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograd.compiling.program import Program, Step, same_bits
+from autograd.compiling.traced import Traced, TracedError
+from autograd.engine.base import Operand
+from autograd.engine.graph import Node
+from autograd.engine.kinds import raw
+from autograd.engine.recording import Mode, next_id
+
+__all__ = ["Dice", "Outside"]
+
+
+class Outside:
+    """The arrays and nodes that a function brings along while it is recorded, inside `with outside.watching`.
+
+    watching: the mode in which nodes are noticed.
+    """
+
+    def __init__(self) -> None:
+        self.watching = Mode(check=self._notice)
+        self._since = next_id()
+        self._nodes: dict[int, tuple[weakref.ref[Node], Any]] = {}
+        self._arrays: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def _notice(self, node: Node, inputs: Any, result: Operand, parent: Node | None = None) -> None:
+        """Called with every node that is made."""
+        for p in node.parents:
+            if p is not None and p.id < self._since and p.primitive is None and p.id not in self._nodes:
+                self._nodes[p.id] = weakref.ref(p), p.raw
+
+    def settle(self, program: Program, steps: Iterable[Step]) -> None:
+        """The recording is over: keep what may change. TracedError for a node that was written into."""
+        for ref, _ in self._nodes.values():
+            node = ref()
+            if node is not None and isinstance(raw(node._grad), Traced):
+                node._grad = None
+                raise TracedError(
+                    f"ag.compile: the function leaves a gradient in {node.label or 'a node'} that is none of its "
+                    "arguments; a replay would not. Use ag.grad, and return what is computed"
+                )
+        used = {id(s.function) for s in steps if s.op == "constant"}
+        self._arrays = [(x, s.function) for x, s in program.captured if id(s.function) in used]
+        program.captured.clear()
+        self._arrays = [self._arrays[i] for i in range(len(self._arrays)) if _may_change(self._arrays, i)]
+
+    def __bool__(self) -> bool:
+        return bool(self._arrays or self._nodes)
+
+    def changed(self) -> bool:
+        """Whether something holds other numbers, or is held by nobody any more and so has been replaced."""
+        arrays = self._arrays
+        for i, (x, copy) in enumerate(arrays):
+            if not same_bits(x, copy) or not _may_change(arrays, i):
+                return True
+        for ref, data in self._nodes.values():
+            node = ref()
+            if node is not None and node.raw is not data:
+                return True
+        return False
+
+
+def _may_change(arrays: list[tuple[np.ndarray, Any]], i: int) -> bool:
+    """Whether somebody else holds an array, or what it is a view of, and may write into it."""
+    root = _root(arrays[i][0])
+    return root.flags.writeable and _holders(arrays, i) > (_ALONE if root is arrays[i][0] else _ALONE_VIEW)
+
+
+def _root(x: np.ndarray) -> np.ndarray:
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return x
+
+
+def _holders(arrays: list[tuple[np.ndarray, Any]], i: int) -> int:
+    """How many references there are to an array and to what it is a view of."""
+    x = arrays[i][0]
+    root = _root(x)
+    return sys.getrefcount(x) + sys.getrefcount(root)
+
+
+# What that says of arrays that nobody else holds.
+_ALONE = _holders([(np.empty(2), None)], 0)
+_ALONE_VIEW = _holders([(np.empty((2, 2))[0], None)], 0)
+
+
+class Dice:
+    """The generators of random numbers within reach of a function: what they give would be a constant."""
+
+    def __init__(self, *within: Any) -> None:
+        self._generators = _generators(within)
+        self._before = self._states()
+
+    def _states(self) -> list[str]:
+        states = [repr(np.random.get_state(legacy=False)), repr(hash(random.getstate()))]
+        return states + [repr(g.bit_generator.state) for g in self._generators]
+
+    def must_lie_still(self) -> None:
+        """TracedError where a random number has been drawn."""
+        if self._states() != self._before:
+            raise TracedError(
+                "ag.compile: the function draws random numbers, which every later call would repeat; "
+                "draw them outside and pass them as an array"
+            )
+
+
+def _generators(within: tuple[Any, ...]) -> list[np.random.Generator]:
+    """The generators that functions, and those that they call by name, hold in variables."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    todo = list(within)
+    while todo and len(seen) < 2000:
+        x = todo.pop()
+        if id(x) in seen or isinstance(x, (np.ndarray, type, str, ModuleType)):
+            continue
+        seen.add(id(x))
+        if isinstance(x, np.random.Generator):
+            found.append(x)
+        elif isinstance(x, (list, tuple)):
+            todo += x
+        elif isinstance(x, dict):
+            todo += x.values()
+        else:
+            todo += _held_by(x)
+    return found
+
+
+def _held_by(x: Any) -> list[Any]:
+    """What a function or an object holds: its closure, the globals that it names, its attributes."""
+    held = [getattr(x, name) for name in ("__wrapped__", "__func__", "__self__", "func", "args") if hasattr(x, name)]
+    for cell in getattr(x, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            held.append(cell.cell_contents)
+    code = getattr(x, "__code__", None)
+    if code is not None and not code.co_filename.startswith(_LIBRARIES):
+        held += [x.__globals__[name] for name in code.co_names if name in x.__globals__]
+    if not isinstance(x, (FunctionType, BuiltinFunctionType)):
+        held += getattr(x, "__dict__", {}).values()
+    return held
+
+
+_LIBRARIES = (__file__.rpartition("compiling")[0], np.__file__.rpartition("__init__")[0])
