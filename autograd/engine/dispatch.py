@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, plain
+from autograd.engine.kinds import is_foreign, data_of
 
 __all__ = ["COMPOSED", "MATRICES", "ROWS", "F", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
 
@@ -60,4 +60,4 @@ def axes_of(axis: Any, ndim: int) -> list[int]:
 
 def shape_after(change: Function, x: Any, *how: Any) -> tuple[int, ...]:
     """The shape that a function of NumPy gives: NumPy knows the rules, and no memory is taken."""
-    return change(np.broadcast_to(False, np.shape(plain(x))), *how).shape
+    return change(np.broadcast_to(False, np.shape(data_of(x))), *how).shape

@@ -9,7 +9,7 @@ import numpy
 
 from autograd.engine.dispatch import arrays, means
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_values, namespace, plain
+from autograd.engine.kinds import is_values, namespace, data_of
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -48,14 +48,14 @@ def _imag(val: Any) -> Any:
 
 @means(np.angle)
 def _angle(z: Any, deg: bool = False) -> Any:
-    return np.where(np.less(z, 0), 180.0 if deg else math.pi, np.zeros_like(z)) * np.ones_like(z)
+    return np.less(z, 0) * (180.0 if deg else math.pi)
 
 
 @means(np.sinc)
 def _sinc(x: Any) -> Any:
     """sin(y) / y of y = pi x. Near 0, where that has no derivative, its Taylor series, to the last bit below y = 1."""
     y = math.pi * x
-    near = np.abs(plain(y)) < 1
+    near = abs(data_of(y)) < 1
     squares = np.where(near, y * y, 0.0)
     series: Any = 1.0
     for k in range(10, 0, -1):
@@ -67,7 +67,7 @@ def _sinc(x: Any) -> Any:
 @means(np.i0)
 def _i0(x: Any) -> Any:
     """The mean of exp(x cos t) over a circle, which converges at once (Trefethen and Weideman 2014)."""
-    n = 32 + 2 * int(np.max(np.abs(plain(x)), initial=0.0))
+    n = 32 + 2 * int(np.max(np.abs(data_of(x)), initial=0.0))
     angles = np.arange(n) * (2 * math.pi / n)
     return np.mean(np.exp(x[..., None] * np.cos(angles)), axis=-1)
 
@@ -75,7 +75,7 @@ def _i0(x: Any) -> Any:
 @means(np.piecewise)
 def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Each function sees the elements that are its own, and only those."""
-    conditions = [np.broadcast_to(plain(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
+    conditions = [np.broadcast_to(data_of(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.logical_or.reduce(conditions))
     owner = np.select(conditions[::-1], list(range(len(conditions)))[::-1], -1).reshape(-1)
@@ -103,7 +103,7 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
     (a,) = arrays(a)
     one = tuple(1 if i == axis % a.ndim else k for i, k in enumerate(a.shape))
     ends = [
-        x if np.ndim(plain(x)) or x is a else np.broadcast_to(x, one) for x in (prepend, a, append) if x is not None
+        x if np.ndim(data_of(x)) or x is a else np.broadcast_to(x, one) for x in (prepend, a, append) if x is not None
     ]
     a = np.concatenate(ends, axis) if len(ends) > 1 else a
     for _ in range(n):
@@ -134,7 +134,7 @@ def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
     n = y.shape[-1]
     if n < edge_order + 1:
         raise ValueError(f"gradient: {n} points along axis {axis} are too few; needs {edge_order + 1}")
-    h = np.diff(h) if np.ndim(plain(h)) else np.broadcast_to(h, (n - 1,))
+    h = np.diff(h) if np.ndim(data_of(h)) else np.broadcast_to(h, (n - 1,))
     step = np.diff(y) / h  # the slope between each two points
     a, b = h[:-1], h[1:]
     inside = (b * step[..., :-1] + a * step[..., 1:]) / (a + b)
@@ -159,19 +159,21 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
     """On the line between the two points around each x; beyond the ends, the value there."""
     x, xp, fp = arrays(x, xp, fp)
-    at = plain(x)
-    k = np.clip(np.searchsorted(plain(xp), at, side="right") - 1, 0, max(0, xp.shape[0] - 2))
+    at, knots = data_of(x), data_of(xp)
+    lib = namespace((at, knots))
+    xp, fp = (v if isinstance(v, Node) else lib.asarray(v) for v in (xp, fp))
+    k = lib.clip(lib.searchsorted(knots, at, side="right") - 1, 0, max(0, xp.shape[0] - 2))
     slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
     inside = fp[k] + (x - xp[k]) * slope
-    inside = np.where(at < plain(xp)[0], fp[0] if left is None else left, inside)
-    return np.where(at > plain(xp)[-1], fp[-1] if right is None else right, inside)
+    inside = np.where(at < knots[0], fp[0] if left is None else left, inside)
+    return np.where(at > knots[-1], fp[-1] if right is None else right, inside)
 
 
 @means(np.unwrap)
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
     """Plus whole periods, which are constants."""
-    data = plain(p)
-    return p + (np.unwrap(data, discont, axis, period=period) - data)
+    data = data_of(p)
+    return p + (namespace([data]).unwrap(data, discont, axis, period=period) - data)
 
 
 @means(np.apply_along_axis)
@@ -224,13 +226,13 @@ def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base:
 @means(np.geomspace)
 def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: int = 0) -> Any:
     start, stop = arrays(start, stop)
-    side = np.sign(plain(start))
+    side = np.sign(data_of(start))
     return side * np.exp(np.linspace(np.log(start * side), np.log(stop * side), num, endpoint, axis=axis))
 
 
 @means(np.full_like)
 def _full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    data = plain(a)
+    data = data_of(a)
     shape = np.shape(data) if shape is None else tuple(np.atleast_1d(shape))
     if isinstance(fill_value, Node) or is_values(fill_value):
         out = np.broadcast_to(fill_value, shape)

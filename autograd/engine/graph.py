@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.recording import OUTSIDE, Level, current, spoil
+from autograd.engine.words import described
 
 __all__ = [
     "ArrayNode",
@@ -103,13 +104,14 @@ class Node:
     source: the line of code and the scope that made it, inside `record_source()`.
     """
 
-    __slots__ = ("__weakref__", "_grad", "id", "label", "primitive", "raw", "source")
+    # A label and a source that nobody gave are not stored: a scalar graph is all overhead.
+    __slots__ = ("__weakref__", "_grad", "_label", "_source", "id", "primitive", "raw")
     raw: Data
     _grad: Operand
+    _label: str
+    _source: Any
     id: int
-    label: str
     primitive: Primitive | None
-    source: Any
     debug: Callable[..., None]  # the debugger's way in, set by `sessions`
     _repr_svg_: Callable[..., str | None]  # what a notebook shows, set by `cards`
     _repr_html_: Callable[..., str | None]
@@ -130,6 +132,32 @@ class Node:
     def _fit(self, g: Operand) -> Operand:
         """A contribution to this node's gradient, in its own shape: arrays sum over what was broadcast."""
         return g
+
+    @property
+    def label(self) -> str:
+        """What to call it in pictures and messages; "" where it was given no name."""
+        try:
+            return self._label
+        except AttributeError:
+            return ""
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"a label is a text, got {described(label)}")
+        self._label = label
+
+    @property
+    def source(self) -> Any:
+        """The line of code and the scope that made it, inside `record_source()`; None elsewhere."""
+        try:
+            return self._source
+        except AttributeError:
+            return None
+
+    @source.setter
+    def source(self, source: Any) -> None:
+        self._source = source
 
     @property
     def op(self) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["asked", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values", "namespace"]
-__all__ += ["plain", "raw", "received", "single"]
+__all__ = ["asked", "data_of", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values"]
+__all__ += ["namespace", "raw", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -27,7 +27,7 @@ def raw(x: Operand) -> Data:
     return x.raw if isinstance(x, Node) else x
 
 
-def plain(x: Operand) -> Data:
+def data_of(x: Operand) -> Data:
     """The numbers in a node or an array of Values, as an array of floats; anything else as it is."""
     if isinstance(x, Node):
         return x.raw

@@ -20,10 +20,11 @@ from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
 from autograd.engine.graph import Node, Primitive
-from autograd.engine.kinds import is_values, namespace, plain
+from autograd.engine.kinds import is_values, namespace, data_of
 from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
 from autograd.engine.tree import map_tree
+from autograd.engine.words import nearest
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -46,7 +47,7 @@ UFUNCS: dict[np.ufunc, Function] = {
     np.degrees: lambda x: x * (180 / np.pi),
     np.float_power: lambda a, b: np.power(_doubled(a), _doubled(b)),
     np.divmod: lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)),
-    np.ldexp: lambda a, n: a * 2.0 ** plain(n),
+    np.ldexp: lambda a, n: a * 2.0 ** data_of(n),
     np.modf: lambda x: _modf(x),
     np.frexp: lambda x: _frexp(x),
     np.vecdot: lambda a, b: np.sum(operator.mul(*arrays(a, b)), axis=-1),
@@ -76,11 +77,13 @@ def _doubled(x: Any) -> Any:
 
 def _modf(x: Any) -> tuple[Any, Any]:
     whole = np.trunc(x)
-    return np.where(np.isinf(x), np.copysign(0.0, plain(x)), x - whole), whole
+    data = data_of(x)
+    return np.where(np.isinf(x), namespace([data]).copysign(0.0, data), x - whole), whole
 
 
 def _frexp(x: Any) -> tuple[Any, Any]:
-    exponent = np.frexp(plain(x))[1]
+    data = data_of(x)
+    exponent = namespace([data]).frexp(data)[1]
     return x * 2.0**-exponent, exponent
 
 
@@ -193,10 +196,15 @@ def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[st
 
 
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    args = tuple(map_tree(plain, x) for x in args)
-    options = {k: map_tree(plain, x) for k, x in options.items()}
+    args = tuple(map_tree(data_of, x) for x in args)
+    options = {k: map_tree(data_of, x) for k, x in options.items()}
     xp = namespace(args)
-    return (function if xp is np else getattr(xp, function.__name__))(*args, **options)
+    if xp is numpy:
+        return function(*args, **options)
+    args, options = _asked(function, args, options)  # of the options JAX knows only some
+    path = name_of(function).split(".")[1:]
+    theirs = functools.reduce(lambda library, part: getattr(library, part, function), path, xp)
+    return theirs(*(np.asarray(x) if isinstance(x, list) else x for x in args), **options)
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -213,7 +221,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
         return _by_folding(ufunc, method, inputs, options)
     _refuse_options(name, options)
     if ufunc in QUESTIONS:
-        return portable(ufunc)(*map(plain, inputs))
+        return portable(ufunc)(*map(data_of, inputs))
     if ufunc not in UFUNCS:
         raise _no_derivative(ufunc)
     for i, x in enumerate(inputs):
@@ -281,10 +289,57 @@ def _method(function: Function) -> Function:
     return method
 
 
+# What people know from elsewhere, and how it is done here.
+_HINTS = {
+    **dict.fromkeys(("numpy", "__array__"), ".data is the NumPy array"),
+    "tolist": ".data.tolist() gives lists of floats",
+    **dict.fromkeys(
+        ("requires_grad", "requires_grad_"), "every node is recorded; .detach() and ag.no_grad() leave out"
+    ),
+    "grad_fn": ".op and .inputs say what made it",
+    "is_leaf": "a leaf has no .inputs",
+    "retain_grad": "every node keeps its .grad after backward()",
+    **dict.fromkeys(
+        ("zeros", "ones", "empty", "full", "arange", "randn", "rand"), "Tensor(np.zeros(shape)) and the like"
+    ),
+    "view": ".reshape does it",
+    "unsqueeze": "np.expand_dims(x, axis) and x[:, None] do it",
+    "permute": ".transpose does it",
+    "expand": "np.broadcast_to(x, shape) does it",
+    "t": ".T does it",
+    **dict.fromkeys(("mm", "bmm", "mv", "matmul"), "x @ y does it"),
+    "at": "np.where chooses for each element",
+    "masked_fill": "np.where(mask, value, x) does it",
+    "norm": "np.linalg.norm(x) does it",
+    "softmax": "e = np.exp(x - ag.detach(x.max(axis=-1, keepdims=True))); e / e.sum(axis=-1, keepdims=True)",
+    **dict.fromkeys(("to", "cuda", "cpu", "device"), "a Tensor computes where its data is; give it an array of JAX"),
+    **dict.fromkeys(("float", "double", "half", "type"), ".astype(np.float64) and the like do it"),
+    "dim": ".ndim says it",
+    "numel": ".size says it",
+    "cat": "np.concatenate([x, y]) does it",
+}
+
+
+def _hint(kind: type, name: str) -> str:
+    """What to use in place of an attribute that is not there."""
+    if name in _HINTS:
+        return f"; {_HINTS[name]}"
+    if name.rstrip("_") != name:
+        return "; nodes do not change; write y = ..., or assign the data of a leaf"
+    for module, spelled in ((numpy, "np"), (numpy.linalg, "np.linalg")):
+        if callable(getattr(module, name, None)):
+            return f"; use {spelled}.{name}(x)"
+    return nearest(name, (known for known in dir(kind) if not known.startswith("_")))
+
+
 class ArrayMethods:
     """The methods of NumPy's arrays that are functions of NumPy, for a Tensor, a Value and an array of Values."""
 
     __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        hint = "" if name.startswith("_") else _hint(type(self), name)
+        raise AttributeError(f"a {type(self).__name__} has no attribute {name!r}{hint}", name=name, obj=self)
 
     all, any, argmax, argmin = map(_method, (np.all, np.any, np.argmax, np.argmin))
     argsort, argpartition, nonzero = map(_method, (np.argsort, np.argpartition, np.nonzero))
@@ -383,7 +438,7 @@ def call_ufunc_on_values(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], 
                 raise
             # Some elements are floats, which have no methods, and for which Python raises where IEEE gives inf.
     if ufunc in QUESTIONS:
-        return ufunc(*map(plain, inputs))
+        return ufunc(*map(data_of, inputs))
     if ufunc not in UFUNCS:
         raise _no_derivative(ufunc)
     f = UFUNCS[ufunc]

@@ -18,7 +18,7 @@ import numpy
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import Function, arrays, by_row, means, shape_after
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, namespace, plain
+from autograd.engine.kinds import is_foreign, namespace, data_of
 from autograd.engine.tree import map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
@@ -86,7 +86,7 @@ def rearranged(function: Function, args: tuple[Any, ...], options: dict[str, Any
     if function is np.pad:
         _only_moves(**given)
     pool = Pool()
-    given = {k: pool.positions(x) if k in DATA[function] else map_tree(plain, x) for k, x in given.items()}
+    given = {k: pool.positions(x) if k in DATA[function] else map_tree(data_of, x) for k, x in given.items()}
     library = namespace(given.values())  # positions that depend on data are of JAX where the data is
     moved = function if library is np else getattr(library, function.__name__)
     return map_tree(pool.look_up, moved(*([given.pop(first)] if first else []), **given))
@@ -306,7 +306,7 @@ def _fliplr(m: Any) -> Any:
 def _where(condition: Any, *choices: Any) -> Any:
     if len(choices) != 2:
         raise TypeError("np.where(condition) without choices gives indices; use np.nonzero(x)")
-    condition = plain(condition)
+    condition = data_of(condition)
     if not hasattr(condition, "dtype"):
         condition = np.asarray(condition)
     choices = tuple(np.asarray(x) if isinstance(x, (list, tuple)) else x for x in choices)
@@ -347,7 +347,7 @@ def _unique(
     **how: Any,
 ) -> Any:
     """NumPy's, with the elements picked from the array itself."""
-    _, index, *rest = np.unique(plain(ar), True, return_inverse, return_counts, axis, **how)
+    _, index, *rest = np.unique(data_of(ar), True, return_inverse, return_counts, axis, **how)
     picked = ar.reshape(-1)[index] if axis is None else np.take(ar, index, axis)
     rest = [index, *rest] if return_index else rest
     return (picked, *rest) if rest else picked

@@ -13,7 +13,7 @@ import numpy
 
 from autograd.engine.dispatch import Function, arrays, axes_of, means
 from autograd.engine.graph import Node
-from autograd.engine.kinds import namespace, plain
+from autograd.engine.kinds import namespace, data_of
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -28,7 +28,8 @@ def _given(a: Any, where: Any, otherwise: Any, dtype: Any) -> Any:
 
 def _number(a: Any, axis: Any, where: Any = True) -> Any:
     """How many elements each result of a reduction is made of, with the dimensions kept."""
-    return np.sum(np.broadcast_to(plain(where), a.shape), axis=axis, keepdims=True)
+    where = data_of(where)
+    return namespace([where]).broadcast_to(where, a.shape).sum(axis=axis, keepdims=True)
 
 
 @means(np.sum)
@@ -76,7 +77,8 @@ def _var(
     count = _number(a, axis, where)
     centred = a - (np.mean(a, axis=axis, keepdims=True, where=where) if mean is None else mean)
     squares = np.sum(centred * centred, axis=axis, keepdims=True, where=where)
-    out = squares / np.maximum(count - (ddof if correction is None else correction), 0).astype(_float(a))
+    count = (count - (ddof if correction is None else correction)).clip(0)
+    out = squares / count.astype(_float(a))
     return out if keepdims else _dropped(out, axis)
 
 
@@ -114,7 +116,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
     (a,) = arrays(a)
     if weights is None:
         out = np.mean(a, axis, keepdims=keepdims)
-        total: Any = np.full(np.shape(plain(out)), float(a.size / max(1, np.size(plain(out)))))
+        total: Any = np.full(np.shape(data_of(out)), float(a.size / max(1, np.size(data_of(out)))))
     else:
         (weights,) = arrays(weights)
         if weights.shape != a.shape:  # one weight for each position along the axis
@@ -179,7 +181,7 @@ def _where_not_nan(function: Function) -> Function:
     """A function over the elements that are not nan."""
 
     def ignoring(a: Any, axis: Any = None, where: Any = True, **options: Any) -> Any:
-        there = ~np.isnan(a) & plain(where)
+        there = ~np.isnan(a) & data_of(where)
         return function(np.where(np.isnan(a), 0.0, a), axis, where=there, **options)
 
     return ignoring
@@ -226,7 +228,8 @@ def _by_rank(find: Function, a: Any, q: tuple[Any, ...], axis: Any, keepdims: bo
     nan = np.isnan(rows)
     xp = namespace([nan])
     ranks = xp.where(nan, math.nan, np.arange(float(rows.shape[-1])))
-    at = xp.asarray(getattr(xp, find.__name__)(ranks, *map(np.asarray, q), axis=-1, **how))
+    at = getattr(xp, find.__name__)(ranks, *map(xp.asarray, q), axis=-1, **how)
+    at = xp.asarray(at)
     between = xp.nan_to_num(at)
     share, below = between % 1.0, xp.floor(between).astype(int)
     index = np.ix_(*map(np.arange, rows.shape[:-1])) if lead else ()

@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
-from autograd.engine.kinds import filled, is_foreign, is_values, plain, received
+from autograd.engine.kinds import filled, is_foreign, is_values, data_of, received
 from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.rows import Variadic
@@ -387,29 +387,25 @@ class Tensor(ArrayMethods, ArrayNode):
     def __pos__(self) -> Tensor:
         return self
 
-    if TYPE_CHECKING:  # the methods set below
-
-        def __getattr__(self, name: str) -> Any: ...
-
     __hash__ = object.__hash__  # by identity, so that nodes may be keys; equality is a question about data
 
     def __eq__(self, other: Any) -> Any:
-        return self.raw == plain(other)
+        return self.raw == data_of(other)
 
     def __ne__(self, other: Any) -> Any:
-        return self.raw != plain(other)
+        return self.raw != data_of(other)
 
     def __lt__(self, other: Any) -> Any:
-        return self.raw < plain(other)
+        return self.raw < data_of(other)
 
     def __le__(self, other: Any) -> Any:
-        return self.raw <= plain(other)
+        return self.raw <= data_of(other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.raw > plain(other)
+        return self.raw > data_of(other)
 
     def __ge__(self, other: Any) -> Any:
-        return self.raw >= plain(other)
+        return self.raw >= data_of(other)
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
@@ -479,8 +475,7 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
         raise type(error)(f"{primitive.name}({', '.join(map(described, saved))}): {error}") from None
     node = _new(Tensor)
     node.raw = data
-    node._grad = node._lent = node._owned = node.source = None
-    node.label = ""
+    node._grad = node._lent = node._owned = None
     node.id = next_id()
     state = now()
     if not state.ordinary and not current().recording:
@@ -501,7 +496,7 @@ def _lifted(x: Any, dtype: Any = np.float64) -> Tensor:
     """A Value or an array of Values as a Tensor connected to it: so they may stand among arrays."""
     x = np.asarray(x) if is_values(x) else x
     nodes = [v if isinstance(v, Node) else None for v in (x.flat if isinstance(x, np.ndarray) else [x])]
-    numbers = plain(x).reshape(-1).tolist() if isinstance(x, np.ndarray) else [x.raw]
+    numbers = data_of(x).reshape(-1).tolist() if isinstance(x, np.ndarray) else [x.raw]
     return _result(_LIFT, (None, *nodes), ((np.shape(x), np.dtype(dtype)), *numbers))
 
 

@@ -32,8 +32,6 @@ def _record(
     node._b = b
     node._from_a = from_a
     node._from_b = from_b
-    node.label = ""
-    node.source = None
     node.id = next_id()
     state = now()
     if state.ordinary:
@@ -102,8 +100,6 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
         node._b = b
         node._from_a = self
         node._from_b = from_b
-        node.label = ""
-        node.source = None
         node.id = new_id()
         node.primitive = primitive
         made = state.level.made
@@ -167,7 +163,8 @@ class Value(ArrayMethods, ScalarNode):
     def __init__(self, data: float, label: str = "") -> None:
         self.raw = _number(data, "Value")
         self._grad = None
-        self.label = label
+        if label != "":
+            self.label = label
         self.primitive = None
         self.id = next_id()
         self.source = where()
@@ -288,10 +285,6 @@ class Value(ArrayMethods, ScalarNode):
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
         return by_function(function, types, args, options)
-
-    if TYPE_CHECKING:  # the methods set below
-
-        def __getattr__(self, name: str) -> Any: ...
 
 
 def label_of_leaf(node: Node) -> str:

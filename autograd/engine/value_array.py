@@ -15,7 +15,7 @@ import numpy
 
 from autograd.engine.dispatch import axes_of
 from autograd.engine.graph import ArrayNode, Node
-from autograd.engine.kinds import is_values, plain, raw
+from autograd.engine.kinds import is_values, data_of, raw
 from autograd.engine.numpy_api import ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
@@ -40,7 +40,7 @@ class Values(ArrayMethods, np.ndarray):  # type: ignore[misc]
     @property
     def data(self) -> Any:
         """The numbers, as an array of floats. May be assigned where the elements are leaves."""
-        return plain(self)
+        return data_of(self)
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -98,7 +98,7 @@ class Values(ArrayMethods, np.ndarray):  # type: ignore[misc]
     def _extreme(self, function: Any, axis: Any, keepdims: bool, options: dict[str, Any]) -> Any:
         if options:
             return function(self, axis, keepdims=keepdims, **options)
-        data = plain(self)
+        data = data_of(self)
         best = function(data, axis=axis, keepdims=True)
         hit = (data == best) | (data != data)
         axes = axes_of(axis, self.ndim)
@@ -133,7 +133,7 @@ class Values(ArrayMethods, np.ndarray):  # type: ignore[misc]
                 f"astype: Values hold floats, not {dtype}; "
                 f"use .data.astype({dtype.name!r}) for an array without a graph"
             )
-        data = plain(self)
+        data = data_of(self)
         with np.errstate(over="ignore"):
             rounded = data.astype(dtype).astype(np.float64)
         return self.copy() if np.array_equal(rounded, data, equal_nan=True) else self + _apart(rounded, data)

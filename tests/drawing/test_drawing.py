@@ -171,21 +171,6 @@ def test_a_label_says_what_it_says() -> None:
     assert b"<script" not in drawing.pipe()
 
 
-@pytest.mark.parametrize("label", [3, 2.5, None, ("w", 1), b"w"])
-def test_a_label_that_is_no_text_does_not_break_a_drawing(label: Any) -> None:
-    """Made as text by the constructors, but an attribute takes what it is given."""
-    x, w = Value(2.0, "x"), Tensor(np.ones((2, 2)), "w")
-    y, t = x * x, (w @ w).sum()
-    x.label = w.label = label
-    for root in (y, t):
-        root.backward()
-        for chosen in ({}, {"limit": 1}, {"around": root}, {"derivatives": True}):
-            assert picture(ag.draw_dot(root, **chosen).source)  # type: ignore[arg-type]
-        assert ag.play(root).html and ag.play(root, limit=1).html
-    assert picture(ag.draw_dot(t, zoom="op:matmul").source)
-    assert ElementTree.fromstring(ag.card(x)) is not None and ElementTree.fromstring(ag.card(w)) is not None
-
-
 def test_nodes_are_told_apart_by_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """== of nodes compares their data, and must not decide what is drawn."""
     graph, t = neuron(), Tensor(np.ones((2, 2)), "t")

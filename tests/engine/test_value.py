@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd as ag
-from autograd import Value
+from autograd import Tensor, Value
 
 numbers = st.floats(-3, 3).filter(lambda x: abs(x) > 1e-3)
 
@@ -77,6 +77,16 @@ def test_bad_data(bad: Any) -> None:
         Value(bad)
     with pytest.raises(TypeError, match="values: expected an array of real numbers"):
         ag.values([bad, "x"] if isinstance(bad, str | complex) else "abc")
+
+
+@pytest.mark.parametrize("label", [3, 2.5, None, ("w", 1), b"w"])
+@pytest.mark.parametrize("kind", [Value, Tensor])
+def test_labels_that_are_no_text_are_refused_at_once(kind: type, label: Any) -> None:
+    x = kind(1.0, "x")
+    for f in (lambda: kind(1.0, label), lambda: setattr(x, "label", label), lambda: setattr(x * 2, "label", label)):
+        with pytest.raises(TypeError, match="a label is a text, got"):
+            f()
+    assert x.label == "x" and kind(1.0).label == "" == (x * 2).label
 
 
 def test_no_door_through_which_numpy_drops_the_graph() -> None:
