@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, data_of
+from autograd.engine.kinds import data_of, is_foreign
 
 __all__ = ["COMPOSED", "MATRICES", "ROWS", "F", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
 

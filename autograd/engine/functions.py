@@ -9,7 +9,7 @@ import numpy
 
 from autograd.engine.dispatch import arrays, means
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_values, namespace, data_of
+from autograd.engine.kinds import data_of, is_values, namespace
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

@@ -20,7 +20,7 @@ from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
 from autograd.engine.graph import Node, Primitive
-from autograd.engine.kinds import is_values, namespace, data_of
+from autograd.engine.kinds import data_of, is_values, namespace
 from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
 from autograd.engine.tree import map_tree
@@ -198,7 +198,7 @@ def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[st
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     args = tuple(map_tree(data_of, x) for x in args)
     options = {k: map_tree(data_of, x) for k, x in options.items()}
-    xp = namespace(args)
+    xp: Any = namespace(args)
     if xp is numpy:
         return function(*args, **options)
     args, options = _asked(function, args, options)  # of the options JAX knows only some

@@ -18,7 +18,7 @@ import numpy
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import Function, arrays, by_row, means, shape_after
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, namespace, data_of
+from autograd.engine.kinds import data_of, is_foreign, namespace
 from autograd.engine.tree import map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing

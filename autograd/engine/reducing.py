@@ -13,7 +13,7 @@ import numpy
 
 from autograd.engine.dispatch import Function, arrays, axes_of, means
 from autograd.engine.graph import Node
-from autograd.engine.kinds import namespace, data_of
+from autograd.engine.kinds import data_of, namespace
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

@@ -7,13 +7,13 @@ the doors through which NumPy comes in. What `np.*` means on a Tensor is in `num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
-from autograd.engine.kinds import filled, is_foreign, is_values, data_of, received
+from autograd.engine.kinds import data_of, filled, is_foreign, is_values, received
 from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.rows import Variadic

@@ -15,7 +15,7 @@ import numpy
 
 from autograd.engine.dispatch import axes_of
 from autograd.engine.graph import ArrayNode, Node
-from autograd.engine.kinds import is_values, data_of, raw
+from autograd.engine.kinds import data_of, is_values, raw
 from autograd.engine.numpy_api import ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
