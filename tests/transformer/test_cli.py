@@ -350,7 +350,7 @@ def test_one_command_has_the_commands_of_both_packages(
     (tmp_path / "mine.py").write_text("def square(x=3.0):\n    return x * x\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert stepgrad(["check", "mine:square"]) == 0
-    assert "gradcheck of square: ok" in capsys.readouterr().out
+    assert "gradcheck of square: passed" in capsys.readouterr().out
     (tmp_path / "script.py").write_text("print('ran')\n")
     assert stepgrad(["debug", "script.py"]) == 0
     assert "ran" in capsys.readouterr().out
