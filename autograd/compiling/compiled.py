@@ -26,10 +26,10 @@ def compile(f: Function) -> Compiled:
         first call records what f does to its arguments, through `grad` and its kin too, and later calls
         replay it: NumPy's calls only, into memory that is there already.
 
-    Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers; everything else, such as ints, texts and a
-    Config, is static: it must be hashable, and another value is recorded anew. An int that changes
-    is treated as a number from then on, if f allows it. `.recordings` counts. Arrays that f brings
-    along are copied; where one changes later, f is recorded anew.
+    Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers;
+    everything else, such as ints, texts and a Config, is static: it must be hashable, and another value
+    is recorded anew. An int that changes is treated as a number from then on, if f allows it.
+    `.recordings` counts. Arrays that f brings along are copied; where one changes later, f is recorded anew.
 
     Results are arrays of their own, and equal those of f to rounding. An error in a replay is raised by
     f itself, which is then called. f itself is called, too, inside `detect_anomaly()` and `record_source()`,
@@ -78,7 +78,7 @@ class Compiled:
         return self._first(args, options)
 
     def _replayed(self, plan: Plan, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
-        """What a plan gives, or MISS. Where it raises, NumPy's arithmetic may not, and else the function itself does."""
+        """What a plan gives, or MISS. Where it raises, NumPy's arithmetic may not; and if so, the function itself."""
         try:
             return plan.replay(args, options)
         except Exception as error:

@@ -116,8 +116,11 @@ class Code:
     def _step(self, step: Step) -> None:
         op = step.op
         if id(step) in self._plain:
-            name = self._numbers[id(step)] = self._names[id(step)] = f"n{len(self._numbers)}"
-            self.lines.append(f"{name} = {written(step, [self._number(a) for a in step.args], self._function)}")
+            text = written(step, [self._number(a) for a in step.args], self._function)
+            name = text if text.isidentifier() else f"n{len(self._numbers)}"
+            if name != text:
+                self.lines.append(f"{name} = {text}")
+            self._numbers[id(step)] = self._names[id(step)] = name
         elif op == "input":
             self._names[id(step)] = f"x{step.options}"
         elif op == "constant":

@@ -42,6 +42,7 @@ FUNCTIONS: dict[np.ufunc, Callable[..., float]] = {
 }  # fmt: skip
 TWICE: dict[np.ufunc, str] = {  # what names an operand twice, which must be a name then
     np.square: "{0} * {0}",
+    np.sign: "{0} if {0} != {0} else float({0} > 0) - float({0} < 0)",
     np.maximum: "{0} if {0} >= {1} or {0} != {0} else {1}",
     np.minimum: "{0} if {0} <= {1} or {0} != {0} else {1}",
 }

@@ -453,9 +453,9 @@ def test_arrays_of_values_count_as_their_numbers() -> None:
     g = ag.value_and_grad(f)
     compiled = ag.compile(g)
     for x in (X, -X, X[::-1]):
-        for given in (x.astype(object), ag.values(x)):
+        for values in (x.astype(object), ag.values(x)):
             for i in (np.array([0, 1]), np.array([1, 1])):
-                same(compiled(given, i), g(given, i), 1e-14)
+                same(compiled(values, i), g(values, i), 1e-14)
     assert compiled.recordings == 2  # of floats, and of Values
     with pytest.raises(TypeError, match="neither numbers nor Values"):
         ag.compile(lambda x: x)(np.array([X, "text"], object))
