@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.base import Tree
-from autograd.engine.kinds import is_values, plain
+from autograd.engine.kinds import data_of, is_values
 from autograd.engine.words import described
 
 __all__ = ["Signature"]
@@ -135,7 +135,7 @@ def numbers_of(values: np.ndarray) -> np.ndarray:
     try:
         return values.view(np.ndarray).astype(np.float64)
     except (TypeError, ValueError):
-        numbers = plain(values)
+        numbers = data_of(values)
         if numbers.dtype == object:
             raise TypeError("compile: an array of objects that are neither numbers nor Values") from None
         return numbers
