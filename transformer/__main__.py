@@ -13,22 +13,27 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd as ag
-from transformer import runs
 from transformer.base import Array, Weights
 from transformer.check import KINDS, Checked, table
 from transformer.check import check as check_gradients
 from transformer.config import Config, count, init, must_fit, shapes
-from transformer.data import NAMES, Documents, Vocabulary, read
+from transformer.data import NAMES, Tokenizer, Vocabulary, encoded, read
 from transformer.model import loss
-from transformer.options import config_of, parser
+from transformer.models import Model, load
+from transformer.options import config_of, parser, shape_given
 from transformer.sample import write
 from transformer.session import train
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, prog: str = "python -m transformer") -> int:
     """Run a command; the exit status is 0, 1 where training diverged, 2 for bad input, 130 or 143 when interrupted."""
-    args = parser().parse_args(argv)
+    name = prog
+    for stream in ("stdout", "stderr"):  # closed by the shell, as in `... >&-`
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - to the end of the process
     try:
+        args = parser(prog).parse_args(argv)
+        name = f"{prog} {args.command}"
         status = COMMANDS[args.command](args)
         sys.stdout.flush()
         return status
@@ -36,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, ag.RenderError) as error:
-        print(f"python -m transformer {args.command}: error: {error}", file=sys.stderr)
+        print(f"{name}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -44,13 +49,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def sample(args: argparse.Namespace) -> int:
     """Write texts with a trained model."""
-    params, config, vocabulary = runs.load(args.folder, args.best)
+    model = load(args.model, args.best)
     rng = np.random.default_rng(args.seed)
-    length = args.length or config.block_size
+    length = args.length or model.config.block_size
     temperature = 0.0 if args.greedy else args.temperature
     how = (temperature, args.top_k, args.top_p, not args.no_cache)
     for _ in range(args.n):
-        print(write(params, config, vocabulary, args.prompt, length, rng, *how))
+        print(write(model.params, model.config, model.tokenizer, args.prompt, length, rng, *how))
     return 0
 
 
@@ -60,12 +65,18 @@ def sample(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """Compare every gradient of the loss with finite differences, and print a table."""
     rng = np.random.default_rng(args.seed)
-    config = config_of(args)
-    data = Documents(read(args.data or NAMES), config.block_size, rng)
-    config = dataclasses.replace(config, vocab_size=max(args.vocab_size or 0, data.vocabulary.size))
-    must_fit(config)
-    params = init(config, rng)
-    tokens = data.batch(args.batch_size, rng)
+    lines = [line.strip() for line in read(args.data or NAMES).split("\n") if line.strip()]
+    if args.model is None:
+        tokenizer: Tokenizer = Vocabulary.of("".join(lines))
+        config = dataclasses.replace(config_of(args), vocab_size=max(args.vocab_size or 0, tokenizer.size))
+    else:
+        model = loaded(args)
+        tokenizer, config = model.tokenizer, model.config
+    some = [lines[i] for i in rng.permutation(len(lines))[: args.batch_size]]
+    tokens = encoded(some, tokenizer, config.block_size)
+    must_fit(config, *tokens.shape)
+    must_fit(config, 1, tokens.shape[1], scalar=True)  # the third kind takes the first row
+    params = init(config, rng) if args.model is None else model.params
     done: list[Checked] = []
     with tqdm(total=len(KINDS) * len(params), unit="tensor", dynamic_ncols=True, leave=False) as bar:
         for checked in check_gradients(params, tokens, config):
@@ -132,12 +143,24 @@ def draw(args: argparse.Namespace) -> int:
 
 
 def example(args: argparse.Namespace) -> tuple[Config, Weights, Array]:
-    """A fresh model and the tokens of one text."""
-    config = config_of(args)
-    vocabulary = Vocabulary("".join(sorted(set(args.text))) if args.text else "abcdefghijklmnopqrstuvwxyz")
-    config = dataclasses.replace(config, vocab_size=args.vocab_size or vocabulary.size)
-    tokens = [vocabulary.boundary, *vocabulary.encode(args.text or "emma"), vocabulary.boundary]
-    return config, init(config, np.random.default_rng(args.seed)), np.array(tokens[: config.block_size + 1])
+    """A model, fresh or trained, and the tokens of one text."""
+    text = args.text if args.text else "emma"
+    if args.model is not None:
+        model = loaded(args)
+        return model.config, model.params, encoded([text], model.tokenizer, model.config.block_size)[0]
+    vocabulary = Vocabulary.of(args.text) if args.text else Vocabulary("abcdefghijklmnopqrstuvwxyz")
+    config = config_of(args, args.vocab_size or vocabulary.size)
+    tokens = encoded([text], vocabulary, config.block_size)[0]
+    must_fit(config, 1, len(tokens), args.scalar)
+    return config, init(config, np.random.default_rng(args.seed)), tokens
+
+
+def loaded(args: argparse.Namespace) -> Model:
+    """The model of a folder; ValueError for options that would give it another shape."""
+    if given := shape_given(args):
+        option = f"--{next(iter(given)).replace('_', '-')}"
+        raise ValueError(f"{option} is for a fresh model; {args.model} has a shape of its own: leave out one of them")
+    return load(args.model)
 
 
 COMMANDS = {"train": train, "sample": sample, "check": check, "draw": draw, "debug": debug, "params": params}

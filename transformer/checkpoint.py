@@ -39,20 +39,25 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], record: Json, bound_to: J
 
     Raises OSError where it cannot be written; the file that was there is then untouched.
     """
-    from safetensors import SafetensorError  # imported where they are used: sampling needs none of it
+    text = json.dumps(record)
+    # One entry, since the order of several is not fixed.
+    write(path, arrays, {KEY: f"{_digest(arrays, text, bound_to)} {text}"})
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Replace a safetensors file; OSError where it cannot be written."""
+    from safetensors import SafetensorError  # imported where it is used: a model without a file needs none of it
     from safetensors.numpy import save_file
 
     whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
-    text = json.dumps(record)
-    metadata = {KEY: f"{_digest(whole, text, bound_to)} {text}"}  # one, since their order is not fixed
 
-    def write(part: Path) -> None:
+    def save(part: Path) -> None:
         try:
             save_file(whole, part, metadata)
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written: {error}") from None
 
-    replace(path, write)
+    replace(path, save)
 
 
 def load(path: Path, bound_to: Json) -> tuple[Weights, Json]:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,20 +158,49 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return out
 
 
+def fitting(params: Weights, config: Config, path: Path) -> Weights:
+    """The parameters in the Config's order, on which sums depend; ValueError for others and for nan or inf."""
+    found = {name: p.shape for name, p in params.items()}
+    expected = shapes(config) if config.n_layer <= len(found) else {}  # a file may promise any number
+    if expected != found or not found:
+        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise ValueError(
+            f"{path} does not fit config.json: {', '.join(odd[:4])} differ; were the files of two runs mixed?"
+        )
+    for name, p in params.items():
+        if p.dtype != config.dtype:
+            raise ValueError(f"{path} does not fit config.json: {name} is {p.dtype}, the model {config.dtype}")
+        if not np.isfinite(p).all():
+            raise ValueError(f"{path} is damaged: {name} holds nan or inf; restore it, or train again")
+    return {name: params[name] for name in expected}
+
+
 def count(config: Config) -> int:
-    """The number of parameters."""
-    return sum(map(math.prod, shapes(config).values()))
+    """The number of parameters, however many layers there are."""
+    one, two = (
+        sum(map(math.prod, shapes(dataclasses.replace(config, n_layer=n)).values()))
+        for n in (1, min(2, config.n_layer))
+    )
+    return one + (config.n_layer - 1) * (two - one)
 
 
-def must_fit(config: Config) -> None:
-    """ValueError for a model whose training is sure to exceed this machine's memory."""
-    # Parameters, gradients, two moments, and the next ones of each while they are made.
-    need = 6 * count(config) * np.dtype(config.dtype).itemsize
+def must_fit(config: Config, n_rows: int, n_time: int, scalar: bool = False) -> None:
+    """ValueError for a model and a batch (n_rows, n_time) whose gradient is sure to exceed this machine's memory.
+
+    Counted are parameters, gradients, two moments and the next ones of each while they are made;
+    the activations that the backward pass needs; and, of single Values, the nodes of the graph.
+    """
+    n_params, size, width = count(config), np.dtype(config.dtype).itemsize, config.n_embd
+    a_token = config.n_layer * (14 * width + 2 * config.n_head * n_time) + 2 * config.vocab_size
+    need = 6 * n_params * size + n_rows * n_time * a_token * size
+    if scalar:
+        need += 180 * (n_params + 2 * n_rows * n_time * (n_params - config.vocab_size * width))
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
     if need > have:
+        values = " as single Values" if scalar else ""
         raise ValueError(
-            f"training {count(config):,} parameters takes about {need / 2**30:,.0f} GiB, "
-            f"and this machine has {have / 2**30:,.0f}; choose a smaller model"
+            f"training {n_params:,} parameters on {n_rows:,} x {n_time:,} tokens{values} takes about "
+            f"{need // 2**30:,} GiB, and this machine has {have // 2**30:,.0f}; choose a smaller model or batch"
         )
 
 

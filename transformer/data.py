@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -14,11 +17,34 @@ HELD_OUT = 0.1  # the share of documents, or of a text, kept for validation
 MAX_HELD_OUT = 1024  # rows of validation at most, evenly spaced, so that validating stays quick
 
 
+class Tokenizer(Protocol):
+    """Text to token ids and back."""
+
+    @property
+    def boundary(self) -> int:
+        """The token before and after a text."""
+
+    @property
+    def size(self) -> int:
+        """How many token ids there are."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; ValueError for what they cannot say."""
+
+    def decode(self, tokens: np.ndarray | list[int]) -> str:
+        """The text of the ids, up to the first boundary."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The characters of a text, sorted, as token ids 0, 1, ..., and one more id, the boundary of documents."""
 
     chars: str
+
+    @classmethod
+    def of(cls, text: str) -> Vocabulary:
+        """The characters of a text."""
+        return cls("".join(sorted(set(text))))
 
     @property
     def boundary(self) -> int:
@@ -32,9 +58,12 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The ids of its characters; ValueError for a character that the vocabulary lacks."""
-        unknown = sorted(set(text) - set(self.chars))
-        if unknown:
-            raise ValueError(f"the vocabulary has no {', '.join(map(repr, unknown))}; it knows {''.join(self.chars)!r}")
+        if unknown := sorted(set(text) - set(self.chars)):
+            known = self.chars if len(self.chars) <= 100 else self.chars[:99] + "…"
+            near = ", ".join(f"{self._nearest(c)!r} for {c!r}" for c in unknown[:4])
+            raise ValueError(
+                f"the vocabulary has no {', '.join(map(repr, unknown[:20]))}; it knows {known!r}; nearest are {near}"
+            )
         return [self._ids[c] for c in text]
 
     def decode(self, tokens: np.ndarray | list[int]) -> str:
@@ -45,6 +74,12 @@ class Vocabulary:
                 break
             text += self.chars[t]
         return text
+
+    def _nearest(self, char: str) -> str:
+        """A character that it knows: one that differs by accent or case only, or else the next in Unicode's order."""
+        plain = unicodedata.normalize("NFKD", char)[0]
+        same = (c for c in (plain, plain.lower(), plain.upper()) if c in self._ids)
+        return next(same, min(self.chars, key=lambda c: abs(ord(c) - ord(plain))))
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -72,17 +107,13 @@ class Documents:
     def __init__(self, text: str, block_size: int, rng: np.random.Generator) -> None:
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
-            raise ValueError("the data holds one document; give one document a line, or --text for one long text")
-        self.vocabulary = Vocabulary("".join(sorted(set("".join(lines)))))
+            raise ValueError("the data holds one document; give one document a line, or --as text for one long text")
+        self.vocabulary = Vocabulary.of("".join(lines))
         self.cut = sum(len(line) + 1 > block_size for line in lines)  # documents longer than the model sees
         order = rng.permutation(len(lines))
         n_held_out = max(1, round(HELD_OUT * len(lines)))
         self.seen = {lines[i] for i in order[n_held_out:]}
-        ends = self.vocabulary.boundary
-        rows = np.full((len(lines), block_size + 1), -1)
-        for row, i in zip(rows, order, strict=True):
-            tokens = [ends, *self.vocabulary.encode(lines[i]), ends][: block_size + 1]
-            row[: len(tokens)] = tokens
+        rows = encoded([lines[i] for i in order], self.vocabulary, block_size)
         self.train, held_out = rows[n_held_out:], rows[:n_held_out]
         self.held_out = _trimmed(_some(held_out))
         self._order = rng.permutation(len(self.train))
@@ -119,7 +150,7 @@ class Text:
     """One long text: rows are windows of it. The last part is held out."""
 
     def __init__(self, text: str, block_size: int, rng: np.random.Generator) -> None:
-        self.vocabulary = Vocabulary("".join(sorted(set(text))))
+        self.vocabulary = Vocabulary.of(text)
         self.cut, self.seen = 0, set[str]()
         tokens = np.array(self.vocabulary.encode(text))
         split = len(tokens) - max(block_size + 1, round(HELD_OUT * len(tokens)))
@@ -147,6 +178,16 @@ class Text:
     def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Windows from anywhere in the text: (size, T+1)."""
         return self.train[rng.integers(len(self.train), size=size)]
+
+
+def encoded(lines: Sequence[str], tokenizer: Tokenizer, block_size: int) -> np.ndarray:
+    """A row of boundary, tokens, boundary for each line, cut to block_size + 1 and padded with -1."""
+    ends = tokenizer.boundary
+    cut = [[ends, *tokenizer.encode(line), ends][: block_size + 1] for line in lines]
+    rows = np.full((len(cut), max(map(len, cut))), -1)
+    for row, tokens in zip(rows, cut, strict=True):
+        row[: len(tokens)] = tokens
+    return rows
 
 
 def baselines(data: Documents | Text) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The options of the command line, and what they say of the model. What the commands do is `__main__`'s part."""
+"""The options of the command line, and what they say of model and training. What commands do is `__main__`'s part."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import argparse
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
+import autograd as ag
 from transformer.config import CHOICES, PRESETS, Config
 from transformer.train import RECIPES, SCHEDULES, Recipe
 
 DEFAULT = " (default: %(default)s)"
 FLAGS = {"true": True, "false": False}
-HELP = {
+# What a graph is drawn or debugged of: small enough to look at.
+SMALL = {"n_head": 2, "n_embd": 4, "block_size": 8}
+DEFAULTS = {"debug": ("vanilla", {"n_layer": 1, **SMALL}), "draw": ("vanilla", {"n_layer": 4, **SMALL})}
+FIELDS = {
     "vocab_size": "number of token ids (train takes it from the data)",
     "n_layer": "blocks",
     "n_head": "attention heads a block",
@@ -30,7 +34,7 @@ HELP = {
     "tied": "the logits use the token embedding",
     "dtype": "the type of the numbers",
 }
-RECIPE_HELP = {
+TRAINING = {
     "steps": "updates to make",
     "batch_size": "documents, or windows, a batch",
     "accumulate": "batches a step, whose gradients are taken together",
@@ -49,57 +53,95 @@ RECIPE_HELP = {
 
 def config_of(args: argparse.Namespace, vocab_size: int | None = None) -> Config:
     """The preset, with the fields that options replace."""
-    names = [f.name for f in dataclasses.fields(Config) if f.name != "vocab_size"]
-    overrides = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if vocab_size is not None:
-        overrides["vocab_size"] = vocab_size
-    return Config.preset(args.preset or "microgpt", **overrides)
+    preset, fields = DEFAULTS.get(args.command, ("microgpt", {}))
+    given = {name: x for name, x in shape_given(args).items() if name not in ("preset", "vocab_size")}
+    vocab = {} if vocab_size is None else {"vocab_size": vocab_size}
+    return Config.preset(args.preset or preset, **{**fields, **given, **vocab})
+
+
+def shape_given(args: argparse.Namespace) -> dict[str, Any]:
+    """The options on the shape of the model that were given."""
+    names = ("preset", *(field.name for field in dataclasses.fields(Config)))
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe of the preset, with the fields that options replace; ValueError for those that do not fit."""
     given = {f.name: getattr(args, f.name) for f in dataclasses.fields(Recipe) if getattr(args, f.name) is not None}
-    return dataclasses.replace(RECIPES.get(args.preset or "microgpt", Recipe()), **given)
+    return dataclasses.replace(RECIPES.get(args.preset, Recipe()), **given)
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are a line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave."""
+        self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help lists what there is\n")
+
+
+def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     """The parser of all commands; the name of the one chosen is in `command`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m transformer", description="A tiny transformer to train, and to look into."
-    )
+    parser = Parser(prog=prog, description="A tiny transformer to train, and to look into.")
+    parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
+    parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_train, _sample, _check, _debug, _draw, _params):
+        add(commands)
+    return parser
 
+
+Commands = argparse._SubParsersAction
+
+
+def _train(commands: Commands) -> None:
     p = commands.add_parser(
         "train",
         help="train a model and leave a run folder",
         description="Train a model. Without options: microgpt's 4,192 parameters on the 5,163 first names that come "
         "with it, in seconds.",
-        epilog="Ctrl-C ends the training and keeps what was learned.",
+        epilog="Ctrl-C ends the training and keeps what was learned; --resume goes on with it.",
     )
     add = p.add_argument
-    add("--data", metavar="FILE", help="your own UTF-8 text, one document a line (default: first names)")
-    add("--text", action="store_true", help="FILE is one long text rather than one document a line")
+    add("file", metavar="FILE", nargs="?", help="your own UTF-8 text (default: first names)")
+    add("--data", metavar="FILE", help="the same")
+    kinds = "what FILE is: a document a line, or one long text (default: documents)"
+    add("--as", dest="kind", type=choice(["documents", "text"]), metavar="documents|text", help=kinds)
+    add("--text", dest="kind", action="store_const", const="text", help=argparse.SUPPRESS)  # of version 0.1
     add("--seed", type=whole, help="seed of split, parameters, batches and samples (default: 0)")
     add("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
     add("--resume", metavar="RUN", help="go on with a run that was stopped, to the same bits; --steps may be raised")
-    add_recipe(p)
-    add_config(p, train=True)
+    add("--threads", type=count, metavar="N", help="threads for products of matrices (default: what pays for the size)")
+    group = p.add_argument_group("how to train", "A preset may have defaults of its own: nano has nanoGPT's.")
+    types: dict[str, Callable[[str], Any]] = {"int": count, "float": rate, "str": choice(list(SCHEDULES))}
+    for field in dataclasses.fields(Recipe):
+        flag, about = f"--{field.name.replace('_', '-')}", TRAINING[field.name]
+        if field.type == "bool":
+            group.add_argument(flag, action="store_true", default=None, help=about)
+            continue
+        kind = whole if field.name == "warmup" else types[str(field.type)]
+        metavar = "|".join(SCHEDULES) if field.type == "str" else "N" if field.type == "int" else "X"
+        group.add_argument(flag, type=kind, metavar=metavar, help=f"{about} (default: {field.default})")
+    _shape(p)
 
+
+def _sample(commands: Commands) -> None:
     about = "write texts with a trained model"
     p = commands.add_parser("sample", help=about, description=f"{about.capitalize()}.")
     add = p.add_argument
-    add("folder", metavar="RUN", help="a run folder that train made")
+    add("model", metavar="RUN", help="a run folder that train made, or a GPT-2 folder from Hugging Face")
     add("--best", action="store_true", help="the parameters of the lowest validation loss instead of the last")
     add("--prompt", default="", help="how every text begins")
     add("-n", type=count, default=10, help="how many texts" + DEFAULT)
-    add("--length", type=count, help="characters to add at most (default: the model's block_size)")
+    add("--length", type=count, help="tokens to add at most (default: the model's block_size)")
     add("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest" + DEFAULT)
     add("--greedy", action="store_true", help="always take the likeliest, as temperature 0 does")
-    add("--top-k", type=count, help="draw among the k likeliest characters only")
-    add("--top-p", type=rate, help="draw among the fewest characters whose probabilities reach p")
-    add("--no-cache", action="store_true", help="compute every position anew for every character: slow, same texts")
+    add("--top-k", type=count, help="draw among the k likeliest tokens only")
+    add("--top-p", type=rate, help="draw among the fewest tokens whose probabilities reach p")
+    add("--no-cache", action="store_true", help="compute every position anew for every token: slow, same texts")
     add("--seed", type=whole, default=0, help="seed of the draws" + DEFAULT)
 
+
+def _check(commands: Commands) -> None:
     p = commands.add_parser(
         "check",
         help="compare the gradients with finite differences",
@@ -107,42 +149,31 @@ def parser() -> argparse.ArgumentParser:
         "float64 and of float32, and as single Values. Exit status 0: all hold; 1: not all do.",
     )
     add = p.add_argument
+    _model(p)
     add("--data", metavar="FILE", help="UTF-8 text, one document a line (default: first names)")
     add("--batch-size", type=count, default=2, help="documents to compute the loss on" + DEFAULT)
     add("--seed", type=whole, default=0, help="seed of parameters and batch" + DEFAULT)
-    add_config(p)
+    _shape(p)
 
+
+def _debug(commands: Commands) -> None:
     p = commands.add_parser(
         "debug",
         help="step through backprop at a prompt",
-        description="Build the loss of a fresh tiny model on one text and step through its backward pass, forth and "
-        "back; h at the prompt lists the commands.",
+        description="Build the loss of a model on one text and step through its backward pass, forth and back; h at "
+        "the prompt lists the commands.",
     )
-    add_example(p)
-    add_config(p, n_layer=1)
+    _example(p)
+    _shape(p, "vanilla")
 
+
+def _draw(commands: Commands) -> None:
     p = commands.add_parser(
         "draw",
         help="draw the computation graph, or write a page that plays backprop",
-        description="Build the loss of a fresh tiny model on one text, run its backward pass, and draw the graph as "
-        "SVG, folded so that it fits a screen; or, with --play, write one HTML page that plays the backward pass over "
-        "the drawing.",
+        description="Build the loss of a model on one text, run its backward pass, and draw the graph as SVG, folded "
+        "so that it fits a screen; or, with --play, write one HTML page that plays the backward pass over the drawing.",
     )
-    add_drawing(p)
-    add_example(p)
-    add_config(p, n_layer=4)
-
-    p = commands.add_parser(
-        "params",
-        help="print the table of parameters",
-        description="Print every parameter tensor of a model, its shape and its size.",
-    )
-    add_config(p)
-    return parser
-
-
-def add_drawing(p: argparse.ArgumentParser) -> None:
-    """What `draw` shows of the graph."""
     add = p.add_argument
     formats = ".svg, .gv or, with Graphviz installed, .png and .pdf (default: graph.svg, or backprop.html)"
     add("--out", metavar="FILE", help=f"what to write: {formats}")
@@ -158,48 +189,42 @@ def add_drawing(p: argparse.ArgumentParser) -> None:
     element = "the element of the result to zoom into, as 0,4,1 (default: that of the largest gradient)"
     add("--index", type=index, help=element)
     add("--derivatives", action="store_true", help="write local derivatives on the edges")
+    _example(p)
+    _shape(p, "vanilla")
 
 
-def add_example(p: argparse.ArgumentParser) -> None:
-    """The document that a graph is built from."""
+def _params(commands: Commands) -> None:
+    p = commands.add_parser(
+        "params",
+        help="print the table of parameters",
+        description="Print every parameter tensor of a model, its shape and its size.",
+    )
+    _shape(p)
+
+
+def _model(p: argparse.ArgumentParser) -> None:
+    about = "a run folder, or a GPT-2 folder from Hugging Face (default: a fresh model of the shape below)"
+    p.add_argument("model", metavar="RUN", nargs="?", help=about)
+
+
+def _example(p: argparse.ArgumentParser) -> None:
+    _model(p)
     p.add_argument("--text", help="the document (default: emma)")
     p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
     p.add_argument("--seed", type=whole, default=0, help="seed of the parameters" + DEFAULT)
 
 
-def add_recipe(p: argparse.ArgumentParser) -> None:
-    """An option per field of Recipe."""
-    group = p.add_argument_group("how to train", "A preset may have defaults of its own: nano has nanoGPT's.")
-    kinds: dict[str, Callable[[str], Any]] = {"int": count, "float": rate, "str": choice(list(SCHEDULES))}
-    for field in dataclasses.fields(Recipe):
-        flag, about = f"--{field.name.replace('_', '-')}", RECIPE_HELP[field.name]
-        if field.type == "bool":
-            group.add_argument(flag, action="store_true", default=None, help=about)
-            continue
-        kind = whole if field.name == "warmup" else kinds[str(field.type)]
-        metavar = "|".join(SCHEDULES) if field.type == "str" else "N" if field.type == "int" else "X"
-        group.add_argument(flag, type=kind, metavar=metavar, help=f"{about} (default: {field.default})")
-
-
-def add_config(p: argparse.ArgumentParser, n_layer: int | None = None, train: bool = False) -> None:
-    """A preset and an option per field of Config. n_layer: vanilla, small enough to look at, of so many blocks."""
+def _shape(p: argparse.ArgumentParser, preset: str = "microgpt") -> None:
     group = p.add_argument_group("the shape of the model", "Each option replaces a field of the preset.")
-    small = {"n_layer": n_layer, "n_head": 2, "n_embd": 4, "block_size": 8} if n_layer else {}
-    group.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="vanilla" if small else None if train else "microgpt",
-        help=f"where to start from: %(choices)s (default: {'vanilla' if small else 'microgpt'})",
-        metavar="NAME",
-    )
+    names = f"where to start from: %(choices)s (default: {preset})"
+    group.add_argument("--preset", choices=PRESETS, help=names, metavar="NAME")
     for field in dataclasses.fields(Config):
         choices = [spelled(c) for c in CHOICES.get(field.name, tuple(FLAGS.values()) if field.type == "bool" else ())]
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=choice(choices) if choices else count,
             metavar="|".join(choices) or "N",
-            default=small.get(field.name),
-            help=HELP[field.name],
+            help=FIELDS[field.name],
         )
 
 
@@ -224,15 +249,15 @@ def choice(choices: list[str]) -> Callable[[str], bool | str]:
 
 def count(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 on")
     return int(text)
 
 
 def whole(text: str) -> int:
     """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    if not text.isdecimal() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 0 on")
     return int(text)
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from transformer import checkpoint
 from transformer.base import Weights
 from transformer.checkpoint import Json, State
-from transformer.config import Config, shapes
+from transformer.config import Config, fitting
 from transformer.data import Vocabulary
 
 CONFIG, LAST, BEST, OLD = "config.json", "last.safetensors", "best.safetensors", "params.npz"
@@ -110,7 +110,7 @@ class Run:
             raise ValueError(old if (self.folder / OLD).exists() else f"{self.folder} has no {LAST}; restore it")
         arrays, record = checkpoint.load(path, self.facts.record())
         state = checkpoint.put_together(arrays, record)
-        state = dataclasses.replace(state, params=_fitting(state.params, self.facts.config, path))
+        state = dataclasses.replace(state, params=fitting(state.params, self.facts.config, path))
         own = {name: x for name, x in record.items() if name not in ("step", "rng", "moments", "logs")}
         return state, own, record["logs"]
 
@@ -204,7 +204,7 @@ def load(folder: str | Path, best: bool = False) -> tuple[Weights, Config, Vocab
         params = {own_name: a for own_name, a in arrays.items() if "/" not in own_name}
     else:
         raise ValueError(f"{folder} is not a run folder: it has no {name}; python -m transformer train makes one")
-    return _fitting(params, own.config, folder / name), own.config, own.vocabulary
+    return fitting(params, own.config, folder / name), own.config, own.vocabulary
 
 
 def _load_old(path: Path) -> Weights:
@@ -214,23 +214,6 @@ def _load_old(path: Path) -> Weights:
             return {name: arrays[name] for name in arrays.files}
     except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}); train again, or restore the file") from None
-
-
-def _fitting(params: Weights, config: Config, path: Path) -> Weights:
-    """The parameters in the Config's order, on which sums depend; ValueError for others and for nan or inf."""
-    found = {name: p.shape for name, p in params.items()}
-    expected = shapes(config) if config.n_layer <= len(found) else {}  # the file may promise any number
-    if expected != found:
-        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise ValueError(
-            f"{path} does not fit config.json: {', '.join(odd[:4])} differ; were the files of two runs mixed?"
-        )
-    for name, p in params.items():
-        if p.dtype != config.dtype:
-            raise ValueError(f"{path} does not fit config.json: {name} is {p.dtype}, the model {config.dtype}")
-        if not np.isfinite(p).all():
-            raise ValueError(f"{path} is damaged: {name} holds nan or inf; restore it, or train again")
-    return {name: params[name] for name in expected}
 
 
 # ---- loss.csv and loss.png -------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 
 from transformer.base import Array, Cache, Params, Tokens
 from transformer.config import Config
-from transformer.data import Vocabulary
+from transformer.data import Tokenizer
 from transformer.layers import softmax
 from transformer.model import logits
 
@@ -119,7 +119,7 @@ def _drawn(
 def write(
     params: Params,
     config: Config,
-    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
     prompt: str,
     length: int,
     rng: np.random.Generator,
@@ -128,13 +128,13 @@ def write(
     top_p: float | None = None,
     cache: bool = True,
 ) -> str:
-    """A text that begins with the prompt and goes on for `length` characters or to its end."""
-    tokens = [vocabulary.boundary, *vocabulary.encode(prompt)]
+    """A text that begins with the prompt and goes on for `length` tokens or to its end."""
+    tokens = [tokenizer.boundary, *tokenizer.encode(prompt)]
     for new in islice(stream(params, config, tokens, rng, temperature, top_k, top_p, cache), length):
         tokens.append(int(new))
-        if tokens[-1] >= vocabulary.boundary:
+        if tokens[-1] == tokenizer.boundary or tokens[-1] >= tokenizer.size:
             break
-    return vocabulary.decode(tokens[1:])
+    return tokenizer.decode(tokens[1:])
 
 
 def _plain(p: Array) -> Array:

@@ -10,13 +10,14 @@ import dataclasses
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from tqdm import tqdm
 
-from transformer import runs
+from transformer import runs, threads
 from transformer.base import Weights
 from transformer.checkpoint import Json, State
 from transformer.config import Config, count, init, must_fit
@@ -27,6 +28,7 @@ from transformer.runs import Facts, Run
 from transformer.sample import write
 from transformer.train import DivergedError, Recipe, fit, start, validate
 
+KINDS: dict[str, Callable[[str, int, np.random.Generator], Documents | Text]] = {"documents": Documents, "text": Text}
 HEAD = "step,train_loss,val_loss\n"
 
 
@@ -40,11 +42,12 @@ class Session:
     state: State
     record: Json  # before, val, best, steps: what is saved beside the state
     logs: dict[str, int]  # the files that are appended to, and where
+    threads: int
 
     def go(self) -> int:
         """Train to the end or to an interruption; the exit status."""
         begun, status = self.state.step, 0
-        with self.run, Interrupt() as interrupt:
+        with self.run, threads.limited(self.threads), Interrupt() as interrupt:
             log = self.run.log("loss.csv", self.logs["loss.csv"])
             try:
                 self._steps(log, interrupt)
@@ -91,29 +94,29 @@ class Session:
 
 def begin(args: argparse.Namespace) -> Session:
     """A new training: data, fresh parameters, and a run folder that holds them."""
-    seed = args.seed or 0
+    if args.file is not None and args.data is not None:
+        raise ValueError(f"the data is given twice: {args.file}, and --data {args.data}; give one")
+    path, kind, seed = args.file or args.data, args.kind or "documents", args.seed or 0
     rng = np.random.default_rng(seed)
     config, recipe = config_of(args), recipe_of(args)
-    data = _data(args.data, args.text, config, rng)
+    data = KINDS[kind](read(path or NAMES), config.block_size, rng)
     n_vocab = data.vocabulary.size
     if args.vocab_size is not None and args.vocab_size < n_vocab:
         raise ValueError(
             f"--vocab-size {args.vocab_size} is too small: the data has {n_vocab} tokens, its characters and a boundary"
         )
     config = dataclasses.replace(config, vocab_size=args.vocab_size or n_vocab)
-    must_fit(config)
+    n_time = data.train.shape[1] - 1
+    must_fit(config, recipe.batch_size, n_time, recipe.scalar)
     state = start(init(config, rng), data, recipe, rng)
     before = validate(state.params, data, config)
     record = {"steps": recipe.steps, "before": before, "val": before, "best": {"step": 0, "val": before}}
-    where = {
-        "data": args.data and os.path.abspath(args.data),
-        "text": args.text,
-        "preset": args.preset or "microgpt",
-        "seed": seed,
-    }
-    options = {**where, **dataclasses.asdict(recipe), "fingerprint": data.fingerprint}
-    run = runs.create(args.out, Facts(config, data.vocabulary, options), state, record, {"loss.csv": HEAD})
-    return Session(run, data, recipe, state, record, {"loss.csv": len(HEAD)})
+    source = {"data": path and os.path.abspath(path), "as": kind, "fingerprint": data.fingerprint}
+    n_threads = args.threads or threads.chosen(config, recipe.batch_size * n_time)
+    how = {"preset": args.preset or "microgpt", "seed": seed, "threads": n_threads, **dataclasses.asdict(recipe)}
+    facts = Facts(config, data.vocabulary, {**source, **how})
+    run = runs.create(args.out, facts, state, record, {"loss.csv": HEAD})
+    return Session(run, data, recipe, state, record, {"loss.csv": len(HEAD)}, n_threads)
 
 
 def resume(args: argparse.Namespace) -> Session:
@@ -124,25 +127,21 @@ def resume(args: argparse.Namespace) -> Session:
     config, options = own.config, own.options
     recipe = Recipe(**{field.name: options[field.name] for field in dataclasses.fields(Recipe)})
     recipe = dataclasses.replace(recipe, steps=record["steps"])
+    known = {**dataclasses.asdict(config), **options, "kind": options["as"]}
     for name, x in vars(args).items():
-        if name in ("command", "resume", "data", "steps") or x is None or x is False:
-            continue
-        recorded = {**dataclasses.asdict(config), **options}.get(name)
-        if x != recorded:
-            raise ValueError(
-                f"--{name.replace('_', '-')} {x}: this run was begun with {recorded}; only --steps can be raised"
-            )
+        may_differ = name in ("command", "prog", "resume", "data", "file", "steps", "threads")
+        if not may_differ and x is not None and x != known.get(name):
+            option = f"--{'as' if name == 'kind' else name.replace('_', '-')} {x}"
+            raise ValueError(f"{option}: this run was begun with {known.get(name)}; only --steps can be raised")
     if args.steps is not None and args.steps < recipe.steps:
         raise ValueError(f"--steps {args.steps} is less than the run's {recipe.steps:,}; it can only be raised")
     recipe = dataclasses.replace(recipe, steps=args.steps or recipe.steps)
-    data = _data(args.data or options["data"], options["text"], config, np.random.default_rng(options["seed"]))
+    path = args.file or args.data or options["data"]
+    data = KINDS[options["as"]](read(path or NAMES), config.block_size, np.random.default_rng(options["seed"]))
     if data.fingerprint != options["fingerprint"]:
-        raise ValueError(f"{args.data or options['data'] or NAMES} is not the data that {run.folder} was trained on")
-    return Session(run, data, recipe, state, {**record, "steps": recipe.steps}, logs)
-
-
-def _data(path: str | None, text: bool, config: Config, rng: np.random.Generator) -> Documents | Text:
-    return (Text if text else Documents)(read(path or NAMES), config.block_size, rng)
+        raise ValueError(f"{path or NAMES} is not the data that {run.folder} was trained on")
+    record = {**record, "steps": recipe.steps}
+    return Session(run, data, recipe, state, record, logs, args.threads or options["threads"])
 
 
 def train(args: argparse.Namespace) -> int:
@@ -160,6 +159,8 @@ def train(args: argparse.Namespace) -> int:
         )
     if session.state.step:
         print(f"going on from step {session.state.step:,}")
+    many = f"{session.threads} thread{'s' * (session.threads > 1)}"
+    print(f"{many} for products of matrices" + ("" if args.threads else ", what pays at this size; --threads sets it"))
     status = session.go()
     state, record, folder = session.state, session.record, session.run.folder
     print(
@@ -179,10 +180,9 @@ def train(args: argparse.Namespace) -> int:
     with np.errstate(all="ignore"):
         show_samples(state.params, config, data, rng)
     print(f"\nrun folder: {folder}  ({', '.join(sorted(path.name for path in folder.iterdir()))})")
-    command = f"python -m transformer sample {shlex.quote(str(folder))} --temperature 0.5"
-    if status and state.step < session.recipe.steps:
-        command = f"python -m transformer train --resume {shlex.quote(str(folder))}"
-    print(f"next: {command}")
+    name = shlex.quote(f"./{folder}" if str(folder).startswith("-") else str(folder))
+    unfinished = status and state.step < session.recipe.steps
+    print(f"next: {args.prog} " + (f"train --resume {name}" if unfinished else f"sample {name} --temperature 0.5"))
     return status
 
 

@@ -130,13 +130,13 @@ def fit(state: State, data: Documents | Text, config: Config, recipe: Recipe) ->
     every = max(1, recipe.steps // 20)
     good, params, moments = state, state.params, state.moments
     for step in range(state.step, recipe.steps):
-        batch = data.batch(recipe.batch_size * recipe.accumulate, rng)
         with np.errstate(all="ignore"):
-            value, grads = gradient(params, batch, config, recipe, rng)
-        if not np.isfinite(value):
-            raise DivergedError(f"the loss became {value} at step {step}; {_origin(params, batch, config)}", good)
+            made = gradient(params, data, config, recipe, rng)
+        if not np.isfinite(made.loss):
+            origin = _origin(params, made.batch, config)
+            raise DivergedError(f"the loss became {made.loss} at step {step}; {origin}", good)
         with np.errstate(all="ignore"):
-            params, moments = optimizer.update(params, grads, moments)
+            params, moments = optimizer.update(params, made.grads, moments)
         state = State(step + 1, params, moments, dict(rng.bit_generator.state), data.position())
         measured = state.step % every == 0 or state.step == recipe.steps
         val_loss = validate(params, data, config) if measured else None
@@ -145,25 +145,41 @@ def fit(state: State, data: Documents | Text, config: Config, recipe: Recipe) ->
                 origin = _origin(params, data.held_out, config)
                 raise DivergedError(f"the validation loss became {val_loss} at step {step}; {origin}", good)
             good = state
-        yield Step(state.step, value, val_loss, int((batch[:, 1:] >= 0).sum()), state)
+        yield Step(state.step, made.loss, val_loss, made.tokens, state)
+
+
+class Gradient(NamedTuple):
+    """The loss of one step, the number of tokens it is the mean of, its gradient, and the last batch of it."""
+
+    loss: float
+    tokens: int
+    grads: Weights
+    batch: np.ndarray
 
 
 def gradient(
-    params: Weights, batch: np.ndarray, config: Config, recipe: Recipe, rng: np.random.Generator
-) -> tuple[float, Weights]:
-    """The loss over a batch and its gradient, of so many parts as the recipe accumulates: their mean by tokens."""
+    params: Weights, data: Documents | Text, config: Config, recipe: Recipe, rng: np.random.Generator
+) -> Gradient:
+    """The gradient over as many batches as the recipe accumulates: the mean by tokens, as of one large batch."""
     given = {k: p.astype(object) for k, p in params.items()} if recipe.scalar else params
     drop = dropout(recipe.dropout, rng) if recipe.dropout else None
-    value_and_grad = ag.value_and_grad(loss)
-    if recipe.accumulate == 1:
-        value, grads = value_and_grad(given, batch, config, drop)
-    else:
-        value, grads = 0.0, dict.fromkeys(params, 0.0)
-        for rows in np.array_split(batch, recipe.accumulate):
-            share = float((rows[:, 1:] >= 0).sum() / (batch[:, 1:] >= 0).sum())
-            part, slopes = value_and_grad(given, rows, config, drop)
-            value, grads = value + share * part, {k: grads[k] + share * g for k, g in slopes.items()}
-    return float(value), {k: g.astype(config.dtype, copy=False) for k, g in grads.items()}
+    parts = []
+    for _ in range(recipe.accumulate):
+        batch = data.batch(recipe.batch_size, rng)
+        n = int((batch[:, 1:] >= 0).sum())
+        value, slopes = ag.value_and_grad(loss)(given, batch, config, drop)
+        slopes = {k: g.astype(config.dtype, copy=False) for k, g in slopes.items()}
+        parts.append(Gradient(float(value), n, slopes, batch))
+        if len(parts) == 2:
+            parts = [_joined(*parts)]
+    return parts[0]
+
+
+def _joined(a: Gradient, b: Gradient) -> Gradient:
+    """The mean of two, by their tokens."""
+    tokens = a.tokens + b.tokens
+    p, q = a.tokens / tokens, b.tokens / tokens
+    return Gradient(p * a.loss + q * b.loss, tokens, {k: p * g + q * b.grads[k] for k, g in a.grads.items()}, b.batch)
 
 
 def _origin(params: Weights, batch: np.ndarray, config: Config) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
+from contextlib import suppress
 from typing import Any
 
 from autograd.compiling.plan import MISS, Plan
 from autograd.compiling.traced import TracedError
 from autograd.engine.base import Function, Tree
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_foreign, is_values
+from autograd.engine.kinds import is_foreign
 from autograd.engine.recording import OUTSIDE, current
 from autograd.engine.tree import leaves
 from autograd.engine.words import described
@@ -25,10 +26,10 @@ def compile(f: Function) -> Compiled:
         first call records what f does to its arguments, through `grad` and its kin too, and later calls
         replay it: NumPy's calls only, into memory that is there already.
 
-    Arrays and floats are arguments by shape and dtype; everything else, such as ints, texts and a
-    Config, is static: it must be hashable, and another value is recorded anew. An int that changes
-    is treated as a number from then on, if f allows it. `.recordings` counts. Arrays that f brings
-    along are copied; where one changes later, f is recorded anew.
+    Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers;
+    everything else, such as ints, texts and a Config, is static: it must be hashable, and another value
+    is recorded anew. An int that changes is treated as a number from then on, if f allows it.
+    `.recordings` counts. Arrays that f brings along are copied; where one changes later, f is recorded anew.
 
     Results are arrays of their own, and equal those of f to rounding. An error in a replay is raised by
     f itself, which is then called. f itself is called, too, inside `detect_anomaly()` and `record_source()`,
@@ -69,24 +70,31 @@ class Compiled:
             return self.function(*args, **options)
         plans = self._plans
         for plan in plans:
-            try:
-                result = plan.replay(args, options)
-            except Exception:
-                return self.function(*args, **options)  # which raises the error itself, or knows a way round
+            result = self._replayed(plan, args, options)
             if result is not MISS:
                 if plan is not plans[0]:
                     self._plans = (plan, *(p for p in plans if p is not plan))
                 return result
         return self._first(args, options)
 
+    def _replayed(self, plan: Plan, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
+        """What a plan gives, or MISS. Where it raises, NumPy's arithmetic may not; and if so, the function itself."""
+        try:
+            return plan.replay(args, options)
+        except Exception as error:
+            if isinstance(error, (ArithmeticError, ValueError)):
+                with suppress(Exception):
+                    return plan.carefully(args, options)
+            return self.function(*args, **options)
+
     def _first(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
         """The first call with arguments of this kind."""
-        if any(isinstance(x, Node) or is_foreign(x) or is_values(x) for x in leaves([args, options])):
+        if any(isinstance(x, Node) or is_foreign(x) for x in leaves([args, options])):
             return self.function(*args, **options)
         with self._lock:
             self._plans = tuple(p for p in self._plans if not p.stale())
             for plan in self._plans:  # another thread may have been here
-                result = plan.replay(args, options)
+                result = self._replayed(plan, args, options)
                 if result is not MISS:
                     return result
             try:
@@ -98,7 +106,8 @@ class Compiled:
                 raise
             self.recordings += 1
             self._plans = (plan, *self._plans)
-        return plan.replay(args, options)
+        result = self._replayed(plan, args, options)
+        return self.function(*args, **options) if result is MISS else result
 
     def _recorded(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Plan:
         """The function recorded; ints that have been seen to change are tried as numbers."""

@@ -1,56 +1,50 @@
 """A program as straight-line Python: one call of NumPy a line, into arrays that are there already.
 
 Results whose place is known before are global names of the source, bound to arrays of the plan's
-memory; what differs from call to call is a local name.
+memory; what differs from call to call, and numbers, are local names.
 """
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from autograd.compiling.lower import SMALL, lowered
 from autograd.compiling.memory import FILLING, Memory, viewed
 from autograd.compiling.program import Arg, Slot, Step, filled_in
+from autograd.compiling.scalars import is_plain, written
 from autograd.compiling.simplify import VIEWS
 
 __all__ = ["Code"]
 
-SMALL = 1 << 15  # bytes: up to here an argument is copied, so that its views are there before the call
-
-_SIGNS = {
-    operator.add: "{} + {}", operator.sub: "{} - {}", operator.mul: "{} * {}", operator.truediv: "{} / {}",
-    operator.floordiv: "{} // {}", operator.mod: "{} % {}", operator.pow: "{} ** {}", operator.neg: "-{}",
-    operator.abs: "abs({})", operator.lt: "{} < {}", operator.le: "{} <= {}", operator.gt: "{} > {}",
-    operator.ge: "{} >= {}", operator.eq: "{} == {}", operator.ne: "{} != {}", operator.and_: "{} & {}",
-    operator.or_: "{} | {}", operator.xor: "{} ^ {}", operator.invert: "~{}", operator.lshift: "{} << {}",
-    operator.rshift: "{} >> {}",
-}  # fmt: skip
+SUMMED = 1 << 10  # up to so many numbers are summed by BLAS, which has no better order than one after the other
 
 
 class Code:
     """The source of a program, line by line, and the names it refers to.
 
-    lines: the body. globals: functions, constants and arrays by name. names: of steps, where they are known.
+    numbers: let Python compute numbers that stand alone, which raises where IEEE arithmetic gives inf or nan.
+    lines: the body. globals: functions, constants and arrays by name. results: the outputs, as source.
     """
 
-    def __init__(self, steps: list[Step], outputs: list[Step], checks: list[Step]) -> None:
+    def __init__(self, steps: list[Step], outputs: list[Step], numbers: bool = True) -> None:
         self.lines: list[str] = []
-        self.globals: dict[str, Any] = {"empty": np.empty, "copyto": np.copyto}
+        self.globals: dict[str, Any] = {"empty": np.empty, "float64": np.float64}
         self._functions: dict[Any, str] = {}
         self._names: dict[int, str] = {}
-        self._values: dict[int, np.ndarray] = {}  # of steps whose array is there before the call
-        steps, outputs, checks = _loaded(steps, outputs, checks)
-        self.steps = steps
+        self._arrays: dict[int, np.ndarray] = {}  # of steps whose array is there before the call
+        self._numbers: dict[int, str] = {}  # of steps that are known as numbers of Python
+        self._boxes: dict[tuple[int, str], str] = {}  # arrays without axes that hold a number
+        steps, outputs = lowered(steps, outputs)
+        self._plain = {id(s) for s in steps if (numbers or s.number) and is_plain(s)}
         direct = {id(s) for s in outputs if s.nbytes > SMALL and s.op in FILLING}
-        self.memory = Memory(steps, outputs, direct)
+        self.memory = Memory(steps, outputs, direct | self._plain)
         self._arena = np.empty(self.memory.nbytes, np.uint8)
-        if direct:
-            for s in {id(s): s for s in outputs if id(s) in direct}.values():
-                self._names[id(s)] = name = f"v{len(self._names)}"
-                self.lines.append(f"{name} = empty({s.shape}, {self._global(s.dtype)})")
+        for s in {id(s): s for s in outputs if id(s) in direct}.values():
+            self.lines.append(f"{self._local(s)} = empty({s.shape}, {self._global(s.dtype)})")
         for step in steps:
             self._step(step)
         # One result may be asked for twice; only the first may have the array itself.
@@ -60,40 +54,75 @@ class Code:
 
     def constant(self, x: Any) -> str:
         """A name for something that stays the same."""
-        return repr(x) if x is None or type(x) in (str, int, bool) else self._global(x)
-
-    def input(self, step: Step) -> str:
-        """The local name of an argument."""
-        return f"x{step.options}"
+        if x is None or type(x) in (str, int, bool) or (type(x) is float and math.isfinite(x)):
+            return repr(x)
+        return self._global(x)
 
     def _global(self, x: Any, prefix: str = "c") -> str:
         name = f"{prefix}{len(self.globals)}"
         self.globals[name] = x
         return name
 
+    def _local(self, step: Step) -> str:
+        name = self._names[id(step)] = f"v{len(self._names)}"
+        return name
+
     def _function(self, f: Callable[..., Any], name: str = "") -> str:
         key = (f, name)
         if key not in self._functions:
-            self._functions[key] = self._global(f, (name or getattr(f, "__name__", "f")) + "_")
+            self._functions[key] = self._global(f, (name or getattr(f, "__name__", "f")).strip("<>") + "_")
         return self._functions[key]
 
-    def _name(self, x: Arg) -> str:
-        if isinstance(x, Step):
-            return self._names[id(x)]
-        if x is None or (type(x) in (int, bool)) or (type(x) is float and x == x and abs(x) != float("inf")):
-            return repr(x) if x is None or x >= 0 else f"({x!r})"
-        return self._global(x)
-
     def _static(self, step: Step, x: np.ndarray) -> None:
-        self._values[id(step)] = x
+        self._arrays[id(step)] = x
         self._names[id(step)] = self._global(x, "b")
+
+    def _name(self, x: Arg, dtype: np.dtype | None = None) -> str:
+        """An operand of a call on arrays. A number of Python is put into an array without axes, of the dtype
+        asked for: a call that is given the number itself converts it, which takes as long again."""
+        if not isinstance(x, Step):
+            return self.constant(x) if dtype is None else self._fixed(x, dtype)
+        if id(x) not in self._plain and not x.number:
+            return self._names[id(x)]
+        dtype = dtype or x.dtype
+        if (id(x), dtype.str) not in self._boxes:
+            box = self._boxes[id(x), dtype.str] = self._global(np.empty((), dtype), "b")
+            self.lines.append(f"{box}.fill({self._number(x)})")
+        return self._boxes[id(x), dtype.str]
+
+    def _fixed(self, x: Any, dtype: np.dtype) -> str:
+        box = np.array(x, dtype)
+        box.flags.writeable = False
+        return self._global(box)
+
+    def _number(self, x: Arg) -> str:
+        """An operand of Python's arithmetic."""
+        if not isinstance(x, Step):
+            return self.constant(x) if not isinstance(x, float) or x >= 0 else f"({x!r})"
+        if id(x) in self._numbers:
+            return self._numbers[id(x)]
+        if x.op == "full":
+            name = self.constant(x.options)
+        elif x.number:
+            name = self._names[id(x)]
+        else:
+            name = f"n{len(self._numbers)}"
+            self.lines.append(f"{name} = {self._names[id(x)]}.item()")
+        self._numbers[id(x)] = name
+        return name
 
     # ---- steps ----
 
     def _step(self, step: Step) -> None:
         op = step.op
-        if op == "input":
-            self._names[id(step)] = self.input(step)
+        if id(step) in self._plain:
+            text = written(step, [self._number(a) for a in step.args], self._function)
+            name = text if text.isidentifier() else f"n{len(self._numbers)}"
+            if name != text:
+                self.lines.append(f"{name} = {text}")
+            self._numbers[id(step)] = self._names[id(step)] = name
+        elif op == "input":
+            self._names[id(step)] = f"x{step.options}"
         elif op == "constant":
             self._static(step, step.function)
         elif op == "full":
@@ -105,123 +134,165 @@ class Code:
         elif op in FILLING:
             if step in self.memory:
                 self._static(step, self.memory.array(step, self._arena))
-            getattr(self, f"_{op}")(step, self._names[id(step)], [self._name(a) for a in step.args])
+            getattr(self, f"_{op}")(step, self._names[id(step)])
         elif op == "check":
             self.lines.append(f"{self._function(step.function)}({self._name(step.args[0])})")
         else:
-            name = self._names[id(step)] = f"v{len(self._names)}"
-            self.lines.append(f"{name} = {getattr(self, f'_{op}_')(step)}")
+            call = getattr(self, f"_{op}")(step)
+            self.lines.append(f"{self._local(step)} = {call}")
 
     def _view(self, step: Step) -> None:
         (x,) = step.args
-        base = self._values.get(id(x))
-        if base is not None:
+        given = self._name(x)
+        base = self._arrays.get(id(x), self.globals.get(given))
+        if isinstance(base, np.ndarray):
             if step in self.memory and step.op == "reshape":
                 y = self.memory.array(step, self._arena)
                 if not np.may_share_memory(y, base):  # a reshape that must copy
                     self._static(step, y)
-                    self._copy(y, x, step)
+                    self.lines.append(f"{self._global(y.reshape(x.shape), 'b')}[...] = {given}")
                     return
             self._static(step, viewed(step, base))
             return
-        name = self._names[id(step)] = f"v{len(self._names)}"
-        given = self._name(x)
-        if step.op == "reshape":
-            self.lines.append(f"{name} = {given}.reshape({step.options})")
-        elif step.op == "transpose":
-            self.lines.append(f"{name} = {given}.transpose({step.options})")
-        elif step.op == "index":
-            self.lines.append(f"{name} = {given}[{self._global(step.options)}]")
+        if step.op == "index":
+            call = f"{given}[{self._global(step.options)}]"
+        elif step.op == "broadcast":
+            call = f"{self._function(np.broadcast_to)}({given}, {step.options})"
         else:
-            self.lines.append(f"{name} = {self._function(np.broadcast_to)}({given}, {step.options})")
+            call = f"{given}.{step.op}({step.options})"
+        self.lines.append(f"{self._local(step)} = {call}")
 
-    def _copy(self, y: np.ndarray, x: Step, step: Step) -> None:
-        """y, a new array in C order, filled with x in another shape."""
-        self.lines.append(f"copyto({self._global(y.reshape(x.shape), 'b')}, {self._name(x)})")
+    def _ufunc(self, step: Step, out: str) -> None:
+        given = [self._name(a) if isinstance(a, Step) and not self._is_number(a) else "" for a in step.args]
+        if "" in given:
+            dtypes = self._computed_in(step)
+            given = [g or self._name(a, d) for g, a, d in zip(given, step.args, dtypes)]
+        into = f"out={out}" if step.function in (np.maximum, np.minimum) else out
+        self.lines.append(f"{self._function(step.function)}({', '.join(given)}, {into})")
 
-    def _ufunc(self, step: Step, out: str, args: list[str]) -> None:
-        given = list(args)
-        for i, a in enumerate(step.args):
-            # A number of Python beside an array is converted at every call; an array without axes is not.
-            if type(a) in (int, float, bool):
-                given[i] = self._number(step, i)
-        f = self._function(step.function)
-        if step.function in (np.maximum, np.minimum):
-            self.lines.append(f"{f}({', '.join(given)}, out={out})")
-        else:
-            self.lines.append(f"{f}({', '.join(given)}, {out})")
+    def _is_number(self, x: Step) -> bool:
+        return x.number is not None or id(x) in self._plain
 
-    def _number(self, step: Step, i: int) -> str:
-        """A number among arrays, in the dtype that they are computed in."""
+    def _computed_in(self, step: Step) -> tuple[Any, ...]:
+        """The dtypes that the operands of a ufunc are converted to; None where NumPy must see for itself."""
         kinds = [a.number or a.dtype if isinstance(a, Step) else type(a) for a in step.args]
         try:
-            dtype = step.function.resolve_dtypes((*kinds, *[None] * step.function.nout))[i]
-            x = np.array(step.args[i], dtype)
-        except (TypeError, OverflowError):
-            return self._name(step.args[i])
-        x.flags.writeable = False
-        return self._global(x)
+            return step.function.resolve_dtypes((*kinds, *[None] * step.function.nout))
+        except TypeError:
+            return (None,) * len(kinds)
 
-    def _matmul(self, step: Step, out: str, args: list[str]) -> None:
+    def _matmul(self, step: Step, out: str) -> None:
         a, b = step.args
         plain = len(a.shape) == len(b.shape) == 2 and a.dtype == b.dtype == step.dtype and step.dtype.kind == "f"
-        self.lines.append(f"{self._function(np.dot if plain else np.matmul)}({args[0]}, {args[1]}, {out})")
+        f = self._function(np.dot if plain else np.matmul)
+        self.lines.append(f"{f}({self._name(a)}, {self._name(b)}, {out})")
 
-    def _reduce(self, step: Step, out: str, args: list[str]) -> None:
+    def _reduce(self, step: Step, out: str) -> None:
         axis, keepdims, dtype = step.options
+        (x,) = step.args
+        given = self._name(x)
+        if self._as_product(step, given):
+            return
         f = self._function(step.function.reduce, step.function.__name__ + "_reduce")
-        told = self._name(dtype) if dtype is not None else None
-        self.lines.append(f"{f}({args[0]}, {axis}, {told}, {out}, {keepdims})")
+        told = None if dtype is None else self._global(dtype)
+        self.lines.append(f"{f}({given}, {axis}, {told}, {out}, {keepdims})")
 
-    def _where(self, step: Step, out: str, args: list[str]) -> None:
-        c = args[0]
-        if step.args[0].dtype != bool:
+    def _as_product(self, step: Step, given: str) -> bool:
+        """A sum over the first or the last axes as a product with ones, which takes BLAS half the time or less."""
+        (x,) = step.args
+        array, out = self._arrays.get(id(x)), self._arrays.get(id(step))
+        if step.function is not np.add or array is None or out is None or not array.flags.c_contiguous:
+            return False
+        if not x.size or not x.shape:
+            return False
+        if x.dtype != step.dtype or step.dtype not in (np.float32, np.float64) or not out.flags.c_contiguous:
+            return False
+        axis, n = step.options[0], len(x.shape)
+        axes = sorted(i % n for i in (range(n) if axis is None else axis if isinstance(axis, tuple) else (axis,)))
+        count = math.prod(x.shape[i] for i in axes)
+        if count > SUMMED or x.size == count:
+            return False
+        ones = np.ones(count, x.dtype)
+        result = self._global(out.reshape(-1), "b")
+        if axes == list(range(n - len(axes), n)):
+            factors = self._global(array.reshape(-1, count), "b"), self._global(ones)
+        elif axes == list(range(len(axes))):
+            factors = self._global(ones), self._global(array.reshape(count, -1), "b")
+        else:
+            return False
+        self.lines.append(f"{self._function(np.dot)}({', '.join(factors)}, {result})")
+        return True
+
+    def _where(self, step: Step, out: str) -> None:
+        condition, a, b = step.args
+        c = self._name(condition)
+        if condition.dtype != bool:
             c = f"{c}.astype(bool)"
-        self.lines += [f"copyto({out}, {args[2]})", f"copyto({out}, {args[1]}, where={c})"]
+        self.lines.append(f"{out}[...] = {self._name(b)}")
+        array = self._arrays.get(id(a)) if isinstance(a, Step) else None
+        # np.putmask is the faster one, but counts the elements of its arguments without regard to axes.
+        if condition.shape == step.shape and (not np.shape(a) or (array is not None and a.shape == step.shape)):
+            self.lines.append(f"{self._function(np.putmask)}({out}, {c}, {self._name(a)})")
+        else:
+            self.lines.append(f"{self._function(np.copyto)}({out}, {self._name(a)}, where={c})")
 
-    def _concatenate(self, step: Step, out: str, args: list[str]) -> None:
-        self.lines.append(f"{self._function(np.concatenate)}(({', '.join(args)},), {step.options}, {out})")
+    def _concatenate(self, step: Step, out: str) -> None:
+        parts = ", ".join(self._name(a) for a in step.args)
+        self.lines.append(f"{self._function(np.concatenate)}(({parts},), {step.options}, {out})")
 
-    def _astype(self, step: Step, out: str, args: list[str]) -> None:
-        self.lines.append(f"copyto({out}, {args[0]}, 'unsafe')")
+    def _copy(self, step: Step, out: str) -> None:
+        self.lines.append(f"{out}[...] = {self._name(step.args[0])}")
 
-    _load = _astype
+    _astype = _copy
 
-    def _einsum(self, step: Step, out: str, args: list[str]) -> None:
+    def _einsum(self, step: Step, out: str) -> None:
         subscripts, optimize = step.options
+        given = ", ".join(self._name(a) for a in step.args)
         more = ", optimize=True" if optimize else ""
-        self.lines.append(f"{self._function(np.einsum)}({subscripts!r}, {', '.join(args)}, out={out}{more})")
+        self.lines.append(f"{self._function(np.einsum)}({subscripts!r}, {given}, out={out}{more})")
 
-    def _gather(self, step: Step, out: str, args: list[str]) -> None:
-        if step.options == (Slot(0),) and step.args[0].shape:
-            self.lines.append(f"{args[0]}.take({args[1]}, 0, {out})")
+    def _gather(self, step: Step, out: str) -> None:
+        x, *indices = step.args
+        if step.options == (Slot(0),) and x.shape:
+            self.lines.append(f"{self._name(x)}.take({self._name(indices[0])}, 0, {out})")
         else:
-            self.lines.append(f"copyto({out}, {args[0]}[{self._index(step, args[1:])}])")
+            self.lines.append(f"{out}[...] = {self._name(x)}[{self._index(indices, step.options)}]")
 
-    def _scatter(self, step: Step, out: str, args: list[str]) -> None:
-        index = self._index(step, args[1:], step.options[0])
+    def _scatter(self, step: Step, out: str) -> None:
+        g, *indices = step.args
+        index = self._index(indices, step.options[0])
         self.lines.append(f"{out}.fill(0)")
-        if len(step.args) == 1:
-            self.lines.append(f"{out}[{index}] = {args[0]}")
+        if indices:
+            self.lines.append(f"{self._function(np.add.at, 'add_at')}({out}, ({index}), {self._name(g)})")
         else:
-            self.lines.append(f"{self._function(np.add.at, 'add_at')}({out}, ({index}), {args[0]})")
+            put = self._number(g) if self._is_number(g) else self._name(g)
+            self.lines.append(f"{out}[{index}] = {put}")
 
-    def _index(self, step: Step, args: list[str], options: Any = None) -> str:
+    def _added(self, step: Step, out: str) -> None:
+        base, g, *indices = step.args
+        given = self._name(base)
+        if base not in self.memory or self.memory.places[id(base)].storage is not self._storage(step):
+            self.lines.append(f"{out}[...] = {given}")
+        index = self._index(indices, step.options[0])
+        if indices:
+            self.lines.append(f"{self._function(np.add.at, 'add_at')}({out}, ({index}), {self._name(g)})")
+        else:
+            added = self._number(g) if isinstance(g, Step) and self._is_number(g) else self._name(g)
+            self.lines.append(f"{out}[{index}] += {added}")
+
+    def _storage(self, step: Step) -> Any:
+        return self.memory.places[id(step)].storage if step in self.memory else None
+
+    def _index(self, indices: list[Step], options: Any) -> str:
         """An index as source."""
-        parts = step.options if options is None else options
-        return "".join(f"{args[p.i] if isinstance(p, Slot) else self._global(p)}, " for p in parts)
+        return "".join(f"{self._name(indices[p.i]) if isinstance(p, Slot) else self._global(p)}, " for p in options)
 
     # ---- what has no place before ----
 
-    def _number_(self, step: Step) -> str:
-        if step.function not in _SIGNS:
-            return f"float({self._function(step.function)}({self._name(step.args[0])}))"
-        return _SIGNS[step.function].format(*map(self._name, step.args))
-
-    def _item_(self, step: Step) -> str:
+    def _item(self, step: Step) -> str:
         return f"{self._name(step.args[0])}[{step.options}]"
 
-    def _call_(self, step: Step) -> str:
+    def _call(self, step: Step) -> str:
         args, options = filled_in(step.options, tuple(_Source(self._name(a)) for a in step.args))
         given = [self._source(a) for a in args] + [f"{k}={self._source(a)}" for k, a in options.items()]
         call = f"{self._function(step.function)}({', '.join(given)})"
@@ -236,7 +307,7 @@ class Code:
             return f"[{', '.join(map(self._source, x))}]"
         if isinstance(x, tuple):
             return f"({''.join(self._source(y) + ', ' for y in x)})"
-        return self._global(x)
+        return self.constant(x)
 
     # ---- results ----
 
@@ -245,8 +316,10 @@ class Code:
         name = self._names[id(step)]
         if step.number:
             return name
+        if id(step) in self._plain:
+            return f"float64({name})" if step.dtype == np.float64 else f"{self._function(np.bool_)}({name})"
         if not step.shape:
-            return f"{name}[()]" if step.op in ("input", *VIEWS) or step in self.memory else name
+            return f"{name}[()]"
         return name if id(step) in direct else f"{name}.copy()"
 
 
@@ -262,18 +335,3 @@ def _fitting(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     if np.shape(x) != shape or x.dtype != dtype:
         raise ValueError(f"a result of shape {np.shape(x)} and dtype {x.dtype}; when it was recorded {shape}, {dtype}")
     return x
-
-
-def _loaded(steps: list[Step], outputs: list[Step], checks: list[Step]) -> tuple[list[Step], list[Step], list[Step]]:
-    """The same with small arguments copied into the plan's memory."""
-    viewed_ = {id(s.args[0]) for s in steps if s.op in VIEWS}
-    loads: dict[int, Step] = {}
-    done: list[Step] = []
-    for step in steps:
-        done.append(step)
-        if step.op == "input" and step.number is None and step.nbytes <= SMALL and id(step) in viewed_:
-            loads[id(step)] = Step("load", None, (step,), None, step.shape, step.dtype)
-            done.append(loads[id(step)])
-        elif step.op != "load":
-            step.args = tuple(loads.get(id(a), a) if isinstance(a, Step) else a for a in step.args)
-    return done, [loads.get(id(s), s) for s in outputs], checks

@@ -19,7 +19,19 @@ __all__ = ["Memory", "Place"]
 
 ALIGNED = 64  # bytes: a line of the processor's cache, and what its widest instructions ask for
 # Calls that fill an array given to them, and so can be given a place.
-FILLING = {"ufunc", "matmul", "reduce", "where", "concatenate", "astype", "scatter", "gather", "einsum", "load"}
+FILLING = {
+    "ufunc",
+    "matmul",
+    "reduce",
+    "where",
+    "concatenate",
+    "astype",
+    "scatter",
+    "gather",
+    "einsum",
+    "copy",
+    "added",
+}
 
 
 class Storage:
@@ -119,7 +131,10 @@ class Memory:
             return Place(base.storage, base.offset + offset, view.shape, view.strides)
         if step.op not in FILLING or step.number or id(step) in self.outside:
             return None
-        operands = [s for s in inputs_of(step) if s in self] if step.op == "ufunc" else []
+        operands = [s for s in inputs_of(step) if s in self] if step.op in ("ufunc", "added") else []
+        if step.op == "added":  # over what it adds to, unless that is where it reads from too
+            first, *rest = (self.places[id(s)].storage if s in self else None for s in inputs_of(step))
+            operands = operands[:1] if first is not None and first not in rest else []
         return self._new(i, step, operands)
 
     def _new(self, i: int, step: Step, operands: Sequence[Step]) -> Place:

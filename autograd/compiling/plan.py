@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from autograd.engine.kinds import is_values
 __all__ = ["MISS", "Plan"]
 
 MISS = object()  # what a replay gives for arguments of another kind
+Replay: TypeAlias = Callable[[tuple[Tree, ...], dict[str, Tree]], Tree]
 
 
 class Plan:
@@ -45,17 +47,30 @@ class Plan:
         dice.must_lie_still()
         outputs: list[Step] = []
         told = _structure(result, outputs)
-        steps, outputs, checks = _reduced(program, outputs)
+        steps, outputs = _reduced(program, outputs)
         self._outside.settle(program, steps)
-        code = Code(steps, outputs, checks)
+        self._name = getattr(f, "__name__", "function")
+        self._parts = signature, steps, outputs, told
+        self._careful: Replay | None = None
+        self.source, self.replay = self._written(numbers=True)
+
+    def carefully(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
+        """A replay in which NumPy computes the numbers too: where Python raises, IEEE arithmetic gives inf or nan."""
+        if self._careful is None:
+            _, self._careful = self._written(numbers=False)
+        return self._careful(args, options)
+
+    def _written(self, numbers: bool) -> tuple[str, Replay]:
+        """The source of the replay, and the function that it defines."""
+        signature, steps, outputs, told = self._parts
+        code = Code(steps, outputs, numbers)
+        self.nbytes = code.memory.nbytes
         lines = [*signature.source, *(["if stale(): return MISS"] if self._outside else [])]
         body = [*code.lines, f"return {_built(told, code)}"]
-        text = ["def replay(args, options):", *_indented(lines), " with lock:", *_indented(body, 2)]
-        self.source = "\n".join(text)
+        source = "\n".join(["def replay(args, options):", *_indented(lines), " with lock:", *_indented(body, 2)])
         names = {**code.globals, **signature.globals, "MISS": MISS, "lock": threading.Lock(), "stale": self.stale}
-        exec(builtins.compile(self.source, f"<compiled {getattr(f, '__name__', 'function')}>", "exec"), names)
-        self.replay: Callable[[tuple[Tree, ...], dict[str, Tree]], Tree] = names["replay"]
-        self.nbytes = code.memory.nbytes
+        exec(builtins.compile(source, f"<compiled {self._name}>", "exec"), names)
+        return source, names["replay"]
 
     def stale(self) -> bool:
         """Whether an array or a node that the function brought along has changed since."""
@@ -71,11 +86,10 @@ def _indented(lines: list[str], depth: int = 1) -> list[str]:
     return [" " * depth + line for line in lines]
 
 
-def _reduced(program: Program, outputs: list[Step]) -> tuple[list[Step], list[Step], list[Step]]:
+def _reduced(program: Program, outputs: list[Step]) -> tuple[list[Step], list[Step]]:
     """What is needed for the outputs and the checks."""
-    checks = program.checks
-    steps, found = simplified(program.steps, [*outputs, *checks])
-    return steps, found[: len(outputs)], found[len(outputs) :]
+    steps, found = simplified(program.steps, [*outputs, *program.checks])
+    return steps, found[: len(outputs)]
 
 
 # ---- results -------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ class Program:
     reduce (function: a ufunc; options: axis, keepdims, dtype),
     reshape, transpose, index and broadcast, which are views (options: shape, axes, index, shape),
     gather (args: x and indices; options: the index with slots), scatter (the same for g; and the shape),
+    added (args: what a scatter is added to, and the arguments of the scatter),
     where, concatenate (options: axis), einsum (options: subscripts and more), astype,
     call (any other function; options: its arguments with slots), item (one of several results),
     check (a function that raises where the numbers are not fit).

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.base import Tree
+from autograd.engine.kinds import data_of, is_values
 from autograd.engine.words import described
 
 __all__ = ["Signature"]
@@ -98,6 +99,11 @@ class Signature:
         return kind(*values) if hasattr(x, "_fields") else kind(values)
 
     def _array(self, x: np.ndarray, name: str, path: str) -> Any:
+        if is_values(x):
+            kind = self._global(type(x))
+            self._test(f"{name}.__class__ is not {kind} or {name}.dtype != object or {name}.shape != {x.shape}")
+            numbers_of(x)
+            return self._bound(f"{self._global(numbers_of)}({name})", x.shape, np.dtype(np.float64), None)
         if type(x) is not np.ndarray or x.dtype.kind not in "fiubc":
             raise TypeError(
                 f"compile: argument {path or x} holds {described(x)} of type {type(x).__name__}; "
@@ -122,6 +128,17 @@ class Signature:
         self._kind.append((name, shape, dtype.str, number))
         self._count += 1
         return self._leaf(self._count - 1, shape, dtype, number)
+
+
+def numbers_of(values: np.ndarray) -> np.ndarray:
+    """The numbers in an array of objects: of Values, or of numbers; TypeError where there is something else."""
+    try:
+        return values.view(np.ndarray).astype(np.float64)
+    except (TypeError, ValueError):
+        numbers = data_of(values)
+        if numbers.dtype == object:
+            raise TypeError("compile: an array of objects that are neither numbers nor Values") from None
+        return numbers
 
 
 def _must_be_static(x: Any, path: str) -> None:

@@ -47,6 +47,10 @@ def _rewritten(program: Program, step: Step, args: tuple[Arg, ...]) -> Step:
         same = _unchanged(step, args)
         if same is not None:
             return same
+        if step.function is np.add and any(_is_scatter(step, a) for a in args):
+            base, spread = args if _is_scatter(step, args[1]) else args[::-1]
+            if isinstance(base, Step) and base.shape == step.shape and base.dtype == step.dtype:
+                return program.add("added", None, (base, *spread.args), spread.options, step.shape, step.dtype)
         if step.function is np.true_divide and _power_of_2(args[1]) and step.dtype.kind == "f":
             return program.add(op, np.multiply, (args[0], 1 / args[1]), None, step.shape, step.dtype)
     elif op in VIEWS:
@@ -63,6 +67,10 @@ def _rewritten(program: Program, step: Step, args: tuple[Arg, ...]) -> Step:
         if x.op == "full":
             return program.add("full", None, (), x.options, step.shape, step.dtype)
     return program.add(op, step.function, args, step.options, step.shape, step.dtype, step.number)
+
+
+def _is_scatter(step: Step, x: Arg) -> bool:
+    return isinstance(x, Step) and x.op == "scatter" and x.shape == step.shape and x.dtype == step.dtype
 
 
 def _whole(step: Step) -> bool:

@@ -724,8 +724,10 @@ class _Namespace:
         return self.full(shape, 1, dtype)
 
     def asarray(self, x: Any, dtype: Any = None) -> Any:
-        """A traced array as it is, another one as a constant."""
-        if not isinstance(x, Traced):
+        """A traced array as it is, a number as an array without axes, another array as a constant."""
+        if isinstance(x, Traced):
+            x = _array(x)
+        else:
             x = Traced(self._program, _arg(self._program, np.asarray(x)))
         return x if dtype is None else _astype(x, dtype)
 

@@ -197,7 +197,7 @@ def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[st
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     args = tuple(map_tree(data_of, x) for x in args)
     options = {k: map_tree(data_of, x) for k, x in options.items()}
-    xp = namespace(args)
+    xp: Any = namespace(args)
     if xp is numpy:
         return function(*args, **options)
     args, options = _asked(function, args, options)  # of the options JAX knows only some

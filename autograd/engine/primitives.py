@@ -282,8 +282,8 @@ def _sum(x: Data, axis: Axis, keepdims: bool) -> Data:
 def _mean(x: Data, axis: Axis, keepdims: bool) -> Data:
     if x.dtype == np.float16:
         return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
-    summed = _sum(x, axis, keepdims)
-    return summed / _count(x, summed)
+    whole = _sum(x, axis, keepdims)
+    return whole / _count(x, whole)
 
 
 def _cumsum(x: Data, axis: int) -> Data:

@@ -550,7 +550,7 @@ def _array(data: Any, where: str) -> Any:
         raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
     if is_foreign(data):
         xp = data.__array_namespace__()
-        return data if xp.isdtype(data.dtype, "real floating") else data.astype(float)
+        return xp.asarray(data) if xp.isdtype(data.dtype, "real floating") else data.astype(float)
     try:
         array = np.array(data)
     except (ValueError, TypeError) as error:

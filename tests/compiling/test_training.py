@@ -24,8 +24,8 @@ PADDED = ROWS[0].copy()
 PADDED[1, 4:] = PADDED[2, 6:] = -1
 
 
-def close(a: Any, b: Any, config: Config) -> None:
-    tolerance = 1e-12 if config.dtype == "float64" else 1e-5
+def close(a: Any, b: Any, config: Config, tolerance: float = 1e-12) -> None:
+    tolerance = tolerance if config.dtype == "float64" else 1e-5
     assert a.keys() == b.keys()
     for k in a:
         assert a[k].dtype == b[k].dtype
@@ -88,7 +88,7 @@ def test_a_whole_step_of_training(name: str, config: Config) -> None:
         a, *here = compiled(*here, ROWS[i % 3])
         b, *there = step(*there, ROWS[i % 3])
         assert a == pytest.approx(b, rel=1e-5 if config.dtype == "float32" else 1e-13)
-        if config.dtype == "float64":
-            close(here[0], there[0], config)
+        if config.dtype == "float64":  # Adam takes a full step by a gradient of 1e-17, too
+            close(here[0], there[0], config, 1e-9)
     assert here[1]["step"] == there[1]["step"] == 5
     assert compiled.recordings == 2  # the second one takes the number of the step as a number

@@ -32,7 +32,6 @@ from tests.drawing.pictures import (
     edges,
     neuron,
     parse,
-    picture,
     transformer,
     width_and_height,
 )  # fmt: skip

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import autograd as ag
 from autograd.engine.primitives import TABLE
 from tests.helpers import ROOT
-from transformer import Config, runs
+from transformer import Config, runs, threads
 from transformer.__main__ import main
+from transformer.command import main as stepgrad
 from transformer.interrupt import Interrupt
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -244,3 +246,128 @@ def test_a_picture_that_cannot_be_made_is_an_error_in_a_line(
     assert main(["draw", "--out", "graph.png"]) == 2
     assert "that takes Graphviz's `dot` on the PATH; svg does not" in capsys.readouterr().err
     assert not Path("graph.png").exists()
+
+
+def shell(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = command.replace("transformer", f"{sys.executable} -m transformer", 1)
+    return subprocess.run(["bash", "-c", command], env=ENV, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train --batch-size 999999999999",
+        "train --n-layer 99999999",
+        "train --n-layer 99999999999999999",
+        "train --n-embd 99999996",
+        "train --block-size 99999999999",
+        "train --vocab-size 999999999999",
+        "train --scalar --preset gpt2",
+        "train --scalar --batch-size 99999999",
+        "check --preset gpt2",
+        "check --preset gpt3 --n-layer 9999999",
+        "debug --preset gpt3 --n-layer 96 --n-embd 99996",
+        "draw --n-layer 99999999",
+        "train --as text --block-size 99999999999",
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_at_once(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "and this machine has" in said or "too few for windows" in said
+    assert said.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_long_blocks_that_no_document_fills_cost_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*QUICK, "--positions", "sinusoidal", "--block-size", "99999999999"]) == 0
+
+
+def test_a_file_is_named_as_it_comes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "poems.txt").write_text("roses are red\nviolets are blue\nsugar is sweet\n" * 5)
+    assert main([*QUICK, "poems.txt"]) == 0
+    assert "documents to train on" in capsys.readouterr().out
+    for flag in (["--as", "text"], ["--text"]):  # --text is version 0.1's
+        assert main([*QUICK, "poems.txt", *flag]) == 0
+        assert "windows of a text" in capsys.readouterr().out
+    assert json.loads((tmp_path / "runs/003/config.json").read_text())["options"]["as"] == "text"
+    assert main([*QUICK, "poems.txt", "--data", "poems.txt"]) == 2
+    assert "the data is given twice" in capsys.readouterr().err
+
+
+def test_a_wrong_value_is_answered_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("train --steps x", "train --preset nothing", "sample", "", "fly", "train --schedule never"):
+        with pytest.raises(SystemExit):
+            main(command.split())
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "error: " in said and "--help" in said, said
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as info:
+        main(["--version"])
+    assert info.value.code == 0 and capsys.readouterr().out == f"stepgrad {ag.__version__}\n"
+
+
+def test_closed_streams_are_no_traceback(tmp_path: Path) -> None:
+    train = "transformer train --steps 2 --n-embd 8 --batch-size 2"
+    for command, status in (
+        ("transformer params >&-", 0),
+        ("transformer params --help | true", 0),
+        (f"{train} >&-", 0),
+        (f"{train} >&- 2>&-", 0),
+        (f"{train} 2>&- | head -1", 0),
+        ("transformer params --preset gpt2 --n-layer 0 2>&-", 2),
+    ):
+        done = shell(f"set -o pipefail; {command}", tmp_path)
+        assert done.returncode == status and "Traceback" not in done.stderr and "Exception" not in done.stderr, command
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+@pytest.mark.parametrize("out", ["my run", "a'b", "-x", "$HOME", "é;ls"])
+def test_printed_commands_can_be_pasted_into_a_shell(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*QUICK, f"--out={out}"]) == 0
+    command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")).split(" ", 1)[1]
+    done = shell(command.replace("python -m ", "") + " -n 1", tmp_path)
+    assert done.returncode == 0 and not done.stderr
+
+
+def test_one_command_has_the_commands_of_both_packages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stepgrad(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("train", "SCRIPT.py", "MODULE:FUNCTION", "exercise"))
+    assert stepgrad([]) == 2
+    capsys.readouterr()
+    assert stepgrad([*QUICK, "--out", "run"]) == 0
+    assert "next: stepgrad sample run" in capsys.readouterr().out
+    assert stepgrad(["sample", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("stepgrad sample: error: nowhere")
+    (tmp_path / "mine.py").write_text("def square(x=3.0):\n    return x * x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert stepgrad(["check", "mine:square"]) == 0
+    assert "gradcheck of square: passed" in capsys.readouterr().out
+    (tmp_path / "script.py").write_text("print('ran')\n")
+    assert stepgrad(["debug", "script.py"]) == 0
+    assert "ran" in capsys.readouterr().out
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert stepgrad(["debug", "run"]) == 0
+
+
+def test_threads_are_chosen_by_size_told_and_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    small, large = Config.preset("nano"), Config.preset("gpt2")
+    assert threads.chosen(small, 12 * 64) == 1
+    assert threads.chosen(large, 1024) == len(os.sched_getaffinity(0))
+    with threads.limited(1):
+        assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"} == {1}
+    assert main(QUICK) == 0
+    assert "1 thread for products of matrices, what pays at this size; --threads sets it" in capsys.readouterr().out
+    assert main([*QUICK, "--threads", "2"]) == 0
+    assert "2 threads for products of matrices\n" in capsys.readouterr().out
+    assert json.loads(Path("runs/002/config.json").read_text())["options"]["threads"] == 2
