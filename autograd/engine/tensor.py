@@ -472,7 +472,7 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     """The operation on raw data, and its result as a node; a leaf where recording is off."""
     try:
         data = primitive.array(*saved)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise type(error)(f"{primitive.name}({', '.join(map(described, saved))}): {error}") from None
     node = _new(Tensor)
     node.raw = data
@@ -496,6 +496,8 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
 def _lifted(x: Any, dtype: Any = np.float64) -> Tensor:
     """A Value or an array of Values as a Tensor connected to it: so they may stand among arrays."""
     x = np.asarray(x) if is_values(x) else x
+    if is_values(data_of(x)):
+        raise TypeError(f"expected numbers, Values and Tensors; got {described(x)} that holds something else")
     nodes = [v if isinstance(v, Node) else None for v in (x.flat if isinstance(x, np.ndarray) else [x])]
     numbers = data_of(x).reshape(-1).tolist() if isinstance(x, np.ndarray) else [x.raw]
     return _result(_LIFT, (None, *nodes), ((np.shape(x), np.dtype(dtype)), *numbers))
