@@ -33,7 +33,7 @@ FILLED = (functions, matrices, products, rearranging, reducing)  # the rooms tha
 
 _NAMES = {"sub": "subtract", "mul": "multiply", "div": "true_divide", "pow": "power", "neg": "negative"}
 _NAMES |= {"identity": "positive", "abs": "absolute"}
-_BY_NAME = {_NAMES.get(row.name, row.name): row for row in (*p.TABLE.values(),)}
+_BY_NAME = {_NAMES.get(row.name, row.name): row for row in p.TABLE.values()}
 
 UFUNCS: dict[np.ufunc, Function] = {
     **{getattr(np, n): row for n, row in _BY_NAME.items() if isinstance(getattr(np, n, None), np.ufunc)},
@@ -91,7 +91,7 @@ def _frexp(x: Any) -> tuple[Any, Any]:
 # Answers about shape or data that have no derivative: plain numbers and arrays.
 FACTS = {
     np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin,
-    np.lexsort, np.searchsorted, np.digitize, np.histogram, np.bincount, np.allclose, np.isclose, np.isin,
+    np.lexsort, np.searchsorted, np.digitize, np.histogram, np.allclose, np.isclose, np.isin,
     np.array_equal, np.array_equiv, np.zeros_like, np.ones_like, np.empty_like, np.any, np.all, np.count_nonzero,
     np.nonzero, np.flatnonzero, np.argwhere, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isposinf,
     np.isneginf, np.may_share_memory, np.shares_memory, np.tril_indices_from, np.triu_indices_from,
@@ -195,6 +195,8 @@ def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[st
 
 
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if isinstance(options.get("weights"), Node) or is_values(options.get("weights")):
+        raise TypeError(f"{name_of(function)} has no derivative by its weights here; use np.bincount, or weights.data")
     args = tuple(map_tree(data_of, x) for x in args)
     options = {k: map_tree(data_of, x) for k, x in options.items()}
     xp: Any = namespace(args)

@@ -77,7 +77,7 @@ def _var(
     count = _number(a, axis, where)
     centred = a - (np.mean(a, axis=axis, keepdims=True, where=where) if mean is None else mean)
     squares = np.sum(centred * centred, axis=axis, keepdims=True, where=where)
-    count = (count - (ddof if correction is None else correction)).clip(0)
+    count = namespace([count]).maximum(count - (ddof if correction is None else correction), 0)
     out = squares / count.astype(_float(a))
     return out if keepdims else _dropped(out, axis)
 
@@ -157,6 +157,16 @@ def _cumulative(name: str, start: float) -> Function:
 
 means(np.cumulative_sum)(_cumulative("cumsum", 0.0))
 means(np.cumulative_prod)(_cumulative("cumprod", 1.0))
+
+
+@means(np.bincount)
+def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each number occurs; with weights their sums, as a product with the table of what is where."""
+    (x,) = arrays(data_of(x))
+    if weights is None:
+        return namespace([x]).bincount(x, minlength=minlength)
+    bins = np.arange(max(int(x.max(initial=-1)) + 1, minlength))
+    return arrays(weights)[0] @ (x[:, None] == bins).astype(np.float64)
 
 
 # ---- without nan -------------------------------------------------------------------------

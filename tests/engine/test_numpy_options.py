@@ -14,6 +14,8 @@ from tests.engine.numpy_cases import NAMES, X, numbers
 from tests.helpers import check
 
 CALLS = """
+np.bincount([0, 2, 2], weights=x[0])
+np.bincount([1, 1, 0], x[1], 4)
 (Z * x).mT
 -7.0 % x
 2 ** x
