@@ -163,7 +163,8 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> An
     lib = namespace((at, knots))
     xp, fp = (v if isinstance(v, Node) else lib.asarray(v) for v in (xp, fp))
     k = lib.clip(lib.searchsorted(knots, at, side="right") - 1, 0, max(0, xp.shape[0] - 2))
-    slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+    step = xp[k + 1] - xp[k]
+    slope = (fp[k + 1] - fp[k]) / (step + 1.0 * (data_of(step) == 0))  # nothing lies between points that coincide
     inside = fp[k] + (x - xp[k]) * slope
     inside = np.where(at < knots[0], fp[0] if left is None else left, inside)
     return np.where(at > knots[-1], fp[-1] if right is None else right, inside)

@@ -236,6 +236,17 @@ def test_float_power_computes_in_float64_as_numpy_does() -> None:
     np.testing.assert_array_equal(y.data, np.float_power(x.data, 2))
 
 
+def test_norms_have_slope_0_at_0() -> None:
+    for f in (
+        np.linalg.norm,
+        lambda x: np.linalg.norm(x, 3),
+        lambda x: np.linalg.norm(x[None], "fro"),
+        lambda x: np.linalg.norm(x, 1),
+    ):
+        for x in (np.zeros(2), ag.values(np.zeros(2))):
+            assert ag.grad(f)(x).tolist() == [0.0, 0.0]
+
+
 shapes = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
 
 
