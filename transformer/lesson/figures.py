@@ -113,6 +113,7 @@ def riddle() -> ag.Value:
         e = a * b
         d = e + c
         L = d * a
+    e.label, d.label, L.label = "e", "d", "L"
     return L
 
 
@@ -135,6 +136,14 @@ def guesses() -> list[Guess]:
         names = stepper.names
         found.append(Guess(names[c.node], names[c.parent], c.upstream, c.local, c.before, c.after))
     return found
+
+
+def riddle_figures() -> Figures:
+    root = riddle()
+    nodes: dict[str, Any] = {node.label: node for node in ag.Stepper(root).nodes}
+    by_a = [g for g in guesses() if g.parent == "a"]
+    ways = {"riddle.first": by_a[0].after, "riddle.second": by_a[1].upstream * by_a[1].local}
+    return {**{f"riddle.{name}": nodes[name].data for name in "edL"}, **ways, "riddle.both": by_a[1].after}
 
 
 def neuron_figures() -> Figures:
@@ -173,6 +182,7 @@ def loss_figures(params: Weights) -> Figures:
     found: Figures = {}
     for word in P:
         at = WORDS.index(word)
+        found[f"share.{word}"] = 100 * float(np.mean(ROWS[:, 2] == at))
         found |= {f"learned.{word}": learned[at], f"p.{word}": exact[at], f"price.{word}": -math.log(exact[at])}
     for p in PRICED:
         scores = forward(saying(params, FRANK, {"spicy": p, "cheap": 1 - p}), FRANK)["logits"][-1:]
@@ -245,6 +255,7 @@ def gradient_figures(params: Weights) -> Figures:
     found["relu.gradient"] = np.abs(w.stages["h1.hidden"].grad[off]).max()
     name, i = the_weight(w)
     found |= {"weight.gradient": w.nodes[name].grad[i], "weight.change": changed(w, name, i)}
+    found["weight.promise"] = NUDGE * w.nodes[name].grad[i]
     moved, _ = _stepped(sgd(RATE), w)
     return found | {"weight.move": moved[name][i] - params[name][i]}
 
@@ -385,7 +396,7 @@ def figures(r: Record) -> Figures:
     """All of them, by name."""
     params = r.params[STEPS]
     found = {
-        **neuron_figures(), **count_figures(), **loss_figures(params), **gradient_figures(params),
+        **neuron_figures(), **riddle_figures(), **count_figures(), **loss_figures(params), **gradient_figures(params),
         **update_figures(), **training_figures(r),
     }  # fmt: skip
     return {name: float(x) for name, x in found.items()}

@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import re
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -30,25 +29,35 @@ SEEN = encode(f". {EVENING}")  # what the model sees of the evening, (T,)
 KINDS = ["name" if word in NAMES else "said" if word in P else "" for word in WORDS]
 
 
-def _power(x: float) -> str:
-    """3.14e+23 as people write it."""
-    mantissa, _, exponent = f"{x:.2e}".partition("e")
-    return f"{mantissa} · 10<sup>{int(exponent)}</sup>"
+# How figures are written, by the beginnings of their names; the longest that fits counts.
+WRITTEN = {
+    "{:g}": "riddle guess",
+    "{:.0f}": "layers lesson relu share",
+    "{:,.0f}": "count width",
+    "{:.1f}": "do neuron.slope",
+    "{:.2f}": "learned p next training",
+    "{:+.2f}": "onehot",
+    "{:.3f}": "price cost loss norm",
+    "{:+.3f}": "weight.gradient",
+    "{:.4f}": "neuron",
+    "{:+.4f}": "matter",
+    "{:.6f}": "weight.promise",
+    "{:+.6f}": "neuron.moved neuron.foretold weight.change",
+    "{:.7f}": "sgd adam",
+    "{:+.7f}": "weight.move changes",
+}
+FORMATS = {name: form for form, names in WRITTEN.items() for name in names.split()}
 
 
-# How a figure is written, by the beginning of its name.
-WRITTEN: list[tuple[str, Callable[[float], str]]] = [
-    ("neuron.moved", "{:+.6f}".format), ("neuron.foretold", "{:+.6f}".format), ("neuron.slope", "{:.1f}".format),
-    ("neuron", "{:.4f}".format), ("do", "{:.1f}".format), ("riddle", "{:g}".format),
-    ("gpt3.tokens", lambda x: f"{x / 1e9:,.0f} billion"), ("gpt3.operations", _power),
-    ("count", "{:,.0f}".format), ("layers", "{:.0f}".format), ("width", "{:,.0f}".format), ("lesson", "{:.0f}".format),
-    ("learned", "{:.2f}".format), ("p.", "{:.2f}".format), ("price", "{:.3f}".format), ("next", "{:.2f}".format),
-    ("cost", "{:.3f}".format), ("loss", "{:.3f}".format), ("onehot", "{:+.2f}".format), ("norm", "{:.3f}".format),
-    ("relu", "{:.0f}".format), ("weight.gradient", "{:+.3f}".format), ("weight.change", "{:+.6f}".format),
-    ("weight.move", "{:+.7f}".format), ("adam.longer", "{:.0f}".format), ("sgd", "{:.7f}".format),
-    ("adam", "{:.7f}".format), ("training", "{:.2f}".format), ("matter", "{:+.4f}".format),
-    ("changes", "{:+.7f}".format),
-]  # fmt: skip
+def written(name: str, x: float) -> str:
+    """A figure as the text shows it."""
+    if name == "gpt3.tokens":
+        return f"{x / 1e9:,.0f} billion"
+    if name == "gpt3.operations":
+        mantissa, _, exponent = f"{x:.2e}".partition("e")
+        return f"{mantissa} · 10<sup>{int(exponent)}</sup>"
+    begin = max((b for b in FORMATS if name == b or name.startswith(f"{b}.")), key=len)
+    return FORMATS[begin].format(x).replace("-", "−")
 
 
 class _Page:
@@ -60,15 +69,11 @@ class _Page:
         self.walked = f.walked(self.params)
         self.guesses = f.guesses()
         self.figures = f.figures(self.record)
-        first, second = (g for g in self.guesses if g.parent == "a")
-        self.figures |= {"riddle.first": first.after, "riddle.both": second.after}
-        self.figures["riddle.second"] = second.upstream * second.local
 
     def n(self, name: str, value: float | None = None) -> str:
         """A figure, as it is written in the text."""
         x = float(self.figures[name] if value is None else value)
-        how = next(how for begin, how in WRITTEN if name.startswith(begin))
-        return f'<data data-n="{name}" value="{x!r}">{how(x).replace("-", "−")}</data>'
+        return f'<data data-n="{name}" value="{x!r}">{written(name, x)}</data>'
 
     def fill(self) -> str:
         """The whole page."""
@@ -108,9 +113,6 @@ class _Page:
 
     def _every(self) -> str:
         return str(f.EVERY)
-
-    def _shares(self) -> str:
-        return ", ".join(f"{word} {share:.0%}" for word, share in P.items())
 
     def _weight(self) -> str:
         name, i = f.the_weight(self.walked)
@@ -227,20 +229,22 @@ class _Page:
 
     def _predict(self) -> str:
         items = []
-        for g in self.guesses:
+        for k, g in enumerate(self.guesses):
             asked = f"what is dL/d{g.parent}?"
-            whole = f"{g.upstream:g} · {g.local:g} = {g.upstream * g.local:g}"
+            names = ("upstream", "local", "before", "after")
+            said = {name: self.n(f"guess.{k}.{name}", x) for name in names if (x := getattr(g, name)) is not None}
+            whole = f"{said['upstream']} · {said['local']} = {said['after']}"
             if g.before is not None:
-                whole = f"{g.before:g} + {whole.partition(' =')[0]} = {g.after:g}"
+                whole = f"{said['before']} + {whole}"
                 asked = f"what is dL/d{g.parent} now, by both ways together?"
             elif g.parent == "a":
                 asked = "what does a receive by this way?"
             items.append(
                 f'<li data-of="{g.parent}" data-value="{g.after!r}" data-local="{g.local!r}" '
-                f'data-part="{g.upstream * g.local!r}">{g.node} has received {g.upstream:g}. '
+                f'data-part="{g.upstream * g.local!r}">{g.node} has received {said["upstream"]}. '
                 f"From {g.node} to {g.parent}: {asked}<details><summary>Answer</summary>"
                 f"<p>What {g.node} has received, times the slope of {g.node} by {g.parent}: "
-                f"<strong>{whole.replace('-', '−')}</strong></p></details></li>"
+                f"{whole}</p></details></li>"
             )
         return f"<ol>{''.join(items)}</ol>"
 
@@ -338,5 +342,10 @@ def page() -> str:
 
 
 def write(path: str | os.PathLike[str]) -> None:
-    """Write the lesson into a file. Raises OSError where it cannot be written."""
-    Path(path).write_text(page(), encoding="utf-8")
+    """Write the lesson into a file. Raises ValueError for one that is no .html, OSError where it cannot be written."""
+    file = Path(path)
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{os.fspath(path)!r} is no name of a page: it is HTML, as in lesson.html")
+    if not file.parent.is_dir():
+        raise ValueError(f"there is no folder {os.fspath(file.parent)!r} to write {file.name} into")
+    file.write_text(page(), encoding="utf-8")
