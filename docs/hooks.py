@@ -1,4 +1,5 @@
-"""What the site is made of besides docs/: the README, and the lessons of demos/ as pages, run when it is built."""
+"""What the site is made of besides docs/: the README, the lessons of demos/ and the page of `python -m transformer
+lesson`, all run when it is built, and the reference, a section for every public name."""
 
 from __future__ import annotations
 
@@ -6,12 +7,17 @@ import contextlib
 import io
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jupytext
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+import autograd
+import transformer
+from transformer.lesson.page import page
 
 ROOT = Path(__file__).parents[1]
 NOT_RUN = {"09_full_size"}  # takes gigabytes and minutes
@@ -27,7 +33,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for script in sorted((ROOT / "demos").glob("0*.py")):
         add(f"lessons/{script.stem}.md", lesson(script))
     add("exercises.md", exercises())
+    add("lesson.html", page())
+    add("api/autograd.md", reference(autograd))
+    add("api/transformer.md", reference(transformer))
+    add("api/optim.md", "# transformer.optim\n\n::: transformer.optim\n    options: {show_root_heading: false}\n")
     return files
+
+
+def reference(module: ModuleType) -> str:
+    """A page of the reference: what the module says of itself, and its public names."""
+    names = "\n".join(f"::: {module.__name__}.{name}\n" for name in sorted(module.__all__))
+    head = (module.__doc__ or "").partition("\n\n")[0]
+    return f"# {module.__name__}\n\n{head} What is listed here is public; all else may change.\n\n{names}"
 
 
 def lesson(script: Path) -> str:
