@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import doctest
+import io
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 import autograd as ag
 import transformer
 from tests.helpers import ROOT
+
+
+@pytest.mark.parametrize(("module", "name"), [(m, name) for m in (ag, transformer) for name in m.__all__])
+def test_every_public_name_has_an_example_that_runs(
+    module: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `from autograd import *` and `from transformer import *`; whoever asks at a prompt is told to quit."""
+    names = {public: getattr(m, public) for m in (ag, transformer) for public in m.__all__}
+    names |= {"ag": ag, "np": np, "transformer": transformer}
+    doc = names[name].__doc__ or ""
+    examples = doctest.DocTestParser().get_doctest(doc, names, name, None, 0)
+    assert any(re.search(rf"\b{name}\b", example.source) for example in examples.examples), f"{name} has no example"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("q\n" * 9))
+    said: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=said.append)
+    assert ran.attempted and not ran.failed, "".join(said)
 
 
 def test_every_lesson_is_on_the_site() -> None:
