@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,check,draw,debug,params}`."""
+"""The command line: `python -m transformer {train,sample,check,draw,debug,params,lesson}`."""
 
 from __future__ import annotations
 
@@ -163,7 +163,18 @@ def loaded(args: argparse.Namespace) -> Model:
     return load(args.model)
 
 
-COMMANDS = {"train": train, "sample": sample, "check": check, "draw": draw, "debug": debug, "params": params}
+def lesson(args: argparse.Namespace) -> int:
+    """Write the page that teaches how the weights learn."""
+    from transformer.lesson.page import write as write_lesson  # the other commands do without it
+
+    write_lesson(args.out)
+    print(f"{args.out}: open it in a browser")
+    return 0
+
+
+COMMANDS = {
+    "train": train, "sample": sample, "check": check, "draw": draw, "debug": debug, "params": params, "lesson": lesson,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

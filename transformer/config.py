@@ -28,6 +28,10 @@ CHOICES: dict[str, tuple[bool | str, ...]] = {
 class Config:
     """The shape of a decoder-only transformer; the defaults are GPT-2's choices, tiny.
 
+    >>> config = Config.preset("microgpt", n_layer=2)
+    >>> config.n_layer, config.n_embd, config.norm
+    (2, 16, 'rms')
+
     vocab_size: number of token ids. n_layer: blocks. n_head: attention heads a block.
     n_embd: width, a multiple of n_head. block_size: longest sequence, in tokens.
     norm: "layer" or "rms". norm_position: "pre" (before attention and MLP) or "post" (after
@@ -206,6 +210,10 @@ def must_fit(config: Config, n_rows: int, n_time: int, scalar: bool = False) -> 
 
 def init(config: Config, rng: np.random.Generator) -> Weights:
     """Fresh parameters: weights from a normal distribution, biases 0, gains 1.
+
+    >>> params = init(Config.preset("microgpt"), np.random.default_rng(0))
+    >>> params["h0.attn.wq"].shape, sum(p.size for p in params.values())
+    ((16, 16), 4192)
 
     The deviation is 0.02, GPT-2's, or 0.32 / sqrt(n_embd) where that is more, which is
     microgpt's 0.08 at its width of 16. Layers that write into the residual stream start

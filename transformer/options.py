@@ -85,7 +85,7 @@ def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
     parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_train, _sample, _check, _debug, _draw, _params):
+    for add in (_train, _sample, _check, _debug, _draw, _params, _lesson):
         add(commands)
     return parser
 
@@ -200,6 +200,15 @@ def _params(commands: Commands) -> None:
         description="Print every parameter tensor of a model, its shape and its size.",
     )
     _shape(p)
+
+
+def _lesson(commands: Commands) -> None:
+    p = commands.add_parser(
+        "lesson",
+        help="write the lesson: how the weights learn, as one page",
+        description="Train a tiny model, and write the lesson that follows its weights, as one HTML page.",
+    )
+    p.add_argument("--out", default="lesson.html", metavar="FILE.html", help="where to write it" + DEFAULT)
 
 
 def _model(p: argparse.ArgumentParser) -> None:

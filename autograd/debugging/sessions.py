@@ -78,6 +78,10 @@ def _variables(frame: FrameType | None) -> Mapping[str, object]:
 def debug(f: Callable[..., Any], *inputs: Any) -> None:
     """Run f at `inputs`, recording source lines, and step through its backward pass at a prompt.
 
+    >>> debug(lambda x: x * x, 3.0)  # q leaves the prompt, h lists what it knows
+    1 operation from ...
+    (grad) ...
+
     inputs: as for `grad`. Floats and arrays of floats become nodes with the names of f's
     parameters, or of the keys of a dict; ints, arrays of ints and other objects stay what they are.
     """
@@ -104,6 +108,10 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
 def set_trace(root: Node | None = None) -> None:
     """Debug a node, by default the newest among the caller's variables.
 
+    >>> set_trace(Value(2.0) * 3.0)  # or breakpoint(), see below
+    1 operation from ...
+    (grad) ...
+
     Python's `breakpoint()` and `breakpoint(loss)` lead here with PYTHONBREAKPOINT=autograd.set_trace.
     """
     frame = sys._getframe(1)
@@ -119,6 +127,15 @@ def set_trace(root: Node | None = None) -> None:
 
 def pm(error: BaseException | None = None) -> None:
     """After an error: debug the graph that led to where it was raised.
+
+    >>> try:
+    ...     with detect_anomaly():
+    ...         Value(-1.0, "x").log()
+    ... except AnomalyError:
+    ...     pm()
+    log (id ...) gave nan in the forward pass
+    ...
+    (grad) ...
 
     error: the exception; by default the one being handled, or the last that reached the prompt of Python. Of an
     AnomalyError the node that it tells of is debugged; of any other the newest node among the variables of the

@@ -99,6 +99,12 @@ def play(
 ) -> Player:
     """Record the backward pass from `root` and write it as a page that plays it; gives a `Player`.
 
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x
+    >>> y.label = "y"
+    >>> play(y)
+    <Player: Backprop of y, 2 steps; .save('backprop.html') writes it>
+
     path: where to write it, as "backprop.html"; without one nothing is written.
     gradient: as for `Stepper`. The nodes' own `.grad` is left alone.
     rankdir, depth, open, around, up, down, top, limit: what to show, as for `draw_dot`, and between

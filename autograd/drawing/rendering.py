@@ -24,7 +24,16 @@ WASM_DOT = Path(__file__).with_name("wasm_dot.py")
 
 
 class RenderError(RuntimeError):
-    """A drawing could not be laid out."""
+    """A drawing could not be laid out.
+
+    >>> drawing = draw_dot(Value(2.0) * 3.0)
+    >>> drawing.body.append("{")  # no longer DOT
+    >>> try:
+    ...     drawing.pipe("svg")
+    ... except RenderError as error:
+    ...     print(str(error).partition(":")[0])
+    cannot make svg of this drawing
+    """
 
 
 def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
