@@ -63,7 +63,11 @@ def _size(item: int | Scope) -> int:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Calls that are drawn as one. path: the names around it, its own last. what: "call", "loop" or "run"."""
+    """Calls that are drawn as one. path: the names around it, its own last.
+
+    what: "call"; "loop", whose calls are its rounds; "run" of what follows each other; "piece" of many calls;
+    or "list", whose calls are shown one by one.
+    """
 
     instances: list[Scope]
     path: tuple[str, ...]
@@ -92,7 +96,9 @@ class Group:
     def title(self) -> str:
         """As "block × 4", where all four ran the same code."""
         calls = len(self.instances)
-        if calls == 1 or self.what == "run":
+        if self.what == "piece":
+            return f"{self.instances[0].name} … {self.instances[-1].name}"
+        if calls == 1 or self.what in ("run", "list"):
             return self.name or "everything"
         return f"{self.name} × {calls:,}" if self.alike else f"{self.name}, {calls:,} calls that differ"
 
@@ -204,10 +210,21 @@ class Folding:
                         result.calls.setdefault(k, {})[number] = i
         return result
 
+    def inside(self, group: Group) -> Group:
+        """What a fold is when it is opened for good: its calls one by one, or what is in its only one."""
+        first, *others = group.instances
+        if not others:
+            return Group([first], group.path, group.name, "call", group.level)
+        scope = Scope(group.name, first.path[:-1], group.instances)
+        return Group([scope], group.path, group.title, "list", group.level)
+
     def _shown(self, group: Group, room: int, depth: int | None, first: bool) -> list[Part] | None:
         """The parts that a group shows; None where it stays folded."""
-        if group.what == "run" or not group.alike:
+        if group.what in ("run", "piece") or not group.alike:
             return None
+        if group.what == "list":
+            count = len(group.instances[0].items)
+            return [Part("piece", [list(piece)], None) for piece in _pieces(count, min(room, count))]
         if depth is None and not group.opened:
             return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room)
         if depth is not None and group.level > depth and not group.opened and not first:
@@ -294,9 +311,12 @@ class Folding:
 
         for part in parts:
             first = group.instances[0].items[part.rounds[0][0]]
-            if part.what != "batch":
-                rounds = [(s, batch) for s in group.instances for batch in part.rounds]
-                inside = [Scope("", s.path, [s.items[q] for q in batch]) for s, batch in rounds]
+            if part.what == "piece":
+                calls = [item for q in part.positions if isinstance(item := group.instances[0].items[q], Scope)]
+                yield named(calls, calls[0].name, "call" if len(calls) == 1 else "piece")
+            elif part.what != "batch":
+                rounds = [(s, r, batch) for s in group.instances for r, batch in enumerate(part.rounds, start=1)]
+                inside = [Scope(f"round {r}", s.path, [s.items[q] for q in batch]) for s, r, batch in rounds]
                 yield named(inside, self._called(inside[0], part.what), part.what)
             elif isinstance(first, int):
                 yield [s.items[q] for s in group.instances for q in part.positions]  # type: ignore[misc]
@@ -424,10 +444,15 @@ def _runs(parts: list[Part], room: int, group: Group) -> list[Part]:
     rest = sum(map(len, stretches))
     result: dict[int, list[Part]] = {i: [parts[i]] for i in alone}
     for stretch in stretches:
-        pieces = min(len(stretch), 1 + spare * len(stretch) // max(1, rest))
-        cuts = [len(stretch) * k // pieces for k in range(pieces + 1)]
-        result[stretch[0]] = [_run([parts[i] for i in stretch[a:b]]) for a, b in pairwise(cuts)]
+        pieces = _pieces(len(stretch), min(len(stretch), 1 + spare * len(stretch) // max(1, rest)))
+        result[stretch[0]] = [_run([parts[stretch[i]] for i in piece]) for piece in pieces]
     return [part for i in sorted(result) for part in result[i]]
+
+
+def _pieces(count: int, pieces: int) -> list[range]:
+    """So many things in so many pieces, about as long."""
+    cuts = [count * k // pieces for k in range(pieces + 1)]
+    return [range(a, b) for a, b in pairwise(cuts)]
 
 
 def _run(parts: list[Part]) -> Part:

@@ -24,10 +24,11 @@ from autograd.engine.words import many
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["view"]
+__all__ = ["inside", "view"]
 
 FOLDED = 28  # boxes of operations in a drawing that is folded, at most
 TOO_MANY = 2000  # boxes that can be laid out
+PORTS = 6  # boxes for single nodes outside of a fold
 LEAVES = 12  # boxes of leaves in a drawing that is folded
 
 
@@ -66,18 +67,64 @@ def _fitting(show: Show, chosen: Selection, places: dict[int, Node], leaves: dic
             return result
     folding = Folding(places, chosen.open)
     if chosen.depth is not None:
-        return _folded(folding.fold(TOO_MANY, chosen.depth), places, leaves, chosen.limit or TOO_MANY)
+        return _folded(folding, folding.fold(TOO_MANY, chosen.depth), places, leaves, chosen.limit or TOO_MANY)
+    high = min(FOLDED, chosen.limit or FOLDED)
+    return _largest(
+        show, high, lambda most: _folded(folding, folding.fold(most), places, leaves, most if free else TOO_MANY)
+    )
+
+
+def _largest(show: Show, high: int, folded: Callable[[int], View]) -> View:
+    """Of what can be folded to so many boxes, that with the most that can be read."""
     best = None
-    low, high = 1, min(FOLDED, chosen.limit or FOLDED)
-    most = high
-    while low <= high:  # the most boxes that can be read
-        result = _folded(folding.fold(most), places, leaves, min(most, LEAVES) if free else TOO_MANY)
+    low, most = 1, high
+    while low <= high:
+        result = folded(most)
         if readable(result, show):
             best, low = result, most + 1
         else:
             high = most - 1
         most = (low + high + 1) // 2
     return best or result
+
+
+def inside(show: Show, folding: Folding, group: Group) -> View:
+    """The view of what is in a fold, with ports to what is outside of it."""
+    places = {k: folding.tape.nodes[k] for k in sorted(k for s in group.instances for k in s.operations())}
+    leaves = {p.id: p for node in places.values() for p in node.inputs if p.primitive is None}
+    opened = folding.inside(group)
+    result = _largest(
+        show, FOLDED, lambda most: _folded(folding, folding.fold(most, None, opened), places, leaves, most)
+    )
+    _outside(result, show, places)
+    return result
+
+
+def _outside(result: View, show: Show, places: dict[int, Node]) -> None:
+    """Ports for what comes from outside of a fold and goes there: one each, or one for all where they are many."""
+    own = {node.id for node in places.values()}
+    into = [(p, node, i) for node in places.values() for i, p in enumerate(node.parents) if p is not None]
+    out = [(node, user, i) for node in places.values() for user, i in show.stepper.consumers(node)]
+    for way, edges in (
+        ("from", [e for e in into if e[0].id not in result.box]),
+        ("to", [e for e in out if e[1].id not in own]),
+    ):
+        others = {(p if way == "from" else node).id for p, node, _ in edges}
+        numbers: dict[tuple[int, int], int] = {}
+        ports: dict[int, int] = {}
+        for p, node, i in edges:
+            other, mine = (p, node) if way == "from" else (node, p)
+            key = other.id if len(others) <= PORTS else 0
+            if key not in ports:
+                ports[key] = result.add(
+                    Box("more", text=f"{way} {show.names[other] if key else f'{len(others):,} outside'}")
+                )
+            ends = (ports[key], result.box[mine.id])
+            if ends not in numbers:
+                numbers[ends] = result.join(*(ends if way == "from" else ends[::-1]), node, i)
+            else:
+                result.edges[numbers[ends]].count += 1
+            result.edge[node.id, i] = (numbers[ends],)
 
 
 def _note(result: View, said: list[str], total: int, operations: int, leaves: int) -> str:
@@ -183,15 +230,16 @@ def _ways_through(result: View, stepper: Stepper) -> None:
 # ---- folded ------------------------------------------------------------------------------
 
 
-def _folded(found: Fold, places: dict[int, Node], leaves: dict[int, Node], most: int) -> View:
+def _folded(folding: Folding, found: Fold, places: dict[int, Node], leaves: dict[int, Node], most: int) -> View:
     """A box per fold and per operation that is one in all calls. most: boxes of leaves."""
-    result = View()
+    result = View(folding=folding)
     for group in found.open:
         result.clusters[group.path] = group.title
+        result.groups[group.path] = group
     for operations, around, folded in found.boxes:
         nodes = [places[k] for k in operations]
         result.add(Box("operation" if folded is None else "fold", nodes, around.path, group=folded))
-    _place_leaves(result, places, leaves, most, found)
+    _place_leaves(result, places, leaves, min(most, LEAVES) if most < TOO_MANY else most, found)
     _folded_edges(result, places, found)
     return result
 
