@@ -20,7 +20,7 @@ from autograd.drawing.labels import box_lines, derivative
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import LIGHT
 from autograd.drawing.rendering import Drawing
-from autograd.drawing.screen import direction
+from autograd.drawing.screen import PAGE, PAPER, WIDEST, direction
 from autograd.drawing.selection import Named, node_of, selection
 from autograd.drawing.view import view
 from autograd.drawing.zoom import Part, Place, zoomed
@@ -30,10 +30,10 @@ from autograd.engine.kinds import received
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["Look", "draw_dot", "picture"]
+__all__ = ["ROOM", "Look", "draw_dot", "picture"]
 
+ROOM = "▦"  # a line of a box where a picture goes
 OPENS = " ▸"  # after the title of what opens in a page
-WIDEST = 32  # characters of the first line of a box
 DIRECTIONS = ("LR", "TB", "BT", "RL")
 
 GRAPH = {
@@ -150,7 +150,8 @@ class Look:
     rankdir: None for what fits the screen. derivatives, legend: as `draw_dot` has them. lit: the node to mark, with
     its edges. heat: the scale, where it is not of this drawing alone. page: as a part of a page, which has a caption
     of its own. doors: per box or cluster that opens, the number of the drawing of what is in it. first: the numbers
-    of the first box and the first edge. widths: per box, characters that a line of it must have room for.
+    of the first box and the first edge. widths: per box, how wide it is at least, in points. room: and
+    how many lines of room for a picture.
     """
 
     format: str = "svg"
@@ -162,12 +163,13 @@ class Look:
     page: bool = False
     doors: Mapping[int | Cluster, int] = field(default_factory=dict)
     first: tuple[int, int] = (0, 0)
-    widths: Mapping[int, int] = field(default_factory=dict)
+    widths: Mapping[int, float] = field(default_factory=dict)
+    room: Mapping[int, int] = field(default_factory=dict)
 
 
 def picture(seen: View, show: Show, grad: Gradient, look: Look = Look()) -> Drawing:
     """A view as DOT. grad: gives the gradient of a node to show, None for none."""
-    rankdir = look.rankdir or direction(seen, show)
+    rankdir = look.rankdir or direction(seen, show, PAGE if look.page else PAPER)
     if rankdir not in DIRECTIONS:
         raise Misuse("{rankdir}={0!r}; expected LR, TB, BT or RL", rankdir)
     dot = Drawing(format=look.format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
@@ -193,7 +195,8 @@ def picture(seen: View, show: Show, grad: Gradient, look: Look = Look()) -> Draw
         if box.nodes and not look.page:
             attributes["tooltip"] = _tooltip("; ".join(map(show.header, box.nodes[:3])))
         if i in look.widths:
-            attributes["width"] = f"{0.083 * look.widths[i] + 0.2:.2f}"  # inches
+            attributes["width"] = f"{look.widths[i] / 72:.2f}"  # inches
+        lines[1:1] = [ROOM] * look.room.get(i, 0)
         text = [_text(lines[0], WIDEST), *map(_text, lines[1:])]
         _nearest(graphs, box.cluster).node(f"n{i}", nohtml(r"\n".join(text)), _attributes=attributes)
     for cluster in sorted(seen.clusters, key=len, reverse=True):

@@ -29,7 +29,7 @@ MOST_PLAIN = 150  # boxes of one open scope, where depth or open asks for it
 GROUP = 9  # boxes of calls drawn once
 GLANCE = 64  # kinds of operations that are ready, of which the next is chosen
 PERIOD = 4096  # items of one iteration of a loop at most
-TITLE = 40  # characters of code in the title of a loop
+TITLE = 28  # characters of code in the title of a loop
 
 Batch = list[int]
 
@@ -186,7 +186,12 @@ class Folding:
             *_, group, around = heapq.heappop(heap)
             parts = self._shown(group, most - total + 1, depth, group is root)
             if parts is None:
-                while alone.get(around) == len(group.instances) and depth is None and not around.opened and around.path:
+                while (
+                    alone.get(around) == len(group.instances)
+                    and depth is None
+                    and not around.opened
+                    and around is not root
+                ):
                     result.open.remove(around)  # a frame around nothing but a fold says no more than the fold
                     group, around = around, outer[around]
                 result.boxes.append((sorted(k for s in group.instances for k in s.operations()), around, group))
@@ -315,8 +320,12 @@ class Folding:
                 calls = [item for q in part.positions if isinstance(item := group.instances[0].items[q], Scope)]
                 yield named(calls, calls[0].name, "call" if len(calls) == 1 else "piece")
             elif part.what != "batch":
-                rounds = [(s, r, batch) for s in group.instances for r, batch in enumerate(part.rounds, start=1)]
-                inside = [Scope(f"round {r}", s.path, [s.items[q] for q in batch]) for s, r, batch in rounds]
+                several = len(group.instances) > 1
+                inside = [
+                    Scope(_round(s.name if several else "", r, part.what), s.path, [s.items[q] for q in batch])
+                    for s in group.instances
+                    for r, batch in enumerate(part.rounds, start=1)
+                ]
                 yield named(inside, self._called(inside[0], part.what), part.what)
             elif isinstance(first, int):
                 yield [s.items[q] for s in group.instances for q in part.positions]  # type: ignore[misc]
@@ -340,6 +349,11 @@ class Folding:
         counts = Counter(node.op for node in direct) + Counter(call.name.partition("#")[0] for call in calls)
         kinds = [f"{name} × {n:,}" if n > 1 and what == "run" else name for name, n in counts.most_common(3)]
         return ", ".join(kinds) + (", …" if len(counts) > 3 else "")
+
+
+def _round(call: str, number: int, what: str) -> str:
+    """What to call a round of a loop, or a run, that stands in each of several calls."""
+    return " ".join(filter(None, (call, f"round {number}" if what == "loop" else "")))
 
 
 def _batches(keys: Sequence[Hashable], before: list[set[int]]) -> list[Batch]:

@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike
 
 from autograd.drawing.dot import Look, picture
 from autograd.drawing.heat import Heat, size
+from autograd.drawing.inline import heatmaps, inlined, laid_out
 from autograd.drawing.misuse import asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
-from autograd.drawing.rendering import render
+from autograd.drawing.screen import LETTER
 from autograd.drawing.selection import Named, Selection, selection
 from autograd.drawing.sheets import Sheet, sheets
 from autograd.drawing.steps import Steps
@@ -151,10 +152,10 @@ def player(show: Show, chosen: Selection | None = None, rankdir: str | None = No
     fill = {
         "CSS": _filled("player.css", COLOURS),
         "JS": _filled("player.js", {}),
-        "TITLE": escape(title),
+        "TITLE": escape(plain(title)),
         "ROOT": " ".join(f'data-{key}="{escape(text)}"' for key, text in root.items()),
         "SHEETS": "\n".join(drawings),
-        "NOTE": escape(plain(pages[0].view.note)),
+        "NOTE": escape(plain(pages[0].view.note.replace("open= opens a fold", "a click opens a fold ▸"))),
         "LEGEND": _legend(steps.heat),
         "FORWARD": forward,
         "STEPS": backward,
@@ -170,28 +171,31 @@ def _heat(pages: list[Sheet], final: dict[int, Any]) -> Heat:
 
 def _drawn(show: Show, pages: list[Sheet], final: dict[int, Any], steps: Steps, rankdir: str | None) -> list[str]:
     """Every sheet, laid out; its way back, and which box is which, are for the script."""
-    sources = []
+    sources, inside = [], []
     for sheet in pages:
-        first, count = sheet.first[0], len(sheet.view.boxes)
-        widths = {i: steps.widths[first + i] for i in range(count) if first + i in steps.widths}
-        look = Look(rankdir=rankdir, heat=steps.heat, page=True, doors=sheet.doors, first=sheet.first, widths=widths)
+        maps = heatmaps(show, sheet.view)
+        widths = {i: max(LETTER * steps.widths.get(sheet.first[0] + i, 0) + 15, m.wide + 8) for i, m in maps.items()}
+        for i, box in enumerate(sheet.view.boxes):
+            if box.nodes and i not in widths:
+                widths[i] = LETTER * steps.widths.get(sheet.first[0] + i, 0) + 15
+        lines = {i: m.lines for i, m in maps.items()}
+        look = Look(
+            rankdir=rankdir, heat=steps.heat, page=True, doors=sheet.doors, first=sheet.first, widths=widths, room=lines
+        )
         sources.append(picture(sheet.view, show, lambda node: final[node.id], look).source)
+        inside.append({sheet.first[0] + i: m for i, m in maps.items()})
+    whole = show.names[show.stepper.root]
     found = []
-    for k, (sheet, svg) in enumerate(zip(pages, _laid_out(sources), strict=True)):
+    for k, (sheet, svg, maps) in enumerate(zip(pages, laid_out(sources), inside, strict=True)):
         counts = f"{many(len(sheet.view.boxes), 'box', '', 'es')}, {many(len(sheet.view.edges), 'edge')}"
-        what = sheet.title or f"Computation graph of {show.names[show.stepper.root]}"
+        title = escape(plain(sheet.title or whole))
         up = "" if sheet.up is None else f' data-up="{sheet.up}"'
-        heading = "" if sheet.up is None else f"<h4>{escape(plain(sheet.title))}</h4>"
+        heading = "" if sheet.up is None else f"<h4>{title}</h4>"
+        label = f"{sheet.title or f'Computation graph of {whole}'}: {counts}"
         found.append(
-            f'<div class="sheet" data-sheet="{k}" data-title="{escape(plain(sheet.title or "all"))}"{up}>'
-            f"{heading}{_slim(svg, f'{what}: {counts}')}</div>"
+            f'<div class="sheet" data-sheet="{k}" data-title="{title}"{up}>{heading}{inlined(svg, label, maps)}</div>'
         )
     return found
-
-
-def _laid_out(sources: list[str]) -> list[str]:
-    pictures = render("\0".join(sources)).decode()
-    return [f"<svg{part}" for part in pictures.split("<svg")[1:]]
 
 
 def _legend(heat: Heat) -> str:
@@ -208,17 +212,3 @@ def _filled(file: str, fill: dict[str, str]) -> str:
     """A part of the page, with what stands for each {{NAME}} in it."""
     text = (PAGE / file).read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text)
-
-
-SLIM = (
-    r"<!--.*?-->\n?|<title>.*?</title>\n?",
-    r' xml:space="preserve"| xmlns:xlink="[^"]*"| (?:font-family|font-size|text-anchor|stroke-dasharray)="[^"]*"',
-    r' (?:fill|stroke|stroke-width)="[^"]*"|(?<=<g) id="[^"]*"',
-)
-
-
-def _slim(svg: str, title: str) -> str:
-    """The drawing as a part of a page: no prologue, no ids that two drawings would share, looks left to the style."""
-    for pattern in SLIM:
-        svg = re.sub(pattern, "", svg, flags=re.S)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(plain(title))}" ', 1).strip()

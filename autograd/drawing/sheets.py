@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from autograd.drawing.boxes import Cluster, View
 from autograd.drawing.folding import Group
+from autograd.drawing.screen import PAGE
 from autograd.drawing.selection import Selection
 from autograd.drawing.view import inside, view
 from autograd.stepping.text import Show
@@ -33,7 +34,7 @@ class Sheet:
 
 def sheets(show: Show, chosen: Selection) -> list[Sheet]:
     """The first drawing, then what is in its folds, then what is in those."""
-    found = [Sheet(view(show, chosen))]
+    found = [Sheet(view(show, chosen, PAGE))]
     known: dict[int, int] = {}  # by the call that a sheet shows; some are reached from several
     boxes, edges = len(found[0].view.boxes), len(found[0].view.edges)
     for number, sheet in enumerate(found):  # which grows

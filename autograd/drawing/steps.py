@@ -123,7 +123,9 @@ class Steps:
             self.widths[key] = max(self.widths.get(key, 0), len(text))
             texts.append(text)
             levels.append(str(self.heat.level(sizes)))
-        return {"p": self._all(node), "g": "|".join(texts), "h": " ".join(levels)}
+        shorter = (text if k == 0 or text != texts[k - 1] else "" for k, text in enumerate(texts))
+        same = len(set(levels)) == 1
+        return {"p": self._all(node), "g": "|".join(shorter), "h": levels[0] if same else " ".join(levels)}
 
     def _shown(self, sheet: Sheet, box: int, node: Node, value: Any) -> tuple[str, float | None]:
         total = len(sheet.view.boxes[box].nodes)

@@ -32,7 +32,8 @@
     const history = new Map([...boxes.keys()].map((box) => [box, [[0, "grad -", 0]]]));
     const told = (li, at) => {
       const texts = li.g.split("|"), heats = words(li.h);
-      words(li.p).forEach((box, i) => history.get(box)?.push([at, texts[i], +heats[i]]));
+      let text, heat; // what is not said is as before it
+      words(li.p).forEach((box, i) => history.get(box)?.push([at, (text = texts[i] || text), (heat = +(heats[i] ?? heat))]));
     };
     told({ p: first.root, g: first.grad, h: first.heat }, 0);
     steps.forEach((li, i) => told(li.dataset, i + 1));
@@ -180,6 +181,12 @@
       };
       const rows = (names) => steps.flatMap((li, i) => (words(names(li.dataset)).includes(pinned) ? [button(li, i)] : []));
       const got = rows((d) => d.p), sent = rows((d) => d.n);
+      const image = boxes.get(pinned).querySelector("image"), img = $(".pin img");
+      img.hidden = !image;
+      if (image) {
+        img.src = image.getAttribute("href");
+        img.style.aspectRatio = `${image.width.baseVal.value} / ${image.height.baseVal.value}`;
+      }
       $(".pin h3").textContent = boxes.get(pinned).querySelector("text").textContent;
       $(".pin .got").replaceChildren(...got);
       $(".pin .sent").replaceChildren(...sent);
@@ -245,7 +252,6 @@
         way.unshift(i);
         if (sheets[i].dataset.up === undefined) break;
       }
-      $(".trail").hidden = sheets.length < 2;
       $(".trail").replaceChildren(...way.flatMap((i) => {
         const part = document.createElement(i === k ? "span" : "button");
         if (i === k) part.setAttribute("aria-current", "location");
@@ -298,8 +304,9 @@
     function look() {
       const frame = $("figure"), m = $(".map"), s = svg();
       const w = s.clientWidth || s.getBoundingClientRect().width, h = s.getBoundingClientRect().height;
-      m.hidden = w <= frame.clientWidth * 1.02 && h <= frame.clientHeight * 1.02;
-      if (m.hidden) return;
+      const whole = w <= frame.clientWidth * 1.02 && h <= frame.clientHeight * 1.02;
+      m.toggleAttribute("hidden", whole); // which is no property of an SVG
+      if (whole) return;
       const k = s.viewBox.baseVal.width / w, rect = m.querySelector(".frame");
       for (const [name, value] of [["x", frame.scrollLeft], ["y", frame.scrollTop], ["width", frame.clientWidth], ["height", frame.clientHeight]])
         rect.setAttribute(name, value * k);
