@@ -179,36 +179,37 @@ def picture(seen: View, show: Show, grad: Gradient, look: Look = Look()) -> Draw
     # Clusters stand within clusters; the innermost are finished first.
     graphs: dict[Cluster, graphviz.Digraph] = {(): dot}
     for k, (cluster, title) in enumerate(seen.clusters.items()):
-        opens = f" opens s{look.doors[cluster]}" if cluster in look.doors else ""
-        label = {"label": _text(title + OPENS * bool(opens)), "class": f"scope{opens}"}
+        text, classes = _door(title, look.doors.get(cluster))
+        label = {"label": _text(text), "class": f"scope{classes}"}
         graphs[cluster] = graphviz.Digraph(f"cluster_{k}", graph_attr=CLUSTER | label)
     for i, box in enumerate(seen.boxes):
-        lines = box_lines(box, show, grad)
         attributes = _box(box, heat.level(size(map(grad, box.nodes))), show.stepper.root, i == marked, wrong.get(i, ()))
-        attributes["class"] = f"n{look.first[0] + i} {attributes['class']}"
-        if look.page and box.group:
-            lines = [
-                lines[0] + OPENS * (i in look.doors),
-                *(line for line in lines[1:] if not line.startswith("open=")),
-            ]
-            attributes["class"] += f" opens s{look.doors[i]}" if i in look.doors else ""
-        if box.nodes and not look.page:
+        first, *rest = box_lines(box, show, grad)
+        text, classes = _door(first, look.doors.get(i))
+        attributes["class"] = f"n{look.first[0] + i} {attributes['class']}{classes}"
+        if look.page:
+            rest = [ROOM] * look.room.get(i, 0) + [line for line in rest if not line.startswith("open=")]
+        elif box.nodes:
             attributes["tooltip"] = _tooltip("; ".join(map(show.header, box.nodes[:3])))
         if i in look.widths:
             attributes["width"] = f"{look.widths[i] / 72:.2f}"  # inches
-        lines[1:1] = [ROOM] * look.room.get(i, 0)
-        text = [_text(lines[0], WIDEST), *map(_text, lines[1:])]
-        _nearest(graphs, box.cluster).node(f"n{i}", nohtml(r"\n".join(text)), _attributes=attributes)
+        lines = [_text(text, WIDEST), *map(_text, rest)]
+        _nearest(graphs, box.cluster).node(f"n{i}", nohtml(r"\n".join(lines)), _attributes=attributes)
     for cluster in sorted(seen.clusters, key=len, reverse=True):
         _nearest(graphs, cluster[:-1]).subgraph(graphs[cluster])
     for i, edge in enumerate(seen.edges):
         attributes = _edge(edge, seen, show, look.derivatives, marked)
         attributes["class"] = f"e{look.first[1] + i}{attributes.get('class', '')}"
         dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=attributes)
-    below = caption(seen, heat, heat.high > 0 if look.legend is None else look.legend, bool(wrong))
-    if below and not look.page:
+    below = "" if look.page else caption(seen, heat, heat.high > 0 if look.legend is None else look.legend, bool(wrong))
+    if below:
         dot.attr(label=below)
     return dot
+
+
+def _door(title: str, sheet: int | None) -> tuple[str, str]:
+    """The title of a box or cluster, and its classes, where it opens to a sheet of the page."""
+    return (title, "") if sheet is None else (words.short(title, WIDEST - len(OPENS)) + OPENS, f" opens s{sheet}")
 
 
 def _nearest(graphs: dict[Cluster, graphviz.Digraph], cluster: Cluster) -> graphviz.Digraph:

@@ -65,8 +65,8 @@ def _size(item: int | Scope) -> int:
 class Group:
     """Calls that are drawn as one. path: the names around it, its own last.
 
-    what: "call"; "loop", whose calls are its rounds; "run" of what follows each other; "piece" of many calls;
-    or "list", whose calls are shown one by one.
+    what: "call"; "loop", whose calls are its rounds; "run" of what follows each other; "batch" of operations of one
+    line; "piece" of many calls; or "list", whose calls are shown one by one.
     """
 
     instances: list[Scope]
@@ -98,7 +98,7 @@ class Group:
         calls = len(self.instances)
         if self.what == "piece":
             return f"{self.instances[0].name} … {self.instances[-1].name}"
-        if calls == 1 or self.what in ("run", "list"):
+        if calls == 1 or self.what in ("run", "list", "batch"):
             return self.name or "everything"
         return f"{self.name} × {calls:,}" if self.alike else f"{self.name}, {calls:,} calls that differ"
 
@@ -141,9 +141,10 @@ class Tape:
 
     def __init__(self, nodes: dict[int, Node]) -> None:
         self.nodes = nodes
-        place = {node.id: k for k, node in nodes.items()}
+        self.place = {node.id: k for k, node in nodes.items()}
         self.inputs = {
-            k: [place[p.id] for p in node.parents if p is not None and p.id in place] for k, node in nodes.items()
+            k: [self.place[p.id] for p in node.parents if p is not None and p.id in self.place]
+            for k, node in nodes.items()
         }
         codes: dict[Hashable, int] = {}
         self.code = {k: codes.setdefault(_code(node), len(codes)) for k, node in nodes.items()}
@@ -184,10 +185,12 @@ class Folding:
         heap: list[tuple[bool, int, int, Group, Group]] = [(False, 0, 0, root, root)]
         while heap:
             *_, group, around = heapq.heappop(heap)
-            parts = self._shown(group, most - total + 1, depth, group is root)
+            listed = root.what in ("list", "batch") and group is not root  # of many, none is opened
+            parts = None if listed else self._shown(group, most - total + 1, depth, group is root)
             if parts is None:
                 while (
-                    alone.get(around) == len(group.instances)
+                    around in result.open
+                    and alone.get(around) == len(group.instances)
                     and depth is None
                     and not around.opened
                     and around is not root
@@ -196,7 +199,7 @@ class Folding:
                     group, around = around, outer[around]
                 result.boxes.append((sorted(k for s in group.instances for k in s.operations()), around, group))
                 continue
-            if group.path or group is not self.root:
+            if group.path:
                 result.open.append(group)
             outer[group] = around
             if len(parts) == 1:
@@ -219,15 +222,20 @@ class Folding:
         """What a fold is when it is opened for good: its calls one by one, or what is in its only one."""
         first, *others = group.instances
         if not others:
-            return Group([first], group.path, group.name, "call", group.level)
+            return Group([first], group.path, group.name, "batch" if group.what == "batch" else "call", group.level)
         scope = Scope(group.name, first.path[:-1], group.instances)
         return Group([scope], group.path, group.title, "list", group.level)
 
+    def batch(self, nodes: list[Node], title: str, around: tuple[str, ...]) -> Group:
+        """Operations that share a box, as something to open."""
+        scope = Scope(title, around, sorted(self.tape.place[node.id] for node in nodes))
+        return Group([scope], (*around, title), title, "batch", len(around))
+
     def _shown(self, group: Group, room: int, depth: int | None, first: bool) -> list[Part] | None:
         """The parts that a group shows; None where it stays folded."""
-        if group.what in ("run", "piece") or not group.alike:
+        if group.what in ("run", "piece") or not group.alike or (group.what == "batch" and not first):
             return None
-        if group.what == "list":
+        if group.what in ("list", "batch"):
             count = len(group.instances[0].items)
             return [Part("piece", [list(piece)], None) for piece in _pieces(count, min(room, count))]
         if depth is None and not group.opened:
@@ -245,7 +253,7 @@ class Folding:
         for way in range(plain > room, 5):
             if way not in group.ways:
                 group.ways[way] = self._way(group, way)
-            if len(group.ways[way]) <= room:
+            if len(group.ways[way]) <= room and (way < 4 or len(group.ways[way]) > 1):
                 return group.ways[way]
         return _runs(group.ways[3], room, group) if room > 1 else None
 
@@ -316,7 +324,10 @@ class Folding:
 
         for part in parts:
             first = group.instances[0].items[part.rounds[0][0]]
-            if part.what == "piece":
+            if part.what == "piece" and isinstance(first, int):
+                own = [item for q in part.positions if isinstance(item := group.instances[0].items[q], int)]
+                yield own if len(own) == 1 else named([Scope(group.name, group.path, own)], group.name, "batch")
+            elif part.what == "piece":
                 calls = [item for q in part.positions if isinstance(item := group.instances[0].items[q], Scope)]
                 yield named(calls, calls[0].name, "call" if len(calls) == 1 else "piece")
             elif part.what != "batch":

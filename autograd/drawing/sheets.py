@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from autograd.drawing.boxes import Cluster, View
 from autograd.drawing.folding import Group
+from autograd.drawing.labels import title
 from autograd.drawing.screen import PAGE
 from autograd.drawing.selection import Selection
 from autograd.drawing.view import inside, view
@@ -39,7 +40,7 @@ def sheets(show: Show, chosen: Selection) -> list[Sheet]:
     boxes, edges = len(found[0].view.boxes), len(found[0].view.edges)
     for number, sheet in enumerate(found):  # which grows
         folding = sheet.view.folding
-        for door, group in _folds(sheet.view) if folding else ():
+        for door, group in _folds(sheet.view, show) if folding else ():
             assert folding is not None
             key = id(group.instances[0]) if len(group.instances) == 1 else id(group)
             if key not in known:
@@ -53,9 +54,12 @@ def sheets(show: Show, chosen: Selection) -> list[Sheet]:
     return found
 
 
-def _folds(seen: View) -> Iterator[tuple[int | Cluster, Group]]:
-    """What can be opened: folds, and calls that are drawn once, in no other such."""
+def _folds(seen: View, show: Show) -> Iterator[tuple[int | Cluster, Group]]:
+    """What can be opened: folds, operations that share a box, and calls that are drawn once, in no other such."""
     yield from ((i, box.group) for i, box in enumerate(seen.boxes) if box.group is not None)
+    for i, box in enumerate(seen.boxes):
+        if box.kind == "operation" and len(box.nodes) > 1 and seen.folding is not None:
+            yield i, seen.folding.batch(box.nodes, title(box, show)[0], box.cluster)
     for cluster, group in seen.groups.items():
         around = (seen.groups.get(cluster[:i]) for i in range(len(cluster)))
         if len(group.instances) > 1 and not any(outer and len(outer.instances) > 1 for outer in around):

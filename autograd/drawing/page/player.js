@@ -181,12 +181,14 @@
       };
       const rows = (names) => steps.flatMap((li, i) => (words(names(li.dataset)).includes(pinned) ? [button(li, i)] : []));
       const got = rows((d) => d.p), sent = rows((d) => d.n);
-      const image = boxes.get(pinned).querySelector("image"), img = $(".pin img");
-      img.hidden = !image;
+      const image = boxes.get(pinned).querySelector("image");
       if (image) {
+        const img = document.createElement("img");
+        img.alt = "its numbers as a heatmap";
         img.src = image.getAttribute("href");
         img.style.aspectRatio = `${image.width.baseVal.value} / ${image.height.baseVal.value}`;
-      }
+        $(".pin .big").replaceChildren(img);
+      } else $(".pin .big").replaceChildren();
       $(".pin h3").textContent = boxes.get(pinned).querySelector("text").textContent;
       $(".pin .got").replaceChildren(...got);
       $(".pin .sent").replaceChildren(...sent);
