@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from autograd.checking.localize import check_vjp
 from autograd.debugging.prompt import LONG_NAMES, MOST, Prompt, Quit
-from autograd.drawing.dot import picture
-from autograd.drawing.player import WHOLE, player
+from autograd.drawing.dot import Look, picture
+from autograd.drawing.player import player
 from autograd.drawing.rendering import PICTURES
 from autograd.drawing.selection import Selection
 from autograd.drawing.view import view
@@ -542,7 +542,7 @@ class Debugger(Prompt):
         around = names.by_name[name] if name else None if len(s.nodes) <= DRAWN else self._here_or_root()
         show = Show(s)
         seen = view(show, Selection(around=around, up=3, down=3))
-        drawing = picture(seen, show, s.grad, lit=self._here())
+        drawing = picture(seen, show, s.grad, Look(lit=self._here()))
         if not path:
             self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")
             path = os.path.join(self.folder, f"step{s.done}.svg")
@@ -556,7 +556,7 @@ class Debugger(Prompt):
         if not text:
             raise ValueError("save where? as in save backprop.html")
         s = self.stepper
-        chosen = None if len(s.nodes) <= PLAYED else Selection(WHOLE, around=self._here_or_root(), up=3, down=3)
+        chosen = None if len(s.nodes) <= PLAYED else Selection(around=self._here_or_root(), up=3, down=3)
         here = s.position
         try:
             self._travel(len(s.nodes))  # with a bar where that is far, as it is back

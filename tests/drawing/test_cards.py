@@ -35,7 +35,7 @@ def test_a_tensor_is_a_card_with_a_heatmap() -> None:
         "t  (3,4) float64",
         "data 0.0 … 11.0, mean 5.5",
         "grad 0.0 … 22.0, mean 11.0",
-        "orange above 0, blue below, red nan and inf",
+        "orange above 0, blue below, black inf, red nan",
     ]
     svg = t._repr_svg_()
     assert svg.count("<rect") == 1 + 12 + 12
