@@ -26,13 +26,15 @@ from autograd.drawing.rendering import PICTURES
 from autograd.drawing.selection import Selection
 from autograd.drawing.view import view
 from autograd.engine import words
-from autograd.engine.graph import Node
+from autograd.engine.base import Data
+from autograd.engine.graph import Node, ScalarNode
+from autograd.engine.kinds import filled, raw
+from autograd.stepping.causes import kind_of
 from autograd.stepping.expressions import View
 from autograd.stepping.runner import Progress, Runner
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.stops import Stop, parse
 from autograd.stepping.text import Show
-from autograd.stepping.walk import Data
 
 __all__ = ["Debugger"]
 
@@ -48,12 +50,16 @@ HELP = """
   undo                take back the last command that moved or edited
   b X                 stop before node X; b op:relu, b scope:block#1/*, b file.py:12; each with `, condition`
   tbreak X            the same, once;  b alone lists;  cl, enable, disable, ignore N k, commands N: by number
-  watch g:nan         stop when a gradient becomes nan; inf, zero, >1e3, <1e-7, changed; `on X`; v:... for values
+  watch g:nan         stop when a gradient becomes nan; inf, zero, >1e3, <1e-7, changed; `on X`; v:... for values;
+                      watch norm(g) > 10 * norm(v): any condition on a gradient g and the data v it belongs to
   w, u, d             the path from the root to here; move along it
   l, ll, src          operations around here; the whole tape; the line that made this node
   p EXPR, pp EXPR     print: nodes by name, X.grad, X.data, NumPy as np; g and out in conditions
   x X, x W[2,1]       everything about X; one element of a product or sum as the sum that it is
-  why X, paths X      X's gradient as the sum of its contributions; as a sum over paths
+  why X, paths X      X's gradient as the sum of its contributions, why W[5] for a row; as a sum over paths
+  blame X             what made X's gradient zero, nan, inf, tiny or huge: the first such operation; blame W[5]
+  flow [A B] [gain]   how large the gradient is on the way from A to B, as bars; by scope or operation; sorted
+  compare A B         the first node in which two runs of the same code differ, forward and backward
   display EXPR        print at each stop;  undisplay
   set X.grad = 0      what if (undo takes it back);  set X.data = 2 computes forward again
   check X             compare the vjps of X with finite differences
@@ -284,7 +290,13 @@ class Debugger(Prompt):
                 self.say(f"{before} at {stop}")
             self.todo += stop.commands
         if last is not None:
-            self.say(*self.show.diagnosis(last))
+            self.say(*self._explained(last))
+
+    def _explained(self, node: Node) -> list[str]:
+        """Where a run has stopped at what an operation made of finite numbers, nan or inf: the cause."""
+        s = self.stepper
+        bad = [c for c in s.step_of(node).contributions if c.applied and kind_of(c.value, 1.0) in ("nan", "inf")]
+        return [f"  {cause.reason}" for cause in s.blame(bad[0].parent)[:2]] if bad else []
 
     # ---- stops ----
 
@@ -448,26 +460,74 @@ class Debugger(Prompt):
 
     def do_x(self, text: str) -> None:
         """x X: everything about a node; x W[2,1]: one element of a product or sum."""
-        names = self.show.names.by_name
-        match = re.fullmatch(r"(.+)\[([-\d,\s]+)\]", text)
-        if text not in names and match and match[1] in names:
-            node = names[match[1]]
-            index = tuple(int(i) for i in match[2].split(","))
-            if len(index) != np.ndim(self.stepper.data(node)):
-                raise ValueError(f"{match[1]} has {np.ndim(self.stepper.data(node))} axes, not {len(index)}")
-            self.say(*self.show.element(node, index))
+        node, index = self._element(text)
+        if index is None:
+            self.say(*self.show.everything(node))
             return
-        self.say(*self.show.everything(self.node(text)))
+        axes = np.ndim(self.stepper.data(node))
+        if len(index) != axes:
+            raise ValueError(f"{self.show.names[node]} has {axes} axes, not {len(index)}")
+        self.say(*self.show.element(node, index))
+
+    def _element(self, text: str) -> tuple[Node, tuple[int, ...] | None]:
+        """A node, and where it is written as W[2,1] and that is no node itself, the index of an element or a row."""
+        match = re.fullmatch(r"(.+)\[([-\d,\s]+)\]", text)
+        names = self.show.names.by_name
+        if match is None or text in names or match[1] not in names:
+            return self.node(text), None
+        node = self.node(match[1])
+        index = tuple(int(i) for i in match[2].split(",") if i.strip())
+        shape = np.shape(self.stepper.data(node))
+        if len(index) > len(shape) or any(not -n <= i < n for i, n in zip(index, shape)):
+            raise ValueError(f"{match[1]} of shape {words.shape(shape)} has no element or row [{match[2]}]")
+        return node, index
 
     def do_why(self, text: str) -> None:
-        """why X: its gradient as the sum of its contributions."""
-        self.say(*self.show.why(self.node(text)))
+        """why X: its gradient as the sum of its contributions; why W[2,1], why W[5]: that of an element, of a row."""
+        node, index = self._element(text)
+        self.say(*self.show.why(node, index), *(self.show.cause(node) if index is None else ()))
 
     def do_paths(self, text: str) -> None:
         """paths X [k]: its gradient as a sum over paths."""
         pieces = shlex.split(text)
         limit = self._count(pieces.pop()) if len(pieces) > 1 and pieces[-1].isdecimal() else 5
         self.say(*self.show.paths(self.node(" ".join(pieces)), min(limit, MOST)))
+
+    def do_blame(self, text: str) -> None:
+        """blame X, blame W[5]: what made this gradient zero, nan, inf, tiny or huge, and the way there."""
+        node, index = self._element(text)
+        at = f"[{','.join(map(str, index))}]" if index is not None else ""
+        self.say(*self.show.blame(self.stepper.blame(node, index), node, at))
+
+    def do_flow(self, text: str) -> None:
+        """flow [A B] [scope] [gain]: the size of the gradient on the way from A to B, by operation or scope; sorted."""
+        pieces = shlex.split(text)
+        asked = [pieces.pop() for _ in range(2) if pieces and pieces[-1] in ("scope", "operation", "gain", "norm")]
+        if len(pieces) > 2:
+            raise ValueError("flow from where to where? flow, flow B, or flow A B, with scope, operation, gain or norm")
+        ends = [self.node(name) for name in pieces]
+        by = next((word for word in asked if word in ("scope", "operation")), "")
+        a, b = (None, *ends) if len(ends) == 1 else ends or (None, None)
+        rows = self.stepper.flow(a, b, by)
+        if "gain" in asked or "norm" in asked:
+            rows = sorted(rows, key=lambda row: -(row.gain if "gain" in asked else row.norm))
+        self.say(*self.show.flow(rows))
+
+    def do_compare(self, text: str) -> None:
+        """compare A B [tolerance]: the first node in which two runs of the same code differ, forward and backward."""
+        pieces = shlex.split(text)
+        tolerance = float(pieces.pop()) if len(pieces) == 3 else 0.0
+        if len(pieces) != 2:
+            raise ValueError("compare which two? compare A B, for the results of two runs of the same code")
+        runs = [self._run_of(name) for name in pieces]
+        self.say(*Show(runs[0], self.show.colour).comparison(runs[0].compare(runs[1]), tolerance))
+
+    def _run_of(self, name: str) -> Stepper:
+        """The run that led to a node, which may be one of another graph that a variable of the caller holds."""
+        held = self.show.names.held.get(name)
+        root = held if held is not None else self.node(name)
+        seed = None if isinstance(root, ScalarNode) else filled(raw(root), 1)
+        return self.stepper if root is self.stepper.root else Stepper(root, seed)
 
     def do_display(self, text: str) -> None:
         """display EXPR: print at each stop."""

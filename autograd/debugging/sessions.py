@@ -18,13 +18,13 @@ import numpy as np
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
 from autograd.engine import words
+from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import filled, is_values, raw, single
 from autograd.engine.modes import AnomalyError, hidden, record_source
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
 from autograd.engine.value import Value, values
-from autograd.stepping.walk import Data
 
 __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from autograd.engine.base import Data
 from autograd.engine.graph import Node
 from autograd.stepping.expressions import Expression, Reader
-from autograd.stepping.walk import Data
 
 __all__ = ["Stop", "parse"]
 

@@ -9,17 +9,16 @@ What the nodes are called, and what explains a gradient, is left to `stepper`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import Node, Rule, ScalarNode, contribution, operations
+from autograd.engine.base import Data, Rule
+from autograd.engine.graph import Node, ScalarNode, contribution, operations
 from autograd.engine.kinds import raw
 from autograd.engine.recording import spoil
 
-__all__ = ["Contribution", "Data", "Edge", "Entry", "Position", "Step", "Walk"]
+__all__ = ["Contribution", "Edge", "Entry", "Position", "Step", "Walk"]
 
-Data = Any  # a float for a Value; an array, of whatever library, for a Tensor
 Position = tuple[int, int]
 Edge = tuple[int, Node, Rule]  # an argument, the input there, and the rule for its gradient
 State = tuple[Position, int, dict[int, Data], dict[Position, list[tuple[Node, Data]]]]
