@@ -51,7 +51,7 @@
       const li = item(at);
       // Up to where the step can be seen; never down, which is for the one who looks.
       if (li) while (shown && !here(li.dataset.n) && !here(li.dataset.p)) open_(+sheets[shown].dataset.up, true);
-      paint();
+      paint(quiet);
       ahead.forEach((li, i) => li.classList.toggle("done", least + i < at));
       steps.forEach((li, i) => li.classList.toggle("done", i < at));
       for (const old of $$("[aria-current=step]")) old.removeAttribute("aria-current");
