@@ -111,17 +111,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Karpathy's scalar GPT of 2026: 4,192 parameters.
     "microgpt": {**_PLAIN, "norm": "rms", "embed_norm": True, "bias": False},
-    # Enough for a play of Shakespeare's, letter by letter.
-    "nano": {
-        "vocab_size": 65,
-        "n_layer": 4,
-        "n_embd": 64,
-        "block_size": 64,
-        "norm": "rms",
-        "norm_gain": False,
-        "bias": False,
-        "dtype": "float32",
-    },
+    # nanoGPT's for a CPU: a play of Shakespeare's, letter by letter.
+    "nano": {"vocab_size": 65, "n_layer": 4, "n_embd": 128, "block_size": 64, "bias": False, "dtype": "float32"},
     "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
     "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
     "gpt3": {**_GPT2, "n_layer": 96, "n_head": 96, "n_embd": 12288, "block_size": 2048},
