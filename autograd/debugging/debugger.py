@@ -44,8 +44,8 @@ HELP = """
   s [k]               one contribution, one edge      rs [k]   the same, backwards
   c, until X          run on; run on to node X        rc       run backwards
   goto k, start, end  travel to where k nodes are finished, to the start, to the end
-  undo                take back the last command that moved or edited
-  b X                 stop before node X; b op:relu, b scope:block#1/*, b file.py:12; each with `, condition`
+  undo [k]            take back the last k commands that moved or edited;  n;;n runs two
+  b X                 stop before node X; b op:relu, b scope:block#1/*, b file.py:12, b *; each with `, condition`
   tbreak X            the same, once;  b alone lists;  cl, enable, disable, ignore N k, commands N: by number
   watch g:nan         stop when a gradient becomes nan; inf, zero, >1e3, <1e-7, changed; `on X`; v:... for values;
                       watch norm(g) > 10 * norm(v): any condition on a gradient g and the data v it belongs to
@@ -107,6 +107,10 @@ class Debugger(Looking):
     def do_s(self, text: str) -> None:
         """s [k]: k contributions, each along one edge."""
         count = self._count(text)
+        if self.stepper.done < 0:
+            self.do_n(text)  # in the forward pass there are no contributions
+            return
+        c = None
         with self._moving(f"s {text}".strip()):
             made = 0
             while made < count and (c := self.stepper.step()) is not None:
@@ -118,26 +122,32 @@ class Debugger(Looking):
         if made < count:
             self.say("at the end: nothing is left to do; rs goes back")
         else:
-            self._display()
+            self._display(c.node if c is not None else None)
 
     def do_rn(self, text: str) -> None:
         """rn [k]: take k nodes back."""
-        count = self._count(text)
-        if self.stepper.at_start:
-            self.say("at the start: nothing is done that could be taken back")
-            return
-        with self._moving("rn"):
-            self.stepper.back_next(count)
-        self._stop()
+        self._back("rn", text)
 
     def do_rs(self, text: str) -> None:
         """rs [k]: take k contributions back."""
-        count = self._count(text)
-        if self.stepper.at_start:
+        self._back("rs", text)
+
+    def _back(self, line: str, text: str) -> None:
+        """Take nodes or contributions back, and say which."""
+        s, count = self.stepper, self._count(text)
+        if s.at_start:
             self.say("at the start: nothing is done that could be taken back")
             return
-        with self._moving("rs"):
-            self.stepper.back_step(count)
+        before = s.position
+        with self._moving(f"{line} {text}".strip()):
+            if line == "rn":
+                s.back_next(count)
+            else:
+                s.back_step(count)
+        taken = [s.nodes[len(s.nodes) - 1 - k] if k >= 0 else s.nodes[k] for k in (s.done, max(s.done, before[0] - 1))]
+        first, last = (self.show.header(node).partition("   ")[0] for node in taken)
+        many = "" if first == last else f" back to {first}"
+        self.say(f"took back {'part of ' if before[1] or s.part else ''}{last}{many}")
         self._stop()
 
     def do_c(self, text: str) -> None:
@@ -159,13 +169,14 @@ class Debugger(Looking):
 
     def do_goto(self, text: str) -> None:
         """goto k: travel to where k nodes are finished."""
-        if not text.isdecimal():
-            raise ValueError(f"goto {text}: how many nodes are to be finished? 0 to {len(self.stepper.nodes)}")
+        s = self.stepper
+        if not text.removeprefix("-" * bool(s.first)).isdecimal():
+            raise ValueError(f"goto {text}: how many nodes are to be finished? {s.first} to {len(s.nodes)}")
         self._go("goto", int(text))
 
     def do_start(self, text: str) -> None:
         """start: travel to the start."""
-        self._go("start", 0)
+        self._go("start", self.stepper.first)
 
     def do_end(self, text: str) -> None:
         """end: travel to the end."""
@@ -177,12 +188,14 @@ class Debugger(Looking):
         self._stop()
 
     def do_undo(self, text: str) -> None:
-        """undo: take back the last command that moved or edited."""
+        """undo [k]: take back the last commands that moved or edited."""
+        count = self._count(text)
         if not self.runner.undos:
             self.say("nothing to undo")
             return
         self.path, self.place = [], 0
-        self.say(f"took back: {self.runner.undo()}")
+        for _ in range(min(count, len(self.runner.undos))):
+            self.say(f"took back: {self.runner.undo()}")
         self._stop()
 
     def _run(self, forward: bool, *more: Stop) -> None:
@@ -192,21 +205,21 @@ class Debugger(Looking):
             end = "at the end: nothing is left to do"
             self.say(end if forward else "at the start: nothing is done that could be taken back")
             return
-        to_go = len(s.nodes) - s.done if forward else s.done
+        to_go = len(s.nodes) - s.done if forward else s.done - s.first
         with self._moving("c" if forward else "rc"), self._bar(to_go) as progress:
             hits = self.runner.run(forward, *more, progress=progress)
         if not hits:
             self._stop()
             self.say(*(self.show.leaves() if forward else ()))
             return
-        last = hits[0].node if hits[0].of == "g" else None
+        last = hits[0].node if hits[0].of == "g" or (hits[0].of == "v" and s.done <= 0 and s.first) else None
         self._stop("comes next" if last is None else "", last)
         for stop in hits:
             if stop.number and not stop.temporary:
                 before = "and before the next node," if last is not None and stop.of != "g" else "stopped"
                 self.say(f"{before} at {stop}")
             self.todo += stop.commands
-        if last is not None:
+        if last is not None and s.done >= 0:
             self.say(*self._explained(last))
 
     def _explained(self, node: Node) -> list[str]:

@@ -38,9 +38,10 @@ class Looking(Prompt):
         stdout: IO[str] | None = None,
         variables: Mapping[str, object] | None = None,
         title: str = "",
+        forward: bool = False,
     ) -> None:
         super().__init__(stdin, stdout)
-        self.stepper = Stepper(root, gradient, variables)
+        self.stepper = Stepper(root, gradient, variables, forward)
         self.show = Show(self.stepper, self.has_colour())
         self.runner = Runner(self.stepper, self.stepper.names)
         self.reader = self.runner.reader
@@ -60,7 +61,8 @@ class Looking(Prompt):
     def _introduction(self) -> list[str]:
         nodes, names = self.stepper.nodes, self.show.names
         start = names[self.stepper.root] if nodes else "a leaf"
-        lines = [f"{words.many(len(nodes), 'operation')} from {start}; nothing is done yet. h for help."]
+        way, begun = ("to", "computed yet. n computes;") if self.stepper.first else ("from", "done yet.")
+        lines = [f"{words.many(len(nodes), 'operation')} {way} {start}; nothing is {begun} h for help."]
         if nodes and not any(node.source for node in nodes[-3:]):
             lines.append(
                 "No source lines were recorded: build the graph inside `with ag.record_source():`, "
@@ -91,17 +93,19 @@ class Looking(Prompt):
         return self.stepper.root if here is None else here
 
     def _stop(self, note: str = "", last: Node | None = None) -> None:
-        """Say where we are: the node just finished, if there is one, or the one to come."""
+        """Say where we are: the node just finished, or computed, if there is one, or the one to come."""
         s = self.stepper
         node = last if last is not None else s.current
-        if node is None or (last is None and s.at_end):
+        if node is None:
             self.say("at the end: every gradient is complete; why X, rn and start go on from here")
+        elif s.done < 0 or (s.done == 0 and last is not None and s.first):
+            self.say(*self.show.arrival(node, note or ("" if last is not None else "comes next")))
+            if s.done == 0:
+                self.say(*self.show.turn())
         else:
-            self.say(
-                *self.show.step(s.step_of(node), note or ("" if last is not None else "comes next")),
-                *self.show.changed(node),
-            )
-        self._display()
+            step = self.show.step(s.step_of(node), note or ("" if last is not None else "comes next"))
+            self.say(*step, *self.show.changed(node))
+        self._display(node)
 
     def _count(self, text: str) -> int:
         if not text:
@@ -190,9 +194,9 @@ class Looking(Prompt):
             self.say(str(value.data if isinstance(value, View) else value))
         self._note(text)
 
-    def _printed(self, text: str) -> str:
+    def _printed(self, text: str, here: Node | None = None) -> str:
         try:
-            value = self._evaluate(text)
+            value = self._evaluate(text) if here is None else self.reader.evaluate(text, here)
         except Exception as error:
             return f"*** {str(error) or type(error).__name__}"
         return words.summary(value) if isinstance(value, (float, np.ndarray, np.generic)) else repr(value)
@@ -279,8 +283,8 @@ class Looking(Prompt):
             self._note(text)
         self._display()
 
-    def _display(self) -> None:
-        self.say(*(f"  {text} = {self._printed(text)}" for text in self.displays))
+    def _display(self, here: Node | None = None) -> None:
+        self.say(*(f"  {text} = {self._printed(text, here)}" for text in self.displays))
 
     def do_undisplay(self, text: str) -> None:
         """undisplay [EXPR]: no longer, or none any longer."""

@@ -29,17 +29,22 @@ from autograd.engine.value import Value, values
 __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 
 
-def debug_node(node: Node, gradient: Data = None) -> None:
-    """Step through the backward pass from here at a prompt; `h` there lists the commands."""
-    _open("debug", node, gradient, _variables(_caller()))
+def debug_node(node: Node, gradient: Data = None, forward: bool = False) -> None:
+    """Step through the backward pass from here at a prompt; `h` there lists the commands.
+
+    gradient: what to start from, for a Tensor of several elements. forward: begin before the first operation.
+    """
+    _open("debug", node, gradient, _variables(_caller()), forward=forward)
 
 
-def _open(caller: str, node: Node, gradient: Data, variables: Mapping[str, object], title: str = "") -> Debugger | None:
+def _open(
+    caller: str, node: Node, gradient: Data, variables: Mapping[str, object], title: str = "", forward: bool = False
+) -> Debugger | None:
     """The prompt, once it is left; None where `q all` has ended all stops of the script that runs."""
     if _script.over:
         return None
     try:
-        debugger = Debugger(node, gradient, variables=variables, title=title)
+        debugger = Debugger(node, gradient, variables=variables, title=title, forward=forward)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{caller}: {str(error).removeprefix('Stepper: ')}") from None
     debugger.cmdloop()
@@ -75,12 +80,14 @@ def _variables(frame: FrameType | None) -> Mapping[str, object]:
     return dict(frame.f_locals) if frame is not None else {}
 
 
-def debug(f: Callable[..., Any], *inputs: Any) -> None:
+def debug(f: Callable[..., Any], *inputs: Any, forward: bool = False) -> None:
     """Run f at `inputs`, recording source lines, and step through its backward pass at a prompt.
 
     >>> debug(lambda x: x * x, 3.0)  # q leaves the prompt, h lists what it knows
     1 operation from ...
     (grad) ...
+
+    forward: begin before the first operation, and step through the forward pass as well.
 
     inputs: as for `grad`. Floats and arrays of floats become nodes with the names of f's
     parameters, or of the keys of a dict; ints, arrays of ints and other objects stay what they are.
@@ -102,7 +109,7 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
         out = single(f(*args))
     if not isinstance(out, Node):
         raise TypeError(f"debug: the function gave {out!r}, which depends on no float among its inputs")
-    _open("debug", out, None, {})
+    _open("debug", out, None, {}, forward=forward)
 
 
 def set_trace(root: Node | None = None) -> None:
@@ -194,8 +201,10 @@ def stopping_at_backward(stop: Callable[[Node, Data], bool]) -> Iterator[None]:
             cls.backward = original  # type: ignore[method-assign]
 
 
-def run_script(path: str, arguments: list[str]) -> int:
+def run_script(path: str, arguments: list[str], forward: bool = False) -> int:
     """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping.
+
+    forward: begin each time before the first operation.
 
     An error of the script is told with the frames of the script alone. Gives the exit status.
     """
@@ -206,7 +215,7 @@ def run_script(path: str, arguments: list[str]) -> int:
         count += 1
         frame = _caller()
         line = f", line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}" if frame else ""
-        debugger = _open("backward", node, gradient, _variables(frame), f"Backward pass {count}{line}.")
+        debugger = _open("backward", node, gradient, _variables(frame), f"Backward pass {count}{line}.", forward)
         return debugger is not None and debugger.committed  # it has written the gradients, what-if edits included
 
     before = sys.argv, sys.path[:], os.environ.get("PYTHONBREAKPOINT")
