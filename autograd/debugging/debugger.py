@@ -98,7 +98,10 @@ class Debugger(Looking):
         """n [k]: finish k nodes."""
         count = self._count(text)
         if self.stepper.at_end:
-            self.say("at the end: nothing is left to do; rn goes back")
+            if self.story is not None:
+                self._tell(self.story.on())
+            else:
+                self.say("at the end: nothing is left to do; rn goes back")
             return
         with self._moving("n"):
             last = self.stepper.next(count)
@@ -135,6 +138,10 @@ class Debugger(Looking):
     def _back(self, line: str, text: str) -> None:
         """Take nodes or contributions back, and say which."""
         s, count = self.stepper, self._count(text)
+        reading = self.story is not None and isinstance(self.story.page, str)
+        if self.story is not None and (s.at_start or reading) and self.story.back():
+            self._tell(True)
+            return
         if s.at_start:
             self.say("at the start: nothing is done that could be taken back")
             return
@@ -201,6 +208,11 @@ class Debugger(Looking):
     def _run(self, forward: bool, *more: Stop) -> None:
         """Run to a stop or to the end, and say what was met there."""
         s = self.stepper
+        if forward and s.at_end and self.story is not None:
+            self.do_n("")
+            while isinstance(self.story.page, str) and self.story.on():
+                self._tell(True)
+            return
         if s.at_end if forward else s.at_start:
             end = "at the end: nothing is left to do"
             self.say(end if forward else "at the start: nothing is done that could be taken back")
@@ -227,6 +239,26 @@ class Debugger(Looking):
         s = self.stepper
         bad = [c for c in s.step_of(node).contributions if c.applied and kind_of(c.value, 1.0) in ("nan", "inf")]
         return [f"  {cause.reason}" for cause in s.blame(bad[0].parent)[:2]] if bad else []
+
+    def _tell(self, more: bool) -> None:
+        """Show the page of the story that was turned to."""
+        story = self.story
+        assert story is not None
+        if not more:
+            self.say("this was the last step; rn goes back")
+            return
+        if isinstance(story.page, str):
+            self.say(story.page)
+        opened = story.last_pass()
+        if opened.stepper is self.stepper:
+            if not isinstance(story.page, str):
+                self._stop()
+            return
+        self.open(opened.stepper, opened.runner)
+        if not isinstance(story.page, str):
+            root = f"{self.show.names[self.stepper.root]} = {words.summary(self.stepper.data(self.stepper.root))}"
+            known = "" if self.stepper.at_start and self.stepper.first else f", {root}"
+            self.say(f"Pass {opened.number}{known}.", *self.introduction()[:1])
 
     # ---- stops ----
 

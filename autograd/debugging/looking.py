@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from autograd.debugging.prompt import LONG_NAMES, MOST, Prompt
+from autograd.debugging.story import Story
 from autograd.engine import words
 from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
@@ -29,6 +30,7 @@ class Looking(Prompt):
     """
 
     prompt = "(grad) "
+    story: Story | None = None  # of which this graph is a part
 
     def __init__(
         self,
@@ -41,14 +43,10 @@ class Looking(Prompt):
         forward: bool = False,
     ) -> None:
         super().__init__(stdin, stdout)
-        self.stepper = Stepper(root, gradient, variables, forward)
-        self.show = Show(self.stepper, self.has_colour())
-        self.runner = Runner(self.stepper, self.stepper.names)
-        self.reader = self.runner.reader
         self.displays: list[str] = []
-        self.path: list[Node] = []  # of w, u and d
-        self.place = 0
-        self.intro = "\n".join([*([title] if title else []), *self._introduction()])
+        stepper = Stepper(root, gradient, variables, forward)
+        self.open(stepper, Runner(stepper, stepper.names))
+        self.intro = "\n".join([*([title] if title else []), *self.introduction()])
 
     def names(self) -> Iterable[str]:
         """What may be typed besides commands."""
@@ -58,7 +56,15 @@ class Looking(Prompt):
         """Say where the walk stands, after an interruption."""
         self._stop()
 
-    def _introduction(self) -> list[str]:
+    def open(self, stepper: Stepper, runner: Runner) -> None:
+        """Look at a walk."""
+        self.stepper, self.runner, self.reader = stepper, runner, runner.reader
+        self.show = Show(stepper, self.has_colour())
+        self.path: list[Node] = []  # of w, u and d
+        self.place = 0
+
+    def introduction(self) -> list[str]:
+        """What there is to walk."""
         nodes, names = self.stepper.nodes, self.show.names
         start = names[self.stepper.root] if nodes else "a leaf"
         way, begun = ("to", "computed yet. n computes;") if self.stepper.first else ("from", "done yet.")
@@ -97,7 +103,8 @@ class Looking(Prompt):
         s = self.stepper
         node = last if last is not None else s.current
         if node is None:
-            self.say("at the end: every gradient is complete; why X, rn and start go on from here")
+            more = "" if self.story is None else "; n goes on with what comes after this backward pass"
+            self.say(f"at the end: every gradient is complete; why X, rn and start go on from here{more}")
         elif s.done < 0 or (s.done == 0 and last is not None and s.first):
             self.say(*self.show.arrival(node, note or ("" if last is not None else "comes next")))
             if s.done == 0:

@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
+from autograd.debugging.story import Story
 from autograd.engine import words
 from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
@@ -80,18 +81,33 @@ def _variables(frame: FrameType | None) -> Mapping[str, object]:
     return dict(frame.f_locals) if frame is not None else {}
 
 
-def debug(f: Callable[..., Any], *inputs: Any, forward: bool = False) -> None:
+def debug(f: Callable[..., Any] | Iterator[Node | str], *inputs: Any, forward: bool = False) -> None:
     """Run f at `inputs`, recording source lines, and step through its backward pass at a prompt.
 
     >>> debug(lambda x: x * x, 3.0)  # q leaves the prompt, h lists what it knows
     1 operation from ...
     (grad) ...
 
-    forward: begin before the first operation, and step through the forward pass as well.
-
     inputs: as for `grad`. Floats and arrays of floats become nodes with the names of f's
     parameters, or of the keys of a dict; ints, arrays of ints and other objects stay what they are.
+    forward: begin before the first operation, and step through the forward pass as well.
+
+    f may also be a generator that yields one loss after the other, and texts to read in between. At the end of a
+    backward pass `n` goes on with it; it is sent the `Stepper` there, whose gradients it may use for an update:
+
+        def training(w):
+            for step in range(3):
+                with ag.record_source():
+                    loss = (w - 3)**2
+                stepper = yield loss
+                w = ag.Value(w.data - 0.1 * stepper.grad(w), "w")
+                yield f"w is {w.data} now"
+
+        ag.debug(training(ag.Value(0.0, "w")))
     """
+    if isinstance(f, Iterator):
+        _tell(Story(f, forward))
+        return
     names = iter([name for name, _ in named(f, inputs)])
 
     def wrap(x: Any) -> Any:
@@ -110,6 +126,21 @@ def debug(f: Callable[..., Any], *inputs: Any, forward: bool = False) -> None:
     if not isinstance(out, Node):
         raise TypeError(f"debug: the function gave {out!r}, which depends on no float among its inputs")
     _open("debug", out, None, {}, forward=forward)
+
+
+def _tell(story: Story) -> None:
+    """Open the prompt on the first graph of a story."""
+    texts = []
+    while story.on() and isinstance(story.page, str):
+        texts.append(story.page)
+    if not story.passes:
+        raise TypeError("debug: the generator gave no Value or Tensor to walk")
+    opened = story.last_pass()
+    debugger = Debugger(opened.stepper.root, title="\n".join(texts))
+    debugger.open(opened.stepper, opened.runner)
+    debugger.story = story
+    debugger.intro = "\n".join([*texts, *debugger.introduction()])
+    debugger.cmdloop()
 
 
 def set_trace(root: Node | None = None) -> None:
@@ -226,7 +257,7 @@ def run_script(path: str, arguments: list[str], forward: bool = False) -> int:
         with stopping_at_backward(stop), record_source():
             runpy.run_path(path, run_name="__main__")
     except Exception as error:
-        _tell(error)
+        _print(error)
         return 1
     finally:
         sys.argv, sys.path[:] = before[:2]
@@ -244,7 +275,7 @@ def run_script(path: str, arguments: list[str], forward: bool = False) -> int:
     return 0
 
 
-def _tell(error: BaseException) -> None:
+def _print(error: BaseException) -> None:
     """Print a traceback without the frames of the debugger, the engine and NumPy."""
     told: traceback.TracebackException | None = traceback.TracebackException.from_exception(error)
     shown = told
