@@ -64,11 +64,11 @@ def __dir__() -> list[str]:
 # ---- what hangs on Node --------------------------------------------------------------------
 
 
-def _debug(node: _Node, gradient: Any = None) -> None:
+def _debug(node: _Node, gradient: Any = None, forward: bool = False) -> None:
     """Step through the backward pass from here at a prompt; `h` there lists the commands."""
     from autograd.debugging.sessions import debug_node
 
-    debug_node(node, gradient)
+    debug_node(node, gradient, forward)
 
 
 def _svg(node: _Node) -> str | None:

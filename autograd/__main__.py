@@ -52,7 +52,7 @@ def debug(args: argparse.Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"python -m autograd debug: error: there is no script {args.script}", file=sys.stderr)
         return 2
-    return run_script(args.script, args.arguments)
+    return run_script(args.script, args.arguments, args.forward)
 
 
 def exercise(args: argparse.Namespace) -> int:
@@ -163,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "h lists the commands.",
     )
     p.set_defaults(run=debug)
+    p.add_argument("--forward", action="store_true", help="begin before the first operation, and step forward, too")
     p.add_argument("script", metavar="SCRIPT.py")
     p.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script gets as arguments")
 

@@ -26,6 +26,7 @@ class Stepper(Walk):
 
     root: a Value, or a Tensor of one element; of several where `gradient`, the gradient of the
     final result by it, is given. variables: names and what they hold, such as `locals()`, for nodes without a label.
+    forward: begin before the first operation; `next` then computes value after value up to the root, and turns there.
     The nodes' own `.grad` is left alone until `commit()`.
     Raises ValueError for a root that needs a `gradient`, or one of another shape, TypeError
     for one that is no node.
@@ -38,9 +39,15 @@ class Stepper(Walk):
     (1, 6.0)
     """
 
-    def __init__(self, root: Node, gradient: Data = None, variables: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        root: Node,
+        gradient: Data = None,
+        variables: Mapping[str, object] | None = None,
+        forward: bool = False,
+    ) -> None:
         try:
-            super().__init__(root, gradient)
+            super().__init__(root, gradient, forward)
         except (TypeError, ValueError) as error:
             raise type(error)(f"Stepper: {error}") from None
         self._variables = variables

@@ -20,9 +20,10 @@ from autograd.engine.words import many, number, shape, short, summary
 from autograd.stepping.causes import Cause, kind_of
 from autograd.stepping.compare import Comparison
 from autograd.stepping.flow import Row, branch, norm
-from autograd.stepping.names import LONG, Names
+from autograd.stepping.names import LONG, Names, compact
 from autograd.stepping.stepper import Contribution, Step, Stepper
 
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
 SIMPLE = re.compile(r"([\w.#% ]|\[[^][]*\])+")  # a name that needs no brackets around it: x, %3, w[0,1], h#2
 BAR = 30  # characters of the longest bar
 ENDS = 6  # nodes shown at either end of a long path
@@ -67,14 +68,54 @@ class Show:
         """A stop: the node, its gradient, and what its arguments receive."""
         name = self.part(step.node)
         arrived, total = step.consumers
-        consumers = f"({arrived} of {total} consumers in)"
+        start = "the root: its gradient is 1 by definition" if np.all(step.upstream == 1) else "the root: given"
+        came = start if step.node is self.stepper.root else f"{arrived} of {total} consumers in"
         gradient = f"  dL/d{name} = {summary(step.upstream)}"
-        lines = [self.header(step.node, note), f"{gradient:<34} {self.paint(consumers, '2')}"]
+        lines = [self.header(step.node, note), f"{gradient:<34} {self.paint(f'({came})', '2')}"]
         for c in step.contributions:
             lines += self.contribution(c)
         if not step.contributions:
             lines.append("  passes nothing on: all its arguments are constants")
         return lines
+
+    # ---- the forward pass ----
+
+    def arrival(self, node: Node, note: str = "") -> list[str]:
+        """A value as it is computed: n = x1*w1 + b = -6.0 + 6.88 = 0.88; with a ? where it comes next."""
+        name, data = self.names[node], self.stepper.data(node)
+        written, numbers = self._formula(node, self._operand), self._formula(node, self._operand_number)
+        steps = [name, written, numbers, summary(data) if self.stepper.computed(node) else "?"]
+        steps = [text for k, text in enumerate(steps) if k == 0 or compact(text) != compact(steps[k - 1])]
+        return [self.header(node, note), f"  {' = '.join(steps)}"]
+
+    def turn(self) -> list[str]:
+        """At the root, where the forward pass ends."""
+        root = self.stepper.root
+        value = summary(self.stepper.data(root))
+        return [f"{self.names[root]} = {value}: all values are there. From here the gradient flows back."]
+
+    def _formula(self, node: Node, text_of: Callable[[Node, int], str]) -> str:
+        """An operation with its operands; sums and products of several that stand in one expression in one line."""
+        symbol = SYMBOLS.get(node.op, "")
+        if not symbol:
+            real = [i for i, x in enumerate(node.saved) if node.parents[i] is not None or isinstance(x, float)]
+            return f"{'-' if node.op == 'neg' else node.op}({', '.join(text_of(node, i) for i in real)})"
+        left = node.parents[0]
+        if node.op in ("add", "mul") and left is not None and left.op == node.op and self._is_part(left):
+            return f"{self._formula(left, text_of)} {symbol} {text_of(node, 1)}"
+        return f"{text_of(node, 0)} {symbol} {text_of(node, 1)}"
+
+    def _is_part(self, node: Node) -> bool:
+        """Whether a node has no name but the expression that made it."""
+        return not node.label and compact(self.names.expression(node)) == self.names[node]
+
+    def _operand(self, node: Node, i: int) -> str:
+        p = node.parents[i]
+        return self._operand_number(node, i) if p is None else self.names[p] if node.op == "add" else self.part(p)
+
+    def _operand_number(self, node: Node, i: int) -> str:
+        x = self.stepper.arguments(node)[i]
+        return summary(x) if np.ndim(x) == 0 else shape(np.shape(x))
 
     def part(self, node: Node) -> str:
         """A node's name as part of a larger expression: in brackets where it is an expression itself."""
@@ -95,7 +136,7 @@ class Show:
                 written += f" = {more}"
         if c.value is None:
             return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
-        return [f"  {written}", f"  {name}.grad: {self._alarm(_sum_text(c, local), c.after)}"]
+        return [f"  {written}", f"  {name}.grad{_tense(c)} {self._alarm(_sum_text(c, local), c.after)}"]
 
     def _worked_out(self, c: Contribution, local: float) -> str:
         """The local derivative in numbers, with as many digits as it takes to come out right by hand."""
@@ -113,7 +154,7 @@ class Show:
         rule += f"   {self._shapes(c)}" if "@" in c.symbol else ""
         if c.value is None:
             return [f"  d{name} += {rule}   waits for d{out}"]
-        return [f"  d{name} += {rule}", f"  {name}.grad: {self._alarm(summary(c.after), c.after)}"]
+        return [f"  d{name} += {rule}", f"  {name}.grad{_tense(c)} {self._alarm(summary(c.after), c.after)}"]
 
     def _shapes(self, c: Contribution) -> str:
         """The shapes of a product's rule: (2,3) @ (4,3)ᵀ."""
@@ -174,7 +215,8 @@ class Show:
         """All about a node: its numbers, what it passes on, and where it went."""
         s = self.stepper
         edited = " (set)" if node.id in s.fixed else " (computed from what was set)" if node.id in s.values else ""
-        lines = [self.header(node), f"  data  {summary(s.data(node))}{edited}", f"  grad  {summary(s.grad(node))}"]
+        data = f"{summary(s.data(node))}{edited}" if s.computed(node) else "not computed yet"
+        lines = [self.header(node), f"  data  {data}", f"  grad  {summary(s.grad(node))}"]
         if node.id in s.index:
             for c in s.step_of(node).contributions:
                 lines += self.contribution(c)
@@ -187,8 +229,10 @@ class Show:
         """One line of the tape: -> where the walk stands, * what is finished, the operation and its numbers."""
         s = self.stepper
         node = s.nodes[k]
-        mark = "->" if node is here else " *" if len(s.nodes) - 1 - k < s.done else "  "
-        return f"{mark} {self.header(node)}   = {summary(s.data(node))}   grad {summary(s.grad(node))}"
+        finished = len(s.nodes) - 1 - k < s.done if s.done >= 0 else s.computed(node)
+        mark = "->" if node is here else " *" if finished else "  "
+        value = summary(s.data(node)) if s.computed(node) else "?"
+        return f"{mark} {self.header(node)}   = {value}   grad {summary(s.grad(node))}"
 
     def leaves(self, most: int = 20) -> list[str]:
         """The gradients of the inputs."""
@@ -384,6 +428,11 @@ def _gradient_terms(c: Contribution, arguments: tuple[Data, ...], g: np.ndarray,
     if c.argument == 0:
         return _products(g[index[:-1]], b[index[-1]])
     return _products(a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]])
+
+
+def _tense(c: Contribution) -> str:
+    """What is done, and what is to come."""
+    return ":" if c.applied else " will be"
 
 
 def _as_it_is(c: Contribution) -> bool:

@@ -25,7 +25,7 @@ def test_1_the_well_known_neuron(tmp_path: Path) -> None:
     assert "5 operations from o" in t.first and "Named like commands: b, n; reach them with p" in t.first
     stop = t("n").splitlines()
     assert stop[0].startswith("[4/5] tanh -> o      neuron.py:7   o = n.tanh()")
-    assert re.fullmatch(r"  dL/do = 1\.0 +\(1 of 1 consumers in\)", stop[1])
+    assert re.fullmatch(r"  dL/do = 1\.0 +\(the root: its gradient is 1 by definition\)", stop[1])
     assert stop[2:4] == ["  do/dn = 1 - o² = 1 - 0.7071² = 0.5", "  n.grad: 0 + 1.0 * 0.5 = 0.5"]
     end = t("c")
     assert all(line in end for line in ("x1.grad = -1.5", "w1.grad = 1.0", "x2.grad = 0.5", "w2.grad = 0.0"))
