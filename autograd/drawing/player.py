@@ -20,10 +20,11 @@ from autograd.drawing.heat import Heat, size
 from autograd.drawing.inline import heatmaps, inlined, laid_out
 from autograd.drawing.misuse import asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
-from autograd.drawing.screen import LETTER
+from autograd.drawing.screen import LETTER, PAGE
 from autograd.drawing.selection import Named, Selection, selection
 from autograd.drawing.sheets import Sheet, sheets
-from autograd.drawing.steps import Steps
+from autograd.drawing.steps import Steps, check_count
+from autograd.drawing.view import view
 from autograd.engine.graph import Node
 from autograd.engine.words import many, number, plain, summary
 from autograd.stepping.stepper import Stepper
@@ -31,7 +32,7 @@ from autograd.stepping.text import Show
 
 __all__ = ["Player", "play", "player"]
 
-PAGE = Path(__file__).parent / "page"
+PARTS = Path(__file__).parent / "page"
 COLOURS = {"LIGHT": properties(LIGHT), "DARK": properties(DARK), "HEAT": heat_rules(), "INK": LIGHT["ink"]}
 
 
@@ -134,7 +135,9 @@ def play(
 def player(show: Show, chosen: Selection | None = None, rankdir: str | None = None) -> Player:
     """The backward pass of the stepper that is shown, its what-if edits included; it comes back to its position."""
     stepper = show.stepper
-    pages = sheets(show, chosen or Selection())
+    first = view(show, chosen or Selection(), PAGE)
+    check_count(stepper, first)
+    pages = sheets(show, first)
     here = stepper.position
     try:
         stepper.end()
@@ -216,5 +219,5 @@ def _legend(heat: Heat) -> str:
 
 def _filled(file: str, fill: dict[str, str]) -> str:
     """A part of the page, with what stands for each {{NAME}} in it."""
-    text = (PAGE / file).read_text(encoding="utf-8")
+    text = (PARTS / file).read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text)

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from autograd.drawing.boxes import Cluster, View
 from autograd.drawing.folding import Group
 from autograd.drawing.labels import title
-from autograd.drawing.screen import PAGE
-from autograd.drawing.selection import Selection
-from autograd.drawing.view import inside, view
+from autograd.drawing.view import inside
 from autograd.stepping.text import Show
 
 __all__ = ["Sheet", "sheets"]
@@ -33,9 +31,9 @@ class Sheet:
     doors: dict[int | Cluster, int] = field(default_factory=dict)
 
 
-def sheets(show: Show, chosen: Selection) -> list[Sheet]:
+def sheets(show: Show, first: View) -> list[Sheet]:
     """The first drawing, then what is in its folds, then what is in those."""
-    found = [Sheet(view(show, chosen, PAGE))]
+    found = [Sheet(first)]
     known: dict[int, int] = {}  # by the call that a sheet shows; some are reached from several
     boxes, edges = len(found[0].view.boxes), len(found[0].view.edges)
     for number, sheet in enumerate(found):  # which grows

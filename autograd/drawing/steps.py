@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from autograd.drawing.boxes import View
 from autograd.drawing.heat import Heat, size
 from autograd.drawing.labels import numbers
 from autograd.drawing.misuse import Misuse
 from autograd.drawing.sheets import Sheet
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.words import number, plain, summary
+from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 from autograd.stepping.walk import Contribution, Position
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "check_count"]
 
 MOST = 5000  # steps of one page
 LONG = 50_000  # nodes from which the recording shows its progress
@@ -97,12 +99,6 @@ class Steps:
 
     def _back(self, node: Node, value: Any, lines: Lines, data: dict[str, str]) -> str:
         self.count += 1
-        if self.count > MOST:
-            raise Misuse(
-                "the backward pass has more than {0:,} steps, too many for one page; show a part of it with "
-                "{around}=, {path}= or {top}=, or build the graph of Tensors or of a smaller model",
-                MOST,
-            )
         return _item(lines, data | self._received(node, value) | {"name": self.show.names[node]})
 
     def _all(self, node: Node) -> str:
@@ -134,6 +130,23 @@ class Steps:
         if len(present) > FEW and len(present) < total:  # of a large fold not every state, but how far it has come
             return f"grad in {len(present):,} of {total:,}", size([value])
         return numbers("grad ", [value] if total == 1 else list(present.values())), size(present.values())
+
+
+def check_count(stepper: Stepper, seen: View) -> None:
+    """Misuse where there are more steps to the nodes shown than a page can hold."""
+    reached, count = {stepper.root.id}, 0
+    for node in reversed(stepper.nodes):
+        if node.id in reached:
+            for _, p, _ in stepper.edges(node):
+                reached.add(p.id)
+                count += p.id in seen.box
+    if count > MOST:
+        raise Misuse(
+            "the backward pass has {0:,} steps, more than {1:,}, too many for one page; show a part of it with "
+            "{around}=, {path}= or {top}=, or build the graph of Tensors or of a smaller model",
+            count,
+            MOST,
+        )
 
 
 def _item(lines: Lines, data: dict[str, str], kind: str = "") -> str:
