@@ -40,11 +40,13 @@ WRITTEN = {
     "{:.3f}": "price cost loss norm",
     "{:+.3f}": "weight.gradient",
     "{:.4f}": "neuron",
-    "{:+.4f}": "matter",
+    "{:+.4f}": "matter.value",
+    "{:+.5f}": "matter.gradient",
     "{:.6f}": "weight.promise",
     "{:+.6f}": "neuron.moved neuron.foretold weight.change",
     "{:.7f}": "sgd adam",
-    "{:+.7f}": "weight.move changes",
+    "{:+.7f}": "weight.move",
+    "{:+.8f}": "changes",
 }
 FORMATS = {name: form for form, names in WRITTEN.items() for name in names.split()}
 
@@ -56,6 +58,8 @@ def written(name: str, x: float) -> str:
     if name == "gpt3.operations":
         mantissa, _, exponent = f"{x:.2e}".partition("e")
         return f"{mantissa} · 10<sup>{int(exponent)}</sup>"
+    if not x:
+        return "0"  # exactly: nothing was rounded away
     begin = max((b for b in FORMATS if name == b or name.startswith(f"{b}.")), key=len)
     return FORMATS[begin].format(x).replace("-", "−")
 
