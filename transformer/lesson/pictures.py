@@ -101,13 +101,10 @@ def points(values: Sequence[tuple[float, float, str]], label: str) -> str:
     parts += [f'<text x="{x(q):g}" y="{bottom + 18}" text-anchor="middle">{q:g}</text>' for q in (0, 0.5, 1)]
     parts.append(_line([x(q) for q in p], [y(-np.log(q)) for q in p], "line line0"))
     for q, price, written in values:
-        side, anchor = (9, "start") if q < 0.7 else (4, "end")
-        rise = 30 if 0.7 < q < 0.9 else 9  # above its neighbour, whose place is near
+        side, anchor = (9, "start") if q < 0.9 else (4, "end")
         parts.append(f'<circle class="dot" cx="{x(q):.1f}" cy="{y(price):.1f}" r="5"/>')
-        parts.append(
-            f'<text x="{x(q) + side:.1f}" y="{y(price) - rise:.1f}" text-anchor="{anchor}">'
-            f"P = {q:.2f}: {written}</text>"
-        )
+        at = f'x="{x(q) + side:.1f}" y="{y(price) - 9:.1f}" text-anchor="{anchor}"'
+        parts.append(f"<text {at}>{written}</text>")
     return _svg(width, height, "".join(parts), label, "curve")
 
 
