@@ -18,6 +18,7 @@ from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import received
 from autograd.engine.words import number, plain, short
+from autograd.stepping.names import Names
 
 __all__ = ["card", "mimebundle", "svg"]
 
@@ -166,4 +167,8 @@ def _svg(width: float, height: float, parts: list[str], title: str) -> str:
 
 
 def _name(node: Node) -> str:
-    return plain(str(node.label))
+    """Its label, or what the source calls it, as a drawing does; "" where it has no name."""
+    if node.label or node.source is None:
+        return plain(str(node.label))
+    name = Names(node, [node] if node.primitive else [])[node]
+    return "" if name.startswith("%") else name

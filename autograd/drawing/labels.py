@@ -92,6 +92,6 @@ def derivative(show: Show, node: Node, argument: int) -> tuple[str, str]:
         return node.op, "no gradient"
     local = show.stepper.local(node, argument)
     if local is not None:
-        return node.op, f"d{show.names[node]}/d{show.names[edges[argument]]} = {number(local)}"
+        return node.op, f"d{show.part(node)}/d{show.part(edges[argument])} = {number(local)}"
     contribution = next(c for c in show.stepper.step_of(node).contributions if c.argument == argument)
     return node.op, show.contribution(contribution)[0].partition("   waits")[0].strip()

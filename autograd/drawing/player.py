@@ -150,7 +150,7 @@ def player(show: Show, chosen: Selection | None = None, rankdir: str | None = No
         stepper.move_to(here)
     name = show.names[stepper.root]
     title = f"Backprop of {name}"
-    seeded = f"dL/d{name} = {summary(stepper.seed)}"
+    seeded = f"dL/d{show.part(stepper.root)} = {summary(stepper.seed)}"
     root = {
         "root": start["p"],
         "grad": start["g"],

@@ -79,7 +79,7 @@ class Steps:
 
     def _step(self, c: Contribution) -> str:
         rule, total = (line.strip() for line in self.show.contribution(c))
-        upstream = f"dL/d{self.show.names[c.node]} = {summary(c.upstream)}"
+        upstream = f"dL/d{self.show.part(c.node)} = {summary(c.upstream)}"
         lines = (("head", self.show.header(c.node)), ("upstream", upstream), ("rule", rule), ("sum", total))
         edges = [
             str(sheet.first[1] + e) for sheet in self.sheets for e in sheet.view.edge.get((c.node.id, c.argument), ())

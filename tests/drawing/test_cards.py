@@ -57,6 +57,15 @@ def test_cards_take_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(x._repr_svg_()) < 3000
 
 
+def test_cards_call_nodes_as_drawings_do() -> None:
+    with ag.record_source():
+        x, w = Value(2.0), Tensor([1.0, 2.0])
+        n = x * 3.0 + 1.0
+        t = w * 2.0
+    assert texts(n) == ["x*3.0", "6.0", "1.0", "+", "n", "data 7.0", "grad -"]
+    assert texts(x)[0] == "x" and texts(t)[0].startswith("t = *  (2,)")
+
+
 def test_labels_stay_text() -> None:
     for x in (Value(1.0, '<script>"&\x00\n'), Tensor([1.0], '<script>"&\x00\n')):
         assert "<script" not in x._repr_html_()
