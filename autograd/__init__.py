@@ -54,6 +54,8 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'autograd' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f"autograd.{_LATER[name]}"), name)
+    if name == "Stepper":
+        found._repr_html_ = _position  # what a notebook shows
     return found
 
 
@@ -61,14 +63,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# ---- what hangs on Node --------------------------------------------------------------------
+# ---- what hangs on Node and Stepper --------------------------------------------------------------------
 
 
-def _debug(node: _Node, gradient: Any = None) -> None:
+def _debug(node: _Node, gradient: Any = None, forward: bool = False) -> None:
     """Step through the backward pass from here at a prompt; `h` there lists the commands."""
     from autograd.debugging.sessions import debug_node
 
-    debug_node(node, gradient)
+    debug_node(node, gradient, forward)
 
 
 def _svg(node: _Node) -> str | None:
@@ -81,6 +83,12 @@ def _mimebundle(node: _Node, include: Any = None, exclude: Any = None) -> dict[s
     from autograd.drawing.cards import mimebundle
 
     return mimebundle(node, include, exclude)
+
+
+def _position(stepper: Stepper) -> str:
+    from autograd.drawing.position import html
+
+    return html(stepper)
 
 
 _Node.debug = _debug

@@ -52,7 +52,7 @@ def debug(args: argparse.Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"python -m autograd debug: error: there is no script {args.script}", file=sys.stderr)
         return 2
-    return run_script(args.script, args.arguments)
+    return run_script(args.script, args.arguments, args.forward)
 
 
 def exercise(args: argparse.Namespace) -> int:
@@ -64,7 +64,7 @@ def exercise(args: argparse.Namespace) -> int:
     try:
         if not path.exists() and args.file is None:
             print(hand_out(args.number, path))
-            return 1
+            return 0
         solved, said = check_exercise(args.number, path)
     except (OSError, UnicodeDecodeError) as error:
         print(f"python -m autograd exercise: error: {path}: {getattr(error, 'strerror', error)}", file=sys.stderr)
@@ -163,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "h lists the commands.",
     )
     p.set_defaults(run=debug)
+    p.add_argument("--forward", action="store_true", help="begin before the first operation, and step forward, too")
     p.add_argument("script", metavar="SCRIPT.py")
     p.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script gets as arguments")
 
@@ -170,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "exercise",
         help="hand out an exercise in backpropagation, or check your solution",
         description="Without a number, list the exercises. With one, write its file to complete into this folder, or, "
-        "where it is there already, check it and say what is wrong. Exit status 0: solved; 1: not yet.",
+        "where it is there already, check it and say what is wrong. Exit status 0: handed out, or solved; 1: not yet.",
     )
     p.set_defaults(run=exercise)
     p.add_argument("number", nargs="?", type=int, choices=EXERCISES, metavar="N", help="which one")

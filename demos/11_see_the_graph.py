@@ -49,7 +49,7 @@ chromium = shutil.which("chromium")
 if chromium:
     photo, address = folder.resolve() / "player.png", f"{(folder / 'backprop.html').resolve().as_uri()}#step=5&pin=0"
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
-    flags += " --hide-scrollbars --window-size=1100,860"
+    flags += " --hide-scrollbars --window-size=1100,620"
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [chromium, *flags.split(), f"--user-data-dir={profile}", f"--screenshot={photo}", address],

@@ -209,10 +209,11 @@ def safe(row: Any, *arrays: np.ndarray) -> list[np.ndarray]:
 
 
 @cache
-def _dinner() -> dict[int, Moment]:
-    return {moment.step: moment for moment in training() if moment.step in (0, 100, 1000)}
+def dinners() -> dict[int, Moment]:
+    """The lesson's training at every tenth step: parameters, loss and gradients; trained once for all tests."""
+    return {moment.step: moment for moment in training() if moment.step % 10 == 0}
 
 
 def dinner(step: int) -> Moment:
-    """The lesson's training at step 0, 100 or 1,000: parameters, loss and gradients; trained once for all tests."""
-    return _dinner()[step]
+    """The lesson's training at a step."""
+    return dinners()[step]

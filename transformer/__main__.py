@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,check,draw,debug,params}`."""
+"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,lesson}`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +22,8 @@ from transformer.data import NAMES, Tokenizer, Vocabulary, encoded, read
 from transformer.model import loss
 from transformer.models import Model, load
 from transformer.options import config_of, parser, shape_given
+from transformer.report import default_out
+from transformer.report import write as write_report
 from transformer.sample import write
 from transformer.session import train
 
@@ -56,6 +59,16 @@ def sample(args: argparse.Namespace) -> int:
     how = (temperature, args.top_k, args.top_p, not args.no_cache)
     for _ in range(args.n):
         print(write(model.params, model.config, model.tokenizer, args.prompt, length, rng, *how))
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    """Write a page about a run, once or while it is trained."""
+    folder = Path(args.model)
+    out = Path(args.out) if args.out else default_out(folder)
+    for n, path in enumerate(write_report(folder, out, args.text, args.live)):
+        if n == 0:
+            print(f"{path}: open it in a browser", flush=True)
     return 0
 
 
@@ -163,7 +176,19 @@ def loaded(args: argparse.Namespace) -> Model:
     return load(args.model)
 
 
-COMMANDS = {"train": train, "sample": sample, "check": check, "draw": draw, "debug": debug, "params": params}
+def lesson(args: argparse.Namespace) -> int:
+    """Write the page that teaches how the weights learn."""
+    from transformer.lesson.page import write as write_lesson  # the other commands do without it
+
+    write_lesson(args.out)
+    print(f"{args.out}: open it in a browser")
+    return 0
+
+
+COMMANDS = {
+    "train": train, "sample": sample, "report": report, "check": check, "draw": draw, "debug": debug, "params": params,
+    "lesson": lesson,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

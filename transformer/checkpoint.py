@@ -52,8 +52,11 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: dict[str, str]
     whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
 
     def save(part: Path) -> None:
+        part.touch()
+        mode = part.stat().st_mode  # the library would make it private
         try:
             save_file(whole, part, metadata)
+            part.chmod(mode)
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written: {error}") from None
 

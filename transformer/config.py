@@ -28,6 +28,10 @@ CHOICES: dict[str, tuple[bool | str, ...]] = {
 class Config:
     """The shape of a decoder-only transformer; the defaults are GPT-2's choices, tiny.
 
+    >>> config = Config.preset("microgpt", n_layer=2)
+    >>> config.n_layer, config.n_embd, config.norm
+    (2, 16, 'rms')
+
     vocab_size: number of token ids. n_layer: blocks. n_head: attention heads a block.
     n_embd: width, a multiple of n_head. block_size: longest sequence, in tokens.
     norm: "layer" or "rms". norm_position: "pre" (before attention and MLP) or "post" (after
@@ -107,17 +111,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Karpathy's scalar GPT of 2026: 4,192 parameters.
     "microgpt": {**_PLAIN, "norm": "rms", "embed_norm": True, "bias": False},
-    # Enough for a play of Shakespeare's, letter by letter.
-    "nano": {
-        "vocab_size": 65,
-        "n_layer": 4,
-        "n_embd": 64,
-        "block_size": 64,
-        "norm": "rms",
-        "norm_gain": False,
-        "bias": False,
-        "dtype": "float32",
-    },
+    # nanoGPT's for a CPU: a play of Shakespeare's, letter by letter.
+    "nano": {"vocab_size": 65, "n_layer": 4, "n_embd": 128, "block_size": 64, "bias": False, "dtype": "float32"},
     "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
     "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
     "gpt3": {**_GPT2, "n_layer": 96, "n_head": 96, "n_embd": 12288, "block_size": 2048},
@@ -206,6 +201,10 @@ def must_fit(config: Config, n_rows: int, n_time: int, scalar: bool = False) -> 
 
 def init(config: Config, rng: np.random.Generator) -> Weights:
     """Fresh parameters: weights from a normal distribution, biases 0, gains 1.
+
+    >>> params = init(Config.preset("microgpt"), np.random.default_rng(0))
+    >>> params["h0.attn.wq"].shape, sum(p.size for p in params.values())
+    ((16, 16), 4192)
 
     The deviation is 0.02, GPT-2's, or 0.32 / sqrt(n_embd) where that is more, which is
     microgpt's 0.08 at its width of 16. Layers that write into the residual stream start

@@ -33,6 +33,12 @@ FIXED = {
 def load_gpt2(folder: str | Path) -> tuple[Weights, Config]:
     """Parameters and Config of a Hugging Face GPT-2 folder.
 
+    >>> config = Config.preset("gpt2", vocab_size=11, n_layer=1, n_head=2, n_embd=8, block_size=8)
+    >>> save_gpt2("tiny", init(config, np.random.default_rng(0)), config)
+    >>> params, read = load_gpt2("tiny")
+    >>> read == config, params["wte"].dtype
+    (True, dtype('float32'))
+
     float16 becomes float32. Raises ValueError, saying what is wrong, for a folder that is
     missing, damaged, or of a model that this one cannot be.
     """
@@ -64,6 +70,9 @@ def load_gpt2(folder: str | Path) -> tuple[Weights, Config]:
 
 def save_gpt2(folder: str | Path, params: Params, config: Config) -> None:
     """Write a folder that Hugging Face's GPT2LMHeadModel.from_pretrained reads, and load_gpt2.
+
+    >>> config = Config.preset("gpt2", vocab_size=11, n_layer=1, n_head=2, n_embd=8, block_size=8)
+    >>> save_gpt2("tiny", init(config, np.random.default_rng(0)), config)
 
     Biases and gains that the Config lacks are written as the 0 and 1 that they stand for.
     Raises ValueError for a Config that is no GPT-2.

@@ -20,6 +20,10 @@ def logits(
 ) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
+    >>> config = Config.preset("microgpt")
+    >>> logits(init(config, np.random.default_rng(0)), [26, 4, 12, 12, 0], config).shape
+    (5, 27)
+
     drop: `layers.dropout`, where training calls for it. cache: an empty dict, which then holds
     what attention needs of these tokens, so that the next call goes on after them.
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
@@ -66,6 +70,14 @@ def norm(x: Array, params: Tree, config: Config) -> Array:
 
 def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
+
+    >>> config = Config.preset("microgpt")
+    >>> params = init(config, np.random.default_rng(0))
+    >>> print(round(float(loss(params, [26, 4, 12, 12, 0, 26], config)), 2))  # chance is log 27 = 3.30
+    3.42
+    >>> value, grads = ag.value_and_grad(loss)(params, [26, 4, 12, 12, 0, 26], config)
+    >>> grads["wte"].shape
+    (27, 16)
 
     A next token of -1 is padding, which must stand at the end of a row, and does not count:
     parameters that serve only padding get gradient 0, even if they are nan.

@@ -14,7 +14,14 @@ from transformer.data import Tokenizer
 
 
 class Model(NamedTuple):
-    """Parameters, the Config that they belong to, and the tokenizer they were trained with."""
+    """Parameters, the Config that they belong to, and the tokenizer they were trained with.
+
+    >>> config = Config.preset("gpt2", vocab_size=11, n_layer=1, n_head=2, n_embd=8, block_size=8)
+    >>> save_gpt2("tiny", init(config, np.random.default_rng(0)), config)
+    >>> model = load("tiny")
+    >>> isinstance(model, Model), model.config == config, model.params["wte"].shape
+    (True, True, (11, 8))
+    """
 
     params: Weights
     config: Config
@@ -23,6 +30,11 @@ class Model(NamedTuple):
 
 def load(folder: str | Path, best: bool = False) -> Model:
     """The model in a run folder of `train`, or in a Hugging Face GPT-2 folder.
+
+    >>> config = Config.preset("gpt2", vocab_size=11, n_layer=1, n_head=2, n_embd=8, block_size=8)
+    >>> save_gpt2("tiny", init(config, np.random.default_rng(0)), config)
+    >>> load("tiny").config.n_embd
+    8
 
     best: the parameters of the lowest validation loss instead of the last; for runs.
     Raises ValueError, saying what is wrong, for a folder that is missing or damaged.

@@ -85,7 +85,7 @@ def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
     parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_train, _sample, _check, _debug, _draw, _params):
+    for add in (_train, _sample, _report, _check, _debug, _draw, _params, _lesson):
         add(commands)
     return parser
 
@@ -139,6 +139,20 @@ def _sample(commands: Commands) -> None:
     add("--top-p", type=rate, help="draw among the fewest tokens whose probabilities reach p")
     add("--no-cache", action="store_true", help="compute every position anew for every token: slow, same texts")
     add("--seed", type=whole, default=0, help="seed of the draws" + DEFAULT)
+
+
+def _report(commands: Commands) -> None:
+    p = commands.add_parser(
+        "report",
+        help="write a page about a run",
+        description="Write one HTML page, complete in itself: losses, gradients by tensor, dead ReLUs, attention, the "
+        "embedding, what the model wrote at several steps, and its parameters.",
+    )
+    add = p.add_argument
+    add("model", metavar="RUN", help="a run folder that train made")
+    add("--out", metavar="FILE", help="what to write (default: report.html in RUN)")
+    add("--text", help="whose attention is shown (default: what the model wrote last)")
+    add("--live", action="store_true", help="write it anew while training goes on; the page reloads itself")
 
 
 def _check(commands: Commands) -> None:
@@ -200,6 +214,15 @@ def _params(commands: Commands) -> None:
         description="Print every parameter tensor of a model, its shape and its size.",
     )
     _shape(p)
+
+
+def _lesson(commands: Commands) -> None:
+    p = commands.add_parser(
+        "lesson",
+        help="write the lesson: how the weights learn, as one page",
+        description="Train a tiny model, and write the lesson that follows its weights, as one HTML page.",
+    )
+    p.add_argument("--out", default="lesson.html", metavar="FILE.html", help="where to write it" + DEFAULT)
 
 
 def _model(p: argparse.ArgumentParser) -> None:

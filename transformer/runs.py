@@ -5,6 +5,8 @@ last.safetensors    the state of the training, to go on from
 best.safetensors    the parameters of the lowest validation loss
 loss.csv            step, training loss, validation loss
 loss.png            the same as a picture
+grads.csv           by tensor: the norms of gradient and update, and its dead ReLUs
+samples.jsonl       what the model wrote, from step 0 on
 
 A folder appears by one rename, with the state of step 0 in it: it is there whole or not at
 all, and of two trainings that start at once each gets its own. Every change of the state is
@@ -81,14 +83,26 @@ class Run:
         for log in self._logs.values():
             log.close()
 
-    def log(self, name: str, length: int) -> IO[bytes]:
-        """A file to append to, cut to the length that belongs to the state."""
-        path = self.folder / name
-        if not path.exists() or path.stat().st_size < length:
-            raise ValueError(f"{path} has fewer lines than were saved: it was cut or replaced; restore it from a copy")
-        os.truncate(path, length)
-        self._logs[name] = open(path, "ab")  # noqa: SIM115 - closed with the run
-        return self._logs[name]
+    def append(self, name: str, text: str) -> None:
+        """Add to a log."""
+        self._logs[name].write(text.encode())
+
+    def lengths(self) -> dict[str, int]:
+        """How long each log is."""
+        return {name: log.tell() for name, log in self._logs.items()}
+
+    def cut(self, lengths: dict[str, int]) -> None:
+        """Open the logs, each cut to a length; ValueError where one is shorter than that."""
+        for name, length in lengths.items():
+            path = self.folder / name
+            if name in self._logs:
+                self._logs.pop(name).close()
+            if not path.exists() or path.stat().st_size < length:
+                raise ValueError(
+                    f"{path} has fewer lines than were saved: it was cut or replaced; restore it from a copy"
+                )
+            os.truncate(path, length)
+            self._logs[name] = open(path, "ab")  # noqa: SIM115 - closed with the run
 
     def save(self, state: State, record: Json, best: bool = False) -> None:
         """Switch to a state, with the logs as they are now; best: keep its parameters besides."""
@@ -99,8 +113,7 @@ class Run:
         if best:
             checkpoint.save(self.folder / BEST, state.params, record, own)
         arrays, rest = checkpoint.taken_apart(state)
-        lengths = {name: log.tell() for name, log in self._logs.items()}
-        checkpoint.save(self.folder / LAST, arrays, {**record, **rest, "logs": lengths}, own)
+        checkpoint.save(self.folder / LAST, arrays, {**record, **rest, "logs": self.lengths()}, own)
 
     def open(self) -> tuple[State, Json, dict[str, int]]:
         """The state to go on from, the record saved with it, and the lengths of the logs."""

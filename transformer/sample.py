@@ -29,6 +29,11 @@ def generate(
 ) -> np.ndarray:
     """The prompt (..., T) of token ids, followed by n more: (..., T + n) ints.
 
+    >>> config = Config.preset("microgpt")
+    >>> params, rng = init(config, np.random.default_rng(0)), np.random.default_rng(1)
+    >>> generate(params, config, [26], 4, rng).shape
+    (5,)
+
     temperature: divides the logits; below 1 sharpens, 0 always takes the likeliest (greedy).
     top_k: draw among the k likeliest only. top_p: among the fewest whose probabilities reach p
     (Holtzman et al. 2020). cache: keep keys and values of the tokens before, which gives the same

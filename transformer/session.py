@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from tqdm import tqdm
@@ -26,10 +26,10 @@ from transformer.interrupt import Interrupt
 from transformer.options import config_of, recipe_of
 from transformer.runs import Facts, Run
 from transformer.sample import write
-from transformer.train import DivergedError, Recipe, fit, start, validate
+from transformer.train import DivergedError, Recipe, Step, fit, start, validate
 
 KINDS: dict[str, Callable[[str, int, np.random.Generator], Documents | Text]] = {"documents": Documents, "text": Text}
-HEAD = "step,train_loss,val_loss\n"
+HEADS = {"loss.csv": "step,train_loss,val_loss\n", "grads.csv": "step,tensor,gradient,update,dead\n"}
 
 
 @dataclasses.dataclass
@@ -41,16 +41,16 @@ class Session:
     recipe: Recipe
     state: State
     record: Json  # before, val, best, steps: what is saved beside the state
-    logs: dict[str, int]  # the files that are appended to, and where
+    logs: dict[str, int]  # their lengths at that state
     threads: int
 
     def go(self) -> int:
         """Train to the end or to an interruption; the exit status."""
         begun, status = self.state.step, 0
         with self.run, threads.limited(self.threads), Interrupt() as interrupt:
-            log = self.run.log("loss.csv", self.logs["loss.csv"])
+            self.run.cut(self.logs)
             try:
-                self._steps(log, interrupt)
+                self._steps(interrupt)
             except DivergedError as error:
                 status = 1
                 print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
@@ -58,6 +58,8 @@ class Session:
             except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy turns it into a SystemError among Values
                 if not interrupt.asked:
                     raise
+                interrupt.hold()
+                self.run.cut(self.logs)  # a step may have been written in part
             interrupt.hold()
             if interrupt.asked and self.state.step < self.recipe.steps:
                 made = f"{self.state.step} of {self.recipe.steps} steps"
@@ -66,23 +68,21 @@ class Session:
                 status = 128 + interrupt.asked
             if status != 1 and self.state.step > begun:
                 self.run.save(self.state, self.record)
-            log.flush()
-            runs.draw_losses(self.run.folder, baselines(self.data), self.record["before"])
+        runs.draw_losses(self.run.folder, self.record["levels"], self.record["before"])
         return status
 
-    def _steps(self, log: IO[bytes], interrupt: Interrupt) -> None:
-        config, folder = self.run.facts.config, self.run
+    def _steps(self, interrupt: Interrupt) -> None:
         with tqdm(total=self.recipe.steps, initial=self.state.step, unit="step", dynamic_ncols=True) as bar:
             tokens = 0
-            for done in fit(self.state, self.data, config, self.recipe):
-                self.state, tokens = done.state, tokens + done.tokens
-                val = "" if done.val_loss is None else f"{done.val_loss:.6f}"
-                log.write(f"{done.step},{done.loss:.6f},{val}\n".encode())
+            for done in fit(self.state, self.data, self.run.facts.config, self.recipe):
+                self._write(done)
+                self.state, self.logs = done.state, self.run.lengths()
                 if done.val_loss is not None:
                     self.record["val"] = done.val_loss
                     if best := done.val_loss < self.record["best"]["val"]:
                         self.record["best"] = {"val": done.val_loss, "step": done.step}
-                    folder.save(self.state, self.record, best)
+                    self.run.save(self.state, self.record, best)
+                tokens += done.tokens
                 speed = tokens / max(1e-9, bar.format_dict["elapsed"])
                 bar.set_postfix_str(
                     f"loss {done.loss:.3f}, val {self.record['val']:.3f}, {speed:,.0f} tokens/s", refresh=False
@@ -90,6 +90,38 @@ class Session:
                 bar.update()
                 if interrupt.asked:
                     break
+
+    def _write(self, done: Step) -> None:
+        """Add a step to the logs."""
+        val = "" if done.val_loss is None else f"{done.val_loss:.6f}"
+        self.run.append("loss.csv", f"{done.step},{done.loss:.6f},{val}\n")
+        if done.val_loss is None:
+            return
+        relu = self.run.facts.config.activation == "relu"
+        for name, p in done.state.params.items():
+            g, update = done.grads[name], p - self.state.params[name]
+            dead = f"{(~g.any(axis=0)).sum()}" if relu and name.endswith(".w1") else ""  # a unit that never was above 0
+            self.run.append("grads.csv", f"{done.step},{name},{norm(g):.5g},{norm(update):.5g},{dead}\n")
+        self.run.append("samples.jsonl", sampled(done.state, self.run.facts, self.data))
+
+
+def norm(x: np.ndarray) -> float:
+    """The root of the sum of squares."""
+    return float(np.linalg.norm(x.ravel().astype(np.float64, copy=False)))
+
+
+def sampled(state: State, facts: Facts, data: Documents | Text) -> str:
+    """A line of samples.jsonl: what the model writes at a step. Its draws are not the training's."""
+    rng = np.random.default_rng([facts.options["seed"], state.step])
+    prompt, n, length = (_opening(data), 1, 120) if isinstance(data, Text) else ("", 5, facts.config.block_size)
+    with np.errstate(all="ignore"):
+        texts = [write(state.params, facts.config, facts.vocabulary, prompt, length, rng, 0.8) for _ in range(n)]
+    return json.dumps({"step": state.step, "texts": texts}, ensure_ascii=False) + "\n"
+
+
+def _opening(data: Text) -> str:
+    chars = data.vocabulary.chars
+    return "\n" if "\n" in chars else chars[0]
 
 
 def begin(args: argparse.Namespace) -> Session:
@@ -110,13 +142,15 @@ def begin(args: argparse.Namespace) -> Session:
     must_fit(config, recipe.batch_size, n_time, recipe.scalar)
     state = start(init(config, rng), data, recipe, rng)
     before = validate(state.params, data, config)
-    record = {"steps": recipe.steps, "before": before, "val": before, "best": {"step": 0, "val": before}}
+    record: Json = {"steps": recipe.steps, "before": before, "val": before, "best": {"step": 0, "val": before}}
+    record["levels"] = baselines(data)
     source = {"data": path and os.path.abspath(path), "as": kind, "fingerprint": data.fingerprint}
     n_threads = args.threads or threads.chosen(config, recipe.batch_size * n_time)
     how = {"preset": args.preset or "microgpt", "seed": seed, "threads": n_threads, **dataclasses.asdict(recipe)}
     facts = Facts(config, data.vocabulary, {**source, **how})
-    run = runs.create(args.out, facts, state, record, {"loss.csv": HEAD})
-    return Session(run, data, recipe, state, record, {"loss.csv": len(HEAD)}, n_threads)
+    logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
+    run = runs.create(args.out, facts, state, record, logs)
+    return Session(run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads)
 
 
 def resume(args: argparse.Namespace) -> Session:
@@ -167,7 +201,7 @@ def train(args: argparse.Namespace) -> int:
         f"\nvalidation loss, nats a character: {record['before']:.4f} before, "
         f"{record['val']:.4f} after {state.step:,} steps"
     )
-    levels = baselines(data)
+    levels = record["levels"]
     print("on the same held-out text:  " + "  ".join(f"{name} {x:.4f}" for name, x in levels.items()))
     best = record["best"]
     if record["val"] > best["val"]:
@@ -189,8 +223,7 @@ def train(args: argparse.Namespace) -> int:
 def show_samples(params: Weights, config: Config, data: Documents | Text, rng: np.random.Generator) -> None:
     """Print twenty documents, marked where they were in the training data; or a stretch of a text."""
     if isinstance(data, Text):
-        chars = data.vocabulary.chars
-        print(write(params, config, data.vocabulary, "\n" if "\n" in chars else chars[0], 300, rng, 0.8))
+        print(write(params, config, data.vocabulary, _opening(data), 300, rng, 0.8))
         return
     names = [write(params, config, data.vocabulary, "", config.block_size, rng, 0.8) for _ in range(20)]
     width = max(map(len, names)) + 8

@@ -83,12 +83,13 @@ RECIPES = {
 
 
 class Step(NamedTuple):
-    """What one step did: training loss before its update, validation loss if measured, tokens, the state after."""
+    """What one step did: loss before its update, validation loss if measured, tokens, gradients, the state after."""
 
     step: int
     loss: float
     val_loss: float | None
     tokens: int
+    grads: Weights
     state: State
 
 
@@ -145,7 +146,7 @@ def fit(state: State, data: Documents | Text, config: Config, recipe: Recipe) ->
                 origin = _origin(params, data.held_out, config)
                 raise DivergedError(f"the validation loss became {val_loss} at step {step}; {origin}", good)
             good = state
-        yield Step(state.step, made.loss, val_loss, made.tokens, state)
+        yield Step(state.step, made.loss, val_loss, made.tokens, made.grads, state)
 
 
 class Gradient(NamedTuple):

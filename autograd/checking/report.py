@@ -27,7 +27,14 @@ SHOWN = 12  # rows that a table shows
 
 
 class GradcheckError(AssertionError):
-    """A gradient check failed; the message is the report."""
+    """A gradient check failed; the message is the report.
+
+    >>> try:
+    ...     gradcheck(lambda x: x * detach(x), 3.0).raise_if_failed()
+    ... except GradcheckError as error:
+    ...     print(str(error).partition(";")[0])
+    gradcheck of <lambda>: FAILED
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,10 @@ class Row:
 @dataclass
 class GradcheckReport:
     """The result of `gradcheck`: true where the gradient holds; printed, a table, worst first.
+
+    >>> report = gradcheck(lambda x: x * detach(x), 3.0)  # detached, so half of the gradient is missing
+    >>> isinstance(report, GradcheckReport), bool(report), report.verdict, report.rows[0].analytic
+    (True, False, 'wrong', 3.0)
 
     rows: every comparison, by ratio of error to tolerance, worst first. verdict: the worst of
     all. guess: what a wrong gradient looks like. guilty: with localize, the operations whose

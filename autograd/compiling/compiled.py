@@ -22,6 +22,12 @@ __all__ = ["Compiled", "compile"]
 def compile(f: Function) -> Compiled:
     """A function that gives what f gives, from the second call on without running f's Python.
 
+    >>> step = ag.compile(ag.grad(lambda x: (x * x).sum()))
+    >>> step(np.array([1.0, 2.0])), step(np.array([3.0, 4.0]))
+    (array([2., 4.]), array([6., 8.]))
+    >>> step.recordings
+    1
+
     f: takes arrays of NumPy, numbers, and nested dicts, lists and tuples of them, and gives such. The
         first call records what f does to its arguments, through `grad` and its kin too, and later calls
         replay it: NumPy's calls only, into memory that is there already.

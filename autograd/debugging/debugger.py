@@ -11,30 +11,29 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from autograd.checking.localize import check_vjp
-from autograd.debugging.prompt import LONG_NAMES, MOST, Prompt, Quit
-from autograd.drawing.dot import picture
-from autograd.drawing.player import WHOLE, player
+from autograd.debugging.looking import Looking
+from autograd.debugging.prompt import MOST, Quit
+from autograd.drawing.dot import Look, picture
+from autograd.drawing.player import player
 from autograd.drawing.rendering import PICTURES
 from autograd.drawing.selection import Selection
 from autograd.drawing.view import view
 from autograd.engine import words
 from autograd.engine.graph import Node
+from autograd.stepping.causes import kind_of
 from autograd.stepping.expressions import View
-from autograd.stepping.runner import Progress, Runner
-from autograd.stepping.stepper import Stepper
+from autograd.stepping.runner import Progress
 from autograd.stepping.stops import Stop, parse
 from autograd.stepping.text import Show
-from autograd.stepping.walk import Data
 
-__all__ = ["Debugger"]
+__all__ = ["HELP", "Debugger"]
 
 LONG = 50_000  # nodes to go from which a run shows its progress
 DRAWN = 150  # nodes up to which all are drawn, not what is around
@@ -45,15 +44,19 @@ HELP = """
   s [k]               one contribution, one edge      rs [k]   the same, backwards
   c, until X          run on; run on to node X        rc       run backwards
   goto k, start, end  travel to where k nodes are finished, to the start, to the end
-  undo                take back the last command that moved or edited
-  b X                 stop before node X; b op:relu, b scope:block#1/*, b file.py:12; each with `, condition`
+  undo [k]            take back the last k commands that moved or edited;  n;;n runs two
+  b X                 stop before node X; b op:relu, b scope:block#1/*, b file.py:12, b *; each with `, condition`
   tbreak X            the same, once;  b alone lists;  cl, enable, disable, ignore N k, commands N: by number
-  watch g:nan         stop when a gradient becomes nan; inf, zero, >1e3, <1e-7, changed; `on X`; v:... for values
+  watch g:nan         stop when a gradient becomes nan; inf, zero, >1e3, <1e-7, changed; `on X`; v:... for values;
+                      watch norm(g) > 10 * norm(v): any condition on a gradient g and the data v it belongs to
   w, u, d             the path from the root to here; move along it
   l, ll, src          operations around here; the whole tape; the line that made this node
   p EXPR, pp EXPR     print: nodes by name, X.grad, X.data, NumPy as np; g and out in conditions
   x X, x W[2,1]       everything about X; one element of a product or sum as the sum that it is
-  why X, paths X      X's gradient as the sum of its contributions; as a sum over paths
+  why X, paths X      X's gradient as the sum of its contributions, why W[5] for a row; as a sum over paths
+  blame X             what made X's gradient zero, nan, inf, tiny or huge: the first such operation; blame W[5]
+  flow [A B] [gain]   how large the gradient is on the way from A to B, as bars; by scope or operation; sorted
+  compare A B         the first node in which two runs of the same code differ, forward and backward
   display EXPR        print at each stop;  undisplay
   set X.grad = 0      what if (undo takes it back);  set X.data = 2 computes forward again
   check X             compare the vjps of X with finite differences
@@ -65,72 +68,12 @@ An empty line repeats the last command. A node called like a command is reached 
 """.strip("\n")
 
 
-class Debugger(Prompt):
-    """The prompt over the backward pass from `root`; see `Stepper` for the first arguments.
+class Debugger(Looking):
+    """The prompt over the backward pass from `root`: the commands that move, stop, edit and draw."""
 
-    title: what the first line says of where this is.
-    """
-
-    prompt = "(grad) "
-
-    def __init__(
-        self,
-        root: Node,
-        gradient: Data = None,
-        stdin: IO[str] | None = None,
-        stdout: IO[str] | None = None,
-        variables: Mapping[str, object] | None = None,
-        title: str = "",
-    ) -> None:
-        super().__init__(stdin, stdout)
-        self.stepper = Stepper(root, gradient, variables)
-        self.show = Show(self.stepper, self.has_colour())
-        self.runner = Runner(self.stepper, self.stepper.names)
-        self.reader = self.runner.reader
-        self.displays: list[str] = []
-        self.path: list[Node] = []  # of w, u and d
-        self.place = 0
-        self.finished = False  # left by q all
-        self.committed = False
-        self.folder = ""  # of drawings without a name
-        self.intro = "\n".join([*([title] if title else []), *self._introduction()])
-
-    def names(self) -> Iterable[str]:
-        """What may be typed besides commands."""
-        return self.show.names.by_name
-
-    def where(self) -> None:
-        """Say where the walk stands, after an interruption."""
-        self._stop()
-
-    def _introduction(self) -> list[str]:
-        nodes, names = self.stepper.nodes, self.show.names
-        start = names[self.stepper.root] if nodes else "a leaf"
-        lines = [f"{words.many(len(nodes), 'operation')} from {start}; nothing is done yet. h for help."]
-        if nodes and not any(node.source for node in nodes[-3:]):
-            lines.append(
-                "No source lines were recorded: build the graph inside `with ag.record_source():`, "
-                "or use ag.debug(f, ...)."
-            )
-        taken = [name for name in (*self.commands(), *LONG_NAMES) if name in names.by_name]
-        if taken:
-            lines.append(f"Named like commands: {', '.join(taken[:8])}; reach them with p, as in p {taken[0]}.")
-        return lines
-
-    # ---- what is typed ----
-
-    def node(self, name: str) -> Node:
-        """A node by name, the one here for "" and "."; ValueError, with the nearest name, if there is none."""
-        if name.strip() not in ("", "."):
-            return self.reader.node(name)
-        here = self._here()
-        if here is None:
-            raise ValueError("at the end there is no current node; name one")
-        return here
-
-    def _here(self) -> Node | None:
-        """The selected node: by u and d, or else the one whose rules come next."""
-        return self.path[self.place] if self.path else self.stepper.current
+    finished = False  # left by q all
+    committed = False
+    folder = ""  # of drawings without a name
 
     @contextmanager
     def _moving(self, line: str) -> Iterator[None]:
@@ -149,33 +92,16 @@ class Debugger(Prompt):
         with self._bar(abs(target - self.stepper.done)) as progress:
             self.runner.travel(target, progress)
 
-    def _stop(self, note: str = "", last: Node | None = None) -> None:
-        """Say where we are: the node just finished, if there is one, or the one to come."""
-        s = self.stepper
-        node = last if last is not None else s.current
-        if node is None or (last is None and s.at_end):
-            self.say("at the end: every gradient is complete; why X, rn and start go on from here")
-        else:
-            self.say(
-                *self.show.step(s.step_of(node), note or ("" if last is not None else "comes next")),
-                *self.show.changed(node),
-            )
-        self._display()
-
-    def _count(self, text: str) -> int:
-        if not text:
-            return 1
-        if not text.isdecimal() or not int(text):
-            raise ValueError(f"{text!r} is not a number of steps: a whole number from 1 on")
-        return int(text)
-
     # ---- moving ----
 
     def do_n(self, text: str) -> None:
         """n [k]: finish k nodes."""
         count = self._count(text)
         if self.stepper.at_end:
-            self.say("at the end: nothing is left to do; rn goes back")
+            if self.story is not None:
+                self._tell(self.story.on())
+            else:
+                self.say("at the end: nothing is left to do; rn goes back")
             return
         with self._moving("n"):
             last = self.stepper.next(count)
@@ -184,6 +110,10 @@ class Debugger(Prompt):
     def do_s(self, text: str) -> None:
         """s [k]: k contributions, each along one edge."""
         count = self._count(text)
+        if self.stepper.done < 0:
+            self.do_n(text)  # in the forward pass there are no contributions
+            return
+        c = None
         with self._moving(f"s {text}".strip()):
             made = 0
             while made < count and (c := self.stepper.step()) is not None:
@@ -195,26 +125,36 @@ class Debugger(Prompt):
         if made < count:
             self.say("at the end: nothing is left to do; rs goes back")
         else:
-            self._display()
+            self._display(c.node if c is not None else None)
 
     def do_rn(self, text: str) -> None:
         """rn [k]: take k nodes back."""
-        count = self._count(text)
-        if self.stepper.at_start:
-            self.say("at the start: nothing is done that could be taken back")
-            return
-        with self._moving("rn"):
-            self.stepper.back_next(count)
-        self._stop()
+        self._back("rn", text)
 
     def do_rs(self, text: str) -> None:
         """rs [k]: take k contributions back."""
-        count = self._count(text)
-        if self.stepper.at_start:
+        self._back("rs", text)
+
+    def _back(self, line: str, text: str) -> None:
+        """Take nodes or contributions back, and say which."""
+        s, count = self.stepper, self._count(text)
+        reading = self.story is not None and isinstance(self.story.page, str)
+        if self.story is not None and (s.at_start or reading) and self.story.back():
+            self._tell(True)
+            return
+        if s.at_start:
             self.say("at the start: nothing is done that could be taken back")
             return
-        with self._moving("rs"):
-            self.stepper.back_step(count)
+        before = s.position
+        with self._moving(f"{line} {text}".strip()):
+            if line == "rn":
+                s.back_next(count)
+            else:
+                s.back_step(count)
+        taken = [s.nodes[len(s.nodes) - 1 - k] if k >= 0 else s.nodes[k] for k in (s.done, max(s.done, before[0] - 1))]
+        first, last = (self.show.header(node).partition("   ")[0] for node in taken)
+        many = "" if first == last else f" back to {first}"
+        self.say(f"took back {'part of ' if before[1] or s.part else ''}{last}{many}")
         self._stop()
 
     def do_c(self, text: str) -> None:
@@ -236,13 +176,14 @@ class Debugger(Prompt):
 
     def do_goto(self, text: str) -> None:
         """goto k: travel to where k nodes are finished."""
-        if not text.isdecimal():
-            raise ValueError(f"goto {text}: how many nodes are to be finished? 0 to {len(self.stepper.nodes)}")
+        s = self.stepper
+        if not text.removeprefix("-" * bool(s.first)).isdecimal():
+            raise ValueError(f"goto {text}: how many nodes are to be finished? {s.first} to {len(s.nodes)}")
         self._go("goto", int(text))
 
     def do_start(self, text: str) -> None:
         """start: travel to the start."""
-        self._go("start", 0)
+        self._go("start", self.stepper.first)
 
     def do_end(self, text: str) -> None:
         """end: travel to the end."""
@@ -254,37 +195,70 @@ class Debugger(Prompt):
         self._stop()
 
     def do_undo(self, text: str) -> None:
-        """undo: take back the last command that moved or edited."""
+        """undo [k]: take back the last commands that moved or edited."""
+        count = self._count(text)
         if not self.runner.undos:
             self.say("nothing to undo")
             return
         self.path, self.place = [], 0
-        self.say(f"took back: {self.runner.undo()}")
+        for _ in range(min(count, len(self.runner.undos))):
+            self.say(f"took back: {self.runner.undo()}")
         self._stop()
 
     def _run(self, forward: bool, *more: Stop) -> None:
         """Run to a stop or to the end, and say what was met there."""
         s = self.stepper
+        if forward and s.at_end and self.story is not None:
+            self.do_n("")
+            while isinstance(self.story.page, str) and self.story.on():
+                self._tell(True)
+            return
         if s.at_end if forward else s.at_start:
             end = "at the end: nothing is left to do"
             self.say(end if forward else "at the start: nothing is done that could be taken back")
             return
-        to_go = len(s.nodes) - s.done if forward else s.done
+        to_go = len(s.nodes) - s.done if forward else s.done - s.first
         with self._moving("c" if forward else "rc"), self._bar(to_go) as progress:
             hits = self.runner.run(forward, *more, progress=progress)
         if not hits:
             self._stop()
             self.say(*(self.show.leaves() if forward else ()))
             return
-        last = hits[0].node if hits[0].of == "g" else None
+        last = hits[0].node if hits[0].of == "g" or (hits[0].of == "v" and s.done <= 0 and s.first) else None
         self._stop("comes next" if last is None else "", last)
         for stop in hits:
             if stop.number and not stop.temporary:
                 before = "and before the next node," if last is not None and stop.of != "g" else "stopped"
                 self.say(f"{before} at {stop}")
             self.todo += stop.commands
-        if last is not None:
-            self.say(*self.show.diagnosis(last))
+        if last is not None and s.done >= 0:
+            self.say(*self._explained(last))
+
+    def _explained(self, node: Node) -> list[str]:
+        """Where a run has stopped at what an operation made of finite numbers, nan or inf: the cause."""
+        s = self.stepper
+        bad = [c for c in s.step_of(node).contributions if c.applied and kind_of(c.value, 1.0) in ("nan", "inf")]
+        return [f"  {cause.reason}" for cause in s.blame(bad[0].parent)[:2]] if bad else []
+
+    def _tell(self, more: bool) -> None:
+        """Show the page of the story that was turned to."""
+        story = self.story
+        assert story is not None
+        if not more:
+            self.say("this was the last step; rn goes back")
+            return
+        if isinstance(story.page, str):
+            self.say(story.page)
+        opened = story.last_pass()
+        if opened.stepper is self.stepper:
+            if not isinstance(story.page, str):
+                self._stop()
+            return
+        self.open(opened.stepper, opened.runner)
+        if not isinstance(story.page, str):
+            root = f"{self.show.names[self.stepper.root]} = {words.summary(self.stepper.data(self.stepper.root))}"
+            known = "" if self.stepper.at_start and self.stepper.first else f", {root}"
+            self.say(f"Pass {opened.number}{known}.", *self.introduction()[:1])
 
     # ---- stops ----
 
@@ -355,136 +329,6 @@ class Debugger(Prompt):
                     self.say("an empty line does nothing here; end finishes")
         self.say(str(stop))
 
-    # ---- looking ----
-
-    def do_w(self, text: str) -> None:
-        """w: the path from the root to here."""
-        here = self._here()
-        if here is None:
-            self.say("at the end; name a node to see its path: why X, paths X")
-            return
-        if not self.path:
-            self.path, self.place = self.stepper.way_to_root(here)[::-1], 0
-            self.place = len(self.path) - 1
-        for k, node in enumerate(self.path):
-            self.say(("> " if k == self.place else "  ") + self.show.header(node))
-
-    def do_u(self, text: str) -> None:
-        """u: towards the root."""
-        self._along(-1)
-
-    def do_d(self, text: str) -> None:
-        """d: towards where the walk stands."""
-        self._along(1)
-
-    def _along(self, by: int) -> None:
-        here = self._here()
-        if not self.path:
-            if here is None:
-                self.say("at the end there is no path; rn goes back")
-                return
-            self.path = self.stepper.way_to_root(here)[::-1]
-            self.place = len(self.path) - 1
-        if not 0 <= self.place + by < len(self.path):
-            self.say("this is the root" if by < 0 else "this is where the walk stands")
-            return
-        self.place += by
-        self.say(*self.show.step(self.stepper.step_of(self.path[self.place])))
-
-    def do_l(self, text: str) -> None:
-        """l: operations around here."""
-        s = self.stepper
-        here = self._here()
-        k = s.index.get(here.id, 0) if here is not None else 0
-        self._tape(min(len(s.nodes) - 1, k + 5), max(0, k - 5), here)
-
-    def do_ll(self, text: str) -> None:
-        """ll: the whole tape."""
-        self._tape(len(self.stepper.nodes) - 1, 0, self._here())
-
-    def _tape(self, high: int, low: int, here: Node | None) -> None:
-        last = max(low, high - MOST)
-        self.say(*(self.show.place(k, here) for k in range(high, last, -1)))
-        self.say(self.show.place(last, here) if last == low else f"... {last + 1 - low:,} operations more")
-
-    def do_src(self, text: str) -> None:
-        """src [X]: the source line that made a node."""
-        self.say(*self.show.source(self.node(text)))
-
-    def default(self, line: str) -> None:
-        """What begins with no command is printed, if it is one node or what there is of it."""
-        if line in self.names() or re.fullmatch(r"[\w%#.\[\],]+", line):
-            self.do_p(line)
-        else:
-            super().default(line)
-
-    def do_p(self, text: str) -> None:
-        """p EXPR: print."""
-        self.say(self._printed(text or "."))
-        self._note(text)
-
-    def _note(self, text: str) -> None:
-        """Say which is meant of a node and a word that are called the same."""
-        note = self.reader.note(text)
-        self.say(*([f"  note: {note}"] if note else []))
-
-    def do_pp(self, text: str) -> None:
-        """pp EXPR: print, arrays whole."""
-        value = self._evaluate(text or ".")
-        with np.printoptions(threshold=10_000, linewidth=120):
-            self.say(str(value.data if isinstance(value, View) else value))
-        self._note(text)
-
-    def _printed(self, text: str) -> str:
-        try:
-            value = self._evaluate(text)
-        except Exception as error:
-            return f"*** {str(error) or type(error).__name__}"
-        return words.summary(value) if isinstance(value, (float, np.ndarray, np.generic)) else repr(value)
-
-    def _evaluate(self, text: str) -> Any:
-        """A node by its name, or an expression of nodes."""
-        return self.reader.view(self.node(text)) if text == "." else self.reader.evaluate(text, self._here())
-
-    def do_x(self, text: str) -> None:
-        """x X: everything about a node; x W[2,1]: one element of a product or sum."""
-        names = self.show.names.by_name
-        match = re.fullmatch(r"(.+)\[([-\d,\s]+)\]", text)
-        if text not in names and match and match[1] in names:
-            node = names[match[1]]
-            index = tuple(int(i) for i in match[2].split(","))
-            if len(index) != np.ndim(self.stepper.data(node)):
-                raise ValueError(f"{match[1]} has {np.ndim(self.stepper.data(node))} axes, not {len(index)}")
-            self.say(*self.show.element(node, index))
-            return
-        self.say(*self.show.everything(self.node(text)))
-
-    def do_why(self, text: str) -> None:
-        """why X: its gradient as the sum of its contributions."""
-        self.say(*self.show.why(self.node(text)))
-
-    def do_paths(self, text: str) -> None:
-        """paths X [k]: its gradient as a sum over paths."""
-        pieces = shlex.split(text)
-        limit = self._count(pieces.pop()) if len(pieces) > 1 and pieces[-1].isdecimal() else 5
-        self.say(*self.show.paths(self.node(" ".join(pieces)), min(limit, MOST)))
-
-    def do_display(self, text: str) -> None:
-        """display EXPR: print at each stop."""
-        if text and text not in self.displays:
-            self.displays.append(text)
-            self._note(text)
-        self._display()
-
-    def _display(self) -> None:
-        self.say(*(f"  {text} = {self._printed(text)}" for text in self.displays))
-
-    def do_undisplay(self, text: str) -> None:
-        """undisplay [EXPR]: no longer, or none any longer."""
-        if text and text not in self.displays:
-            raise ValueError(f"{text!r} is not displayed; displayed: {', '.join(self.displays) or 'nothing'}")
-        self.displays = [d for d in self.displays if text and d != text]
-
     # ---- editing ----
 
     def do_set(self, text: str) -> None:
@@ -542,7 +386,7 @@ class Debugger(Prompt):
         around = names.by_name[name] if name else None if len(s.nodes) <= DRAWN else self._here_or_root()
         show = Show(s)
         seen = view(show, Selection(around=around, up=3, down=3))
-        drawing = picture(seen, show, s.grad, lit=self._here())
+        drawing = picture(seen, show, s.grad, Look(lit=self._here()))
         if not path:
             self.folder = self.folder or tempfile.mkdtemp(prefix="stepgrad-")
             path = os.path.join(self.folder, f"step{s.done}.svg")
@@ -556,7 +400,7 @@ class Debugger(Prompt):
         if not text:
             raise ValueError("save where? as in save backprop.html")
         s = self.stepper
-        chosen = None if len(s.nodes) <= PLAYED else Selection(WHOLE, around=self._here_or_root(), up=3, down=3)
+        chosen = None if len(s.nodes) <= PLAYED else Selection(around=self._here_or_root(), up=3, down=3)
         here = s.position
         try:
             self._travel(len(s.nodes))  # with a bar where that is far, as it is back
@@ -566,10 +410,6 @@ class Debugger(Prompt):
             s.move_to(here)
         path = made.save(text if os.path.splitext(text)[1] else f"{text}.html")
         self.say(f"saved: {path}" + (f"   ({made.note})" if made.note else ""))
-
-    def _here_or_root(self) -> Node:
-        here = self._here()
-        return self.stepper.root if here is None else here
 
     # ---- leaving ----
 

@@ -83,10 +83,12 @@ class Prompt(cmd.Cmd):
         if not line:
             return self.emptyline()
         self.lastcmd = "" if line == "EOF" else line
-        stop = self._run_line(line)
-        while self.todo and not stop:
-            stop = self._run_line(self.todo.pop(0))
-        self.todo.clear()
+        stop = False
+        for part in line.split(";;") if line.strip("; ") else [line]:
+            stop = stop or (bool(part.strip()) and self._run_line(part.strip()))
+            while self.todo and not stop:
+                stop = self._run_line(self.todo.pop(0))
+            self.todo.clear()
         return stop
 
     def _run_line(self, line: str) -> bool:

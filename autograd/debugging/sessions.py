@@ -17,29 +17,35 @@ import numpy as np
 
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
+from autograd.debugging.story import Story
 from autograd.engine import words
+from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import filled, is_values, raw, single
 from autograd.engine.modes import AnomalyError, hidden, record_source
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
 from autograd.engine.value import Value, values
-from autograd.stepping.walk import Data
 
 __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
 
 
-def debug_node(node: Node, gradient: Data = None) -> None:
-    """Step through the backward pass from here at a prompt; `h` there lists the commands."""
-    _open("debug", node, gradient, _variables(_caller()))
+def debug_node(node: Node, gradient: Data = None, forward: bool = False) -> None:
+    """Step through the backward pass from here at a prompt; `h` there lists the commands.
+
+    gradient: what to start from, for a Tensor of several elements. forward: begin before the first operation.
+    """
+    _open("debug", node, gradient, _variables(_caller()), forward=forward)
 
 
-def _open(caller: str, node: Node, gradient: Data, variables: Mapping[str, object], title: str = "") -> Debugger | None:
+def _open(
+    caller: str, node: Node, gradient: Data, variables: Mapping[str, object], title: str = "", forward: bool = False
+) -> Debugger | None:
     """The prompt, once it is left; None where `q all` has ended all stops of the script that runs."""
     if _script.over:
         return None
     try:
-        debugger = Debugger(node, gradient, variables=variables, title=title)
+        debugger = Debugger(node, gradient, variables=variables, title=title, forward=forward)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{caller}: {str(error).removeprefix('Stepper: ')}") from None
     debugger.cmdloop()
@@ -75,12 +81,33 @@ def _variables(frame: FrameType | None) -> Mapping[str, object]:
     return dict(frame.f_locals) if frame is not None else {}
 
 
-def debug(f: Callable[..., Any], *inputs: Any) -> None:
+def debug(f: Callable[..., Any] | Iterator[Node | str], *inputs: Any, forward: bool = False) -> None:
     """Run f at `inputs`, recording source lines, and step through its backward pass at a prompt.
+
+    >>> debug(lambda x: x * x, 3.0)  # q leaves the prompt, h lists what it knows
+    1 operation from ...
+    (grad) ...
 
     inputs: as for `grad`. Floats and arrays of floats become nodes with the names of f's
     parameters, or of the keys of a dict; ints, arrays of ints and other objects stay what they are.
+    forward: begin before the first operation, and step through the forward pass as well.
+
+    f may also be a generator that yields one loss after the other, and texts to read in between. At the end of a
+    backward pass `n` goes on with it; it is sent the `Stepper` there, whose gradients it may use for an update:
+
+        def training(w):
+            for step in range(3):
+                with ag.record_source():
+                    loss = (w - 3)**2
+                stepper = yield loss
+                w = ag.Value(w.data - 0.1 * stepper.grad(w), "w")
+                yield f"w is {w.data} now"
+
+        ag.debug(training(ag.Value(0.0, "w")))
     """
+    if isinstance(f, Iterator):
+        _tell(Story(f, forward))
+        return
     names = iter([name for name, _ in named(f, inputs)])
 
     def wrap(x: Any) -> Any:
@@ -98,11 +125,30 @@ def debug(f: Callable[..., Any], *inputs: Any) -> None:
         out = single(f(*args))
     if not isinstance(out, Node):
         raise TypeError(f"debug: the function gave {out!r}, which depends on no float among its inputs")
-    _open("debug", out, None, {})
+    _open("debug", out, None, {}, forward=forward)
+
+
+def _tell(story: Story) -> None:
+    """Open the prompt on the first graph of a story."""
+    texts = []
+    while story.on() and isinstance(story.page, str):
+        texts.append(story.page)
+    if not story.passes:
+        raise TypeError("debug: the generator gave no Value or Tensor to walk")
+    opened = story.last_pass()
+    debugger = Debugger(opened.stepper.root, title="\n".join(texts))
+    debugger.open(opened.stepper, opened.runner)
+    debugger.story = story
+    debugger.intro = "\n".join([*texts, *debugger.introduction()])
+    debugger.cmdloop()
 
 
 def set_trace(root: Node | None = None) -> None:
     """Debug a node, by default the newest among the caller's variables.
+
+    >>> set_trace(Value(2.0) * 3.0)  # or breakpoint(), see below
+    1 operation from ...
+    (grad) ...
 
     Python's `breakpoint()` and `breakpoint(loss)` lead here with PYTHONBREAKPOINT=autograd.set_trace.
     """
@@ -119,6 +165,15 @@ def set_trace(root: Node | None = None) -> None:
 
 def pm(error: BaseException | None = None) -> None:
     """After an error: debug the graph that led to where it was raised.
+
+    >>> try:
+    ...     with detect_anomaly():
+    ...         Value(-1.0, "x").log()
+    ... except AnomalyError:
+    ...     pm()
+    log (id ...) gave nan in the forward pass
+    ...
+    (grad) ...
 
     error: the exception; by default the one being handled, or the last that reached the prompt of Python. Of an
     AnomalyError the node that it tells of is debugged; of any other the newest node among the variables of the
@@ -177,8 +232,10 @@ def stopping_at_backward(stop: Callable[[Node, Data], bool]) -> Iterator[None]:
             cls.backward = original  # type: ignore[method-assign]
 
 
-def run_script(path: str, arguments: list[str]) -> int:
+def run_script(path: str, arguments: list[str], forward: bool = False) -> int:
     """Run a script and open the prompt at each `.backward()`; after `q all` it runs on without stopping.
+
+    forward: begin each time before the first operation.
 
     An error of the script is told with the frames of the script alone. Gives the exit status.
     """
@@ -189,7 +246,7 @@ def run_script(path: str, arguments: list[str]) -> int:
         count += 1
         frame = _caller()
         line = f", line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}" if frame else ""
-        debugger = _open("backward", node, gradient, _variables(frame), f"Backward pass {count}{line}.")
+        debugger = _open("backward", node, gradient, _variables(frame), f"Backward pass {count}{line}.", forward)
         return debugger is not None and debugger.committed  # it has written the gradients, what-if edits included
 
     before = sys.argv, sys.path[:], os.environ.get("PYTHONBREAKPOINT")
@@ -200,7 +257,7 @@ def run_script(path: str, arguments: list[str]) -> int:
         with stopping_at_backward(stop), record_source():
             runpy.run_path(path, run_name="__main__")
     except Exception as error:
-        _tell(error)
+        _print(error)
         return 1
     finally:
         sys.argv, sys.path[:] = before[:2]
@@ -218,7 +275,7 @@ def run_script(path: str, arguments: list[str]) -> int:
     return 0
 
 
-def _tell(error: BaseException) -> None:
+def _print(error: BaseException) -> None:
     """Print a traceback without the frames of the debugger, the engine and NumPy."""
     told: traceback.TracebackException | None = traceback.TracebackException.from_exception(error)
     shown = told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd.drawing.folding import Group
+from autograd.drawing.folding import Folding, Group
 from autograd.engine.graph import Node
 
 __all__ = ["Box", "Cluster", "Edge", "View"]
@@ -52,7 +52,8 @@ class View:
     """All that is shown.
 
     clusters: their titles. box: per id of a node, its box. edge: per id and argument, the edges it goes along:
-    one, or two where it leads from one call of what is drawn once to the next.
+    one, or two where it leads from one call of what is drawn once to the next. folding, groups: where something
+    is folded, what can open it, and the calls that clusters stand for.
     """
 
     boxes: list[Box] = field(default_factory=list)
@@ -61,6 +62,8 @@ class View:
     box: dict[int, int] = field(default_factory=dict)
     edge: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     note: str = ""
+    folding: Folding | None = None
+    groups: dict[Cluster, Group] = field(default_factory=dict)
 
     def add(self, box: Box) -> int:
         """One more box; its number."""

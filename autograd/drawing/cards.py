@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from autograd.drawing.palette import LIGHT, mixed
+from autograd.drawing.heatmap import cells
+from autograd.drawing.palette import LIGHT
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import received
 from autograd.engine.words import number, plain, short
+from autograd.stepping.names import Names
 
 __all__ = ["card", "mimebundle", "svg"]
 
-ROWS, COLUMNS = 16, 32  # cells of a heatmap at most
 MOST = 1_000_000  # elements that the numbers on a card are taken from at most
 CELL = 9  # pixels of a cell at least; few cells are larger
 NAME, TITLE = 18, 60  # characters of a name in a box, and of a title
@@ -28,7 +29,11 @@ STYLE = 'xmlns="http://www.w3.org/2000/svg" font-family="Helvetica, Arial, sans-
 
 
 def card(node: Node) -> str:
-    """An SVG of a few kilobytes; "" where the numbers are not there yet, as under a JAX trace."""
+    """An SVG of a few kilobytes; "" where the numbers are not there yet, as under a JAX trace.
+
+    >>> card(Tensor([[1.0, 2.0]]))[:4]
+    '<svg'
+    """
     if isinstance(node, ScalarNode):
         return _value(node)
     data, grad = _there(node.raw), _there(received(node))
@@ -115,12 +120,12 @@ def _tensor(node: Node, data: np.ndarray, grad: np.ndarray | None) -> str:
             continue
         sample, note = _sampled(array)
         parts.append(f'<text x="{x:g}" y="34">{escape(f"{what} {_numbers(sample)}{note}")}</text>')
-        cells, width, height = _heatmap(array, x, 42)
-        parts.append(cells)
+        squares, width, height = _heatmap(array, x, 42)
+        parts.append(squares)
         x += max(width + 16, 250.0)
         bottom = max(bottom, height)
     if bottom:
-        key = "orange above 0, blue below, red nan and inf"
+        key = "orange above 0, blue below, black inf, red nan"
         parts.append(f'<text x="6" y="{42 + bottom + 14:g}" font-size="10" fill="{LIGHT["quiet"]}">{key}</text>')
     return _svg(max(x, 400.0), 42 + bottom + 20, parts, title)
 
@@ -138,22 +143,18 @@ def _numbers(x: np.ndarray) -> str:
 
 
 def _heatmap(x: np.ndarray, left: float, top: float) -> tuple[str, float, float]:
-    """Blue below zero, orange above, red for nan and inf; of too many rows or columns, every k-th."""
+    """A square an element; how wide and how high they are together."""
     if not x.size:
         return "", 0.0, 0.0
-    table = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)  # (rows, columns)
-    table = table[:: -(-table.shape[0] // ROWS), :: -(-table.shape[1] // COLUMNS)]
-    cell = max(CELL, min(24, 216 // max(table.shape)))
-    size = np.abs(np.where(np.isfinite(table), table, 0.0))
-    strength = size / (size.max() or 1.0)
-    cells = []
-    for (i, j), s in np.ndenumerate(strength):
-        x = table[i, j]
-        colour = mixed(LIGHT["above" if x > 0 else "below"], float(s)) if np.isfinite(x) else LIGHT["alarm"]
-        cells.append(
-            f'<rect x="{left + j * cell:g}" y="{top + i * cell:g}" width="{cell}" height="{cell}" fill="{colour}"/>'
-        )
-    return "".join(cells), table.shape[1] * cell, table.shape[0] * cell
+    colours = cells(x)
+    rows, columns, _ = colours.shape
+    cell = max(CELL, min(24, 216 // max(rows, columns)))
+    squares = (
+        f'<rect x="{left + j * cell:g}" y="{top + i * cell:g}" width="{cell}" height="{cell}" '
+        f'fill="#{colours[i, j].tobytes().hex()}"/>'
+        for i, j in np.ndindex(rows, columns)
+    )
+    return "".join(squares), columns * cell, rows * cell
 
 
 # ---- both --------------------------------------------------------------------------------
@@ -166,4 +167,8 @@ def _svg(width: float, height: float, parts: list[str], title: str) -> str:
 
 
 def _name(node: Node) -> str:
-    return plain(str(node.label))
+    """Its label, or what the source calls it, as a drawing does; "" where it has no name."""
+    if node.label or node.source is None:
+        return plain(str(node.label))
+    name = Names(node, [node] if node.primitive else [])[node]
+    return "" if name.startswith("%") else name

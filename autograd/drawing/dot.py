@@ -5,21 +5,22 @@ What is shown, and what folded, is decided by `view`, what a box says by `labels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import graphviz
 import numpy as np
 from graphviz import nohtml
 
 from autograd.drawing import palette
-from autograd.drawing.boxes import Box, Edge, View
+from autograd.drawing.boxes import Box, Cluster, Edge, View
 from autograd.drawing.caption import caption
 from autograd.drawing.heat import Gradient, Heat, arises_backward, arises_forward, heat_of, size
 from autograd.drawing.labels import box_lines, derivative
 from autograd.drawing.misuse import Misuse, asked_by
 from autograd.drawing.palette import LIGHT
 from autograd.drawing.rendering import Drawing
-from autograd.drawing.screen import direction
+from autograd.drawing.screen import PAGE, PAPER, WIDEST, direction
 from autograd.drawing.selection import Named, node_of, selection
 from autograd.drawing.view import view
 from autograd.drawing.zoom import Part, Place, zoomed
@@ -29,9 +30,10 @@ from autograd.engine.kinds import received
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["draw_dot", "picture"]
+__all__ = ["ROOM", "Look", "draw_dot", "picture"]
 
-WIDEST = 32  # characters of the first line of a box
+ROOM = "▦"  # a line of a box where a picture goes
+OPENS = " ▸"  # after the title of what opens in a page
 DIRECTIONS = ("LR", "TB", "BT", "RL")
 
 GRAPH = {
@@ -129,7 +131,7 @@ def draw_dot(
         )
         seen = view(show, chosen)
         seen.note = "; ".join(filter(None, (note, seen.note)))
-        return picture(seen, show, received, format, rankdir, derivatives, legend)
+        return picture(seen, show, received, Look(format, rankdir, derivatives, legend))
 
 
 def _seed(root: Node) -> np.ndarray:
@@ -141,49 +143,80 @@ def _seed(root: Node) -> np.ndarray:
 # ---- DOT ---------------------------------------------------------------------------------
 
 
-def picture(
-    seen: View,
-    show: Show,
-    grad: Gradient,
-    format: str = "svg",
-    rankdir: str | None = None,
-    derivatives: bool = False,
-    legend: bool | None = None,
-    lit: Node | None = None,
-    tooltips: bool = True,
-    widths: dict[int, int] | None = None,
-) -> Drawing:
-    """A view as DOT.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a view is drawn.
 
-    grad: gives the gradient of a node to show, None for none. lit: the node to mark, with its edges.
-    widths: per box, characters that a line of it must have room for.
+    rankdir: None for what fits the screen. derivatives, legend: as `draw_dot` has them. lit: the node to mark, with
+    its edges. heat: the scale, where it is not of this drawing alone. page: as a part of a page, which has a caption
+    of its own. doors: per box or cluster that opens, the number of the drawing of what is in it. first: the numbers
+    of the first box and the first edge. widths: per box, how wide it is at least, in points. room: and
+    how many lines of room for a picture.
     """
-    rankdir = rankdir or direction(seen, show)
+
+    format: str = "svg"
+    rankdir: str | None = None
+    derivatives: bool = False
+    legend: bool | None = None
+    lit: Node | None = None
+    heat: Heat | None = None
+    page: bool = False
+    doors: Mapping[int | Cluster, int] = field(default_factory=dict)
+    first: tuple[int, int] = (0, 0)
+    widths: Mapping[int, float] = field(default_factory=dict)
+    room: Mapping[int, int] = field(default_factory=dict)
+
+
+def picture(seen: View, show: Show, grad: Gradient, look: Look = Look()) -> Drawing:
+    """A view as DOT. grad: gives the gradient of a node to show, None for none."""
+    rankdir = look.rankdir or direction(seen, show, PAGE if look.page else PAPER)
     if rankdir not in DIRECTIONS:
         raise Misuse("{rankdir}={0!r}; expected LR, TB, BT or RL", rankdir)
-    dot = Drawing(format=format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
-    heat = heat_of(seen, grad)
-    marked = None if lit is None else seen.box.get(lit.id)
-    # Clusters stand within clusters; the innermost are finished first.
-    graphs: dict[tuple[str, ...], graphviz.Digraph] = {(): dot}
-    for k, (cluster, title) in enumerate(seen.clusters.items()):
-        graphs[cluster] = graphviz.Digraph(f"cluster_{k}", graph_attr=CLUSTER | {"label": _text(title)})
+    dot = Drawing(format=look.format, graph_attr=GRAPH | {"rankdir": rankdir}, node_attr=NODE, edge_attr=EDGE)
+    heat = look.heat or heat_of(seen, grad)
     wrong = _wrong(seen, show.stepper, grad)
+    marked = None if look.lit is None else seen.box.get(look.lit.id)
+    # Clusters stand within clusters; the innermost are finished first.
+    graphs: dict[Cluster, graphviz.Digraph] = {(): dot}
+    for k, (cluster, title) in enumerate(seen.clusters.items()):
+        text, classes = _door(title, look.doors.get(cluster))
+        label = {"label": _text(text), "class": f"scope{classes}"}
+        graphs[cluster] = graphviz.Digraph(f"cluster_{k}", graph_attr=CLUSTER | label)
     for i, box in enumerate(seen.boxes):
-        label, attributes = _box(box, f"n{i}", heat, show, grad, i == marked, wrong.get(i, ()))
-        if tooltips and box.nodes:
+        attributes = _box(box, heat.level(size(map(grad, box.nodes))), show.stepper.root, i == marked, wrong.get(i, ()))
+        first, *rest = box_lines(box, show, grad)
+        text, classes = _door(first, look.doors.get(i))
+        attributes["class"] = f"n{look.first[0] + i} {attributes['class']}{classes}"
+        if look.page:
+            rest = [ROOM] * look.room.get(i, 0) + [line for line in rest if not line.startswith("open=")]
+        elif box.nodes:
             attributes["tooltip"] = _tooltip("; ".join(map(show.header, box.nodes[:3])))
-        if widths and box.nodes:
-            attributes["width"] = f"{0.083 * widths.get(i, 0) + 0.2:.2f}"  # inches
-        graphs[box.cluster].node(f"n{i}", nohtml(r"\n".join(label)), _attributes=attributes)
+        if i in look.widths:
+            attributes["width"] = f"{look.widths[i] / 72:.2f}"  # inches
+        lines = [_text(text, WIDEST), *map(_text, rest)]
+        _nearest(graphs, box.cluster).node(f"n{i}", nohtml(r"\n".join(lines)), _attributes=attributes)
     for cluster in sorted(seen.clusters, key=len, reverse=True):
-        graphs[cluster[:-1]].subgraph(graphs[cluster])
+        _nearest(graphs, cluster[:-1]).subgraph(graphs[cluster])
     for i, edge in enumerate(seen.edges):
-        dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=_edge(edge, i, seen, show, derivatives, lit))
-    below = caption(seen, heat, heat.high > 0 if legend is None else legend, bool(wrong))
+        attributes = _edge(edge, seen, show, look.derivatives, marked)
+        attributes["class"] = f"e{look.first[1] + i}{attributes.get('class', '')}"
+        dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=attributes)
+    below = "" if look.page else caption(seen, heat, heat.high > 0 if look.legend is None else look.legend, bool(wrong))
     if below:
         dot.attr(label=below)
     return dot
+
+
+def _door(title: str, sheet: int | None) -> tuple[str, str]:
+    """The title of a box or cluster, and its classes, where it opens to a sheet of the page."""
+    return (title, "") if sheet is None else (words.short(title, WIDEST - len(OPENS)) + OPENS, f" opens s{sheet}")
+
+
+def _nearest(graphs: dict[Cluster, graphviz.Digraph], cluster: Cluster) -> graphviz.Digraph:
+    """The graph of a cluster, or of the innermost one around it that is drawn."""
+    while cluster not in graphs:
+        cluster = cluster[:-1]
+    return graphs[cluster]
 
 
 def _text(text: str, most: int = 0) -> str:
@@ -208,20 +241,14 @@ def _tooltip(text: str) -> str:
     return _text(text.replace("\\", "\N{SET MINUS}").replace("->", "→"))
 
 
-def _box(
-    box: Box, name: str, heat: Heat, show: Show, grad: Gradient, lit: bool, wrong: Sequence[str]
-) -> tuple[list[str], dict[str, str]]:
-    """The lines of a box, and its attributes."""
-    first, *rest = box_lines(box, show, grad)
-    label = [_text(first, WIDEST), *map(_text, rest)]
+def _box(box: Box, level: int, root: Node, lit: bool, wrong: Sequence[str]) -> dict[str, str]:
+    """How a box looks. level: its heat."""
     if not box.nodes:
-        return label, ASIDE | {"class": f"{name} {box.kind}"}
-    kind = "root" if any(node is show.stepper.root for node in box.nodes) else box.kind
-    level = heat.level(size(map(grad, box.nodes)))
-    classes = [name, box.kind, *["root"] * (kind == "root"), f"heat{level}" if level >= 0 else "odd"]
-    attributes = {"fillcolor": LIGHT["lit" if lit else kind]}
+        return ASIDE | {"class": box.kind}
+    kind = "root" if any(node is root for node in box.nodes) else box.kind
+    classes = [box.kind, *["root"] * (kind == "root"), f"heat{level}" if level >= 0 else "odd", *wrong]
+    attributes = {"class": " ".join(classes), "fillcolor": LIGHT["lit" if lit else kind]}
     if wrong:
-        classes += wrong
         attributes |= {
             "color": LIGHT["alarm"],
             "fillcolor": LIGHT["wrong"],
@@ -234,11 +261,11 @@ def _box(
         attributes |= {"color": palette.HEAT[level], "penwidth": str(palette.WIDTH[level])}
     if box.kind == "fold":
         attributes |= {"style": "filled", "peripheries": "2"}
-    return label, attributes | {"class": " ".join(classes)}
+    return attributes
 
 
-def _edge(edge: Edge, number_: int, seen: View, show: Show, derivatives: bool, lit: Node | None) -> dict[str, str]:
-    attributes = {"class": f"e{number_}"}
+def _edge(edge: Edge, seen: View, show: Show, derivatives: bool, marked: int | None) -> dict[str, str]:
+    attributes = {}
     kinds = {seen.boxes[edge.tail].kind, seen.boxes[edge.head].kind}
     if edge.node is not None and derivatives:
         attributes["label"] = nohtml(r"\n".join(map(_text, derivative(show, edge.node, edge.argument))))
@@ -247,7 +274,7 @@ def _edge(edge: Edge, number_: int, seen: View, show: Show, derivatives: bool, l
     if edge.through:
         attributes |= {"style": "dashed"}
     if kinds & {"constant", "more"}:
-        attributes |= {"color": LIGHT["line"], "style": "dotted" if "more" in kinds else "solid"}
-    elif lit is not None and edge.head == seen.box.get(lit.id):
-        attributes |= {"class": f"e{number_} lit", "color": palette.HEAT[3], "penwidth": "2.5"}
+        attributes |= {"color": LIGHT["line"], "style": "dotted" if "more" in kinds else "solid", "class": " aside"}
+    elif marked is not None and edge.head == marked:
+        attributes |= {"class": " lit", "color": palette.HEAT[3], "penwidth": "2.5"}
     return attributes

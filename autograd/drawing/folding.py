@@ -29,7 +29,7 @@ MOST_PLAIN = 150  # boxes of one open scope, where depth or open asks for it
 GROUP = 9  # boxes of calls drawn once
 GLANCE = 64  # kinds of operations that are ready, of which the next is chosen
 PERIOD = 4096  # items of one iteration of a loop at most
-TITLE = 40  # characters of code in the title of a loop
+TITLE = 28  # characters of code in the title of a loop
 
 Batch = list[int]
 
@@ -63,7 +63,11 @@ def _size(item: int | Scope) -> int:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Calls that are drawn as one. path: the names around it, its own last. what: "call", "loop" or "run"."""
+    """Calls that are drawn as one. path: the names around it, its own last.
+
+    what: "call"; "loop", whose calls are its rounds; "run" of what follows each other; "batch" of operations of one
+    line; "piece" of many calls; or "list", whose calls are shown one by one.
+    """
 
     instances: list[Scope]
     path: tuple[str, ...]
@@ -92,7 +96,9 @@ class Group:
     def title(self) -> str:
         """As "block × 4", where all four ran the same code."""
         calls = len(self.instances)
-        if calls == 1 or self.what == "run":
+        if self.what == "piece":
+            return f"{self.instances[0].name} … {self.instances[-1].name}"
+        if calls == 1 or self.what in ("run", "list", "batch"):
             return self.name or "everything"
         return f"{self.name} × {calls:,}" if self.alike else f"{self.name}, {calls:,} calls that differ"
 
@@ -135,9 +141,10 @@ class Tape:
 
     def __init__(self, nodes: dict[int, Node]) -> None:
         self.nodes = nodes
-        place = {node.id: k for k, node in nodes.items()}
+        self.place = {node.id: k for k, node in nodes.items()}
         self.inputs = {
-            k: [place[p.id] for p in node.parents if p is not None and p.id in place] for k, node in nodes.items()
+            k: [self.place[p.id] for p in node.parents if p is not None and p.id in self.place]
+            for k, node in nodes.items()
         }
         codes: dict[Hashable, int] = {}
         self.code = {k: codes.setdefault(_code(node), len(codes)) for k, node in nodes.items()}
@@ -178,14 +185,21 @@ class Folding:
         heap: list[tuple[bool, int, int, Group, Group]] = [(False, 0, 0, root, root)]
         while heap:
             *_, group, around = heapq.heappop(heap)
-            parts = self._shown(group, most - total + 1, depth, group is root)
+            listed = root.what in ("list", "batch") and group is not root  # of many, none is opened
+            parts = None if listed else self._shown(group, most - total + 1, depth, group is root)
             if parts is None:
-                while alone.get(around) == len(group.instances) and depth is None and not around.opened and around.path:
+                while (
+                    around in result.open
+                    and alone.get(around) == len(group.instances)
+                    and depth is None
+                    and not around.opened
+                    and around is not root
+                ):
                     result.open.remove(around)  # a frame around nothing but a fold says no more than the fold
                     group, around = around, outer[around]
                 result.boxes.append((sorted(k for s in group.instances for k in s.operations()), around, group))
                 continue
-            if group.path or group is not self.root:
+            if group.path:
                 result.open.append(group)
             outer[group] = around
             if len(parts) == 1:
@@ -204,10 +218,26 @@ class Folding:
                         result.calls.setdefault(k, {})[number] = i
         return result
 
+    def inside(self, group: Group) -> Group:
+        """What a fold is when it is opened for good: its calls one by one, or what is in its only one."""
+        first, *others = group.instances
+        if not others:
+            return Group([first], group.path, group.name, "batch" if group.what == "batch" else "call", group.level)
+        scope = Scope(group.name, first.path[:-1], group.instances)
+        return Group([scope], group.path, group.title, "list", group.level)
+
+    def batch(self, nodes: list[Node], title: str, around: tuple[str, ...]) -> Group:
+        """Operations that share a box, as something to open."""
+        scope = Scope(title, around, sorted(self.tape.place[node.id] for node in nodes))
+        return Group([scope], (*around, title), title, "batch", len(around))
+
     def _shown(self, group: Group, room: int, depth: int | None, first: bool) -> list[Part] | None:
         """The parts that a group shows; None where it stays folded."""
-        if group.what == "run" or not group.alike:
+        if group.what in ("run", "piece") or not group.alike or (group.what == "batch" and not first):
             return None
+        if group.what in ("list", "batch"):
+            count = len(group.instances[0].items)
+            return [Part("piece", [list(piece)], None) for piece in _pieces(count, min(room, count))]
         if depth is None and not group.opened:
             return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room)
         if depth is not None and group.level > depth and not group.opened and not first:
@@ -223,7 +253,7 @@ class Folding:
         for way in range(plain > room, 5):
             if way not in group.ways:
                 group.ways[way] = self._way(group, way)
-            if len(group.ways[way]) <= room:
+            if len(group.ways[way]) <= room and (way < 4 or len(group.ways[way]) > 1):
                 return group.ways[way]
         return _runs(group.ways[3], room, group) if room > 1 else None
 
@@ -294,9 +324,19 @@ class Folding:
 
         for part in parts:
             first = group.instances[0].items[part.rounds[0][0]]
-            if part.what != "batch":
-                rounds = [(s, batch) for s in group.instances for batch in part.rounds]
-                inside = [Scope("", s.path, [s.items[q] for q in batch]) for s, batch in rounds]
+            if part.what == "piece" and isinstance(first, int):
+                own = [item for q in part.positions if isinstance(item := group.instances[0].items[q], int)]
+                yield own if len(own) == 1 else named([Scope(group.name, group.path, own)], group.name, "batch")
+            elif part.what == "piece":
+                calls = [item for q in part.positions if isinstance(item := group.instances[0].items[q], Scope)]
+                yield named(calls, calls[0].name, "call" if len(calls) == 1 else "piece")
+            elif part.what != "batch":
+                several = len(group.instances) > 1
+                inside = [
+                    Scope(_round(s.name if several else "", r, part.what), s.path, [s.items[q] for q in batch])
+                    for s in group.instances
+                    for r, batch in enumerate(part.rounds, start=1)
+                ]
                 yield named(inside, self._called(inside[0], part.what), part.what)
             elif isinstance(first, int):
                 yield [s.items[q] for s in group.instances for q in part.positions]  # type: ignore[misc]
@@ -320,6 +360,11 @@ class Folding:
         counts = Counter(node.op for node in direct) + Counter(call.name.partition("#")[0] for call in calls)
         kinds = [f"{name} × {n:,}" if n > 1 and what == "run" else name for name, n in counts.most_common(3)]
         return ", ".join(kinds) + (", …" if len(counts) > 3 else "")
+
+
+def _round(call: str, number: int, what: str) -> str:
+    """What to call a round of a loop, or a run, that stands in each of several calls."""
+    return " ".join(filter(None, (call, f"round {number}" if what == "loop" else "")))
 
 
 def _batches(keys: Sequence[Hashable], before: list[set[int]]) -> list[Batch]:
@@ -424,10 +469,15 @@ def _runs(parts: list[Part], room: int, group: Group) -> list[Part]:
     rest = sum(map(len, stretches))
     result: dict[int, list[Part]] = {i: [parts[i]] for i in alone}
     for stretch in stretches:
-        pieces = min(len(stretch), 1 + spare * len(stretch) // max(1, rest))
-        cuts = [len(stretch) * k // pieces for k in range(pieces + 1)]
-        result[stretch[0]] = [_run([parts[i] for i in stretch[a:b]]) for a, b in pairwise(cuts)]
+        pieces = _pieces(len(stretch), min(len(stretch), 1 + spare * len(stretch) // max(1, rest)))
+        result[stretch[0]] = [_run([parts[stretch[i]] for i in piece]) for piece in pieces]
     return [part for i in sorted(result) for part in result[i]]
+
+
+def _pieces(count: int, pieces: int) -> list[range]:
+    """So many things in so many pieces, about as long."""
+    cuts = [count * k // pieces for k in range(pieces + 1)]
+    return [range(a, b) for a, b in pairwise(cuts)]
 
 
 def _run(parts: list[Part]) -> Part:

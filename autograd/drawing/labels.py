@@ -11,10 +11,12 @@ from autograd.drawing.heat import Gradient
 from autograd.engine import words
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.words import many, number
+from autograd.stepping.names import Names
 from autograd.stepping.text import Show
 
 __all__ = ["box_lines", "derivative", "numbers", "title"]
 
+LONG = 26  # characters of an expression that several nodes share
 FEW = 3  # numbers that are written out
 
 
@@ -58,14 +60,29 @@ def title(box: Box, show: Show) -> list[str]:
         leaves = f", {many(box.hidden, 'lea', 'f', 'ves')}" if box.hidden else ""
         return [box.group.title if box.group else "", many(len(box.nodes), "operation") + leaves]
     if box.kind == "operation":
-        return [f"{show.names[node]} = {node._op}" if len(box.nodes) == 1 else f"{node._op} × {len(box.nodes):,}"]
+        if len(box.nodes) == 1:
+            return [_made(node, show.names)]
+        return [f"{words.short(_same(box, show), LONG)} × {len(box.nodes):,}"]
     if len(box.nodes) == 1:
         return [show.names[node]]
-    first, last = node.label, box.nodes[-1].label
-    count = many(len(box.nodes), "lea", "f", "ves")
-    if all(n.label == first for n in box.nodes):
-        return [str(first), count] if first else [count]
-    return [f"{first or '…'} … {last}", count]
+    names = [name for n in (node, box.nodes[-1]) if not (name := show.names[n]).startswith("%")]
+    bases = {show.names[n].partition("#")[0] for n in box.nodes}
+    called = [next(iter(bases)) if len(bases) == 1 else " … ".join(names)] if names else []
+    return [*called, many(len(box.nodes), "lea", "f", "ves")]
+
+
+def _made(node: Node, names: Names) -> str:
+    """The name of a result and the expression that made it, once where that is its name: n = x1*w1+x2*w2, x1*w1."""
+    name, expression = names[node], names.expression(node)
+    if expression and name.partition("#")[0] == words.short(expression, len(name.partition("#")[0])):
+        return name
+    return f"{name} = {expression or node._op}"
+
+
+def _same(box: Box, show: Show) -> str:
+    """The expression that made all the nodes of a box, or else their operation."""
+    expressions = {show.names.expression(node) for node in box.nodes}
+    return (expressions.pop() if len(expressions) == 1 else "") or box.nodes[0]._op
 
 
 def derivative(show: Show, node: Node, argument: int) -> tuple[str, str]:
@@ -75,6 +92,6 @@ def derivative(show: Show, node: Node, argument: int) -> tuple[str, str]:
         return node.op, "no gradient"
     local = show.stepper.local(node, argument)
     if local is not None:
-        return node.op, f"d{show.names[node]}/d{show.names[edges[argument]]} = {number(local)}"
+        return node.op, f"d{show.part(node)}/d{show.part(edges[argument])} = {number(local)}"
     contribution = next(c for c in show.stepper.step_of(node).contributions if c.argument == argument)
     return node.op, show.contribution(contribution)[0].partition("   waits")[0].strip()

@@ -5,7 +5,7 @@ A drawing and a card are made for light paper; the page takes both, as custom pr
 
 from __future__ import annotations
 
-__all__ = ["DARK", "HEAT", "LIGHT", "WIDTH", "heat_rules", "mixed", "properties"]
+__all__ = ["DARK", "HEAT", "LIGHT", "WIDTH", "heat_rules", "properties"]
 
 LIGHT = {
     "paper": "#ffffff",
@@ -71,11 +71,5 @@ def properties(colours: dict[str, str]) -> str:
 
 def heat_rules() -> str:
     """The outlines of boxes by heat, as rules of CSS."""
-    rule = ".stepgrad svg .heat{0} > :is(path, polygon) {{ stroke: var(--heat{0}); stroke-width: {1:g}; }}"
+    rule = ".stepgrad svg .heat{0} > :is(rect, polygon) {{ stroke: var(--heat{0}); stroke-width: {1:g}; }}"
     return "\n".join(rule.format(k, width) for k, width in enumerate(WIDTH))
-
-
-def mixed(colour: str, strength: float) -> str:
-    """A colour over near white: all of it at strength 1."""
-    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return "#" + "".join(f"{round(246 + (c - 246) * strength):02x}" for c in parts)

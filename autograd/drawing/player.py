@@ -8,35 +8,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
-from autograd.drawing.boxes import View
-from autograd.drawing.dot import picture
-from autograd.drawing.heat import Heat, heat_of, size
-from autograd.drawing.labels import numbers
-from autograd.drawing.misuse import Misuse, asked_by
+from autograd.drawing.dot import Look, picture
+from autograd.drawing.heat import Heat, size
+from autograd.drawing.inline import heatmaps, inlined, laid_out
+from autograd.drawing.misuse import asked_by
 from autograd.drawing.palette import DARK, LIGHT, heat_rules, properties
+from autograd.drawing.screen import LETTER, PAGE
 from autograd.drawing.selection import Named, Selection, selection
+from autograd.drawing.sheets import Sheet, sheets
+from autograd.drawing.steps import Steps, check_count
 from autograd.drawing.view import view
 from autograd.engine.graph import Node
-from autograd.engine.words import many, plain, summary
-from autograd.stepping.stepper import Contribution, Position, Stepper
+from autograd.engine.words import many, number, plain, summary
+from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["WHOLE", "Player", "play", "player"]
+__all__ = ["Player", "play", "player"]
 
-WHOLE = 400  # nodes that a page shows one by one
-MOST = 5000  # steps of one page
-LONG = 50_000  # nodes from which the recording shows its progress
-
-PAGE = Path(__file__).parent / "page"
+PARTS = Path(__file__).parent / "page"
 COLOURS = {"LIGHT": properties(LIGHT), "DARK": properties(DARK), "HEAT": heat_rules(), "INK": LIGHT["ink"]}
 
 
@@ -95,9 +91,15 @@ def play(
     down: int = 2,
     between: tuple[Named, Named] | None = None,
     top: int | None = None,
-    limit: int = WHOLE,
+    limit: int | None = None,
 ) -> Player:
     """Record the backward pass from `root` and write it as a page that plays it; gives a `Player`.
+
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x
+    >>> y.label = "y"
+    >>> play(y)
+    <Player: Backprop of y, 2 steps; .save('backprop.html') writes it>
 
     path: where to write it, as "backprop.html"; without one nothing is written.
     gradient: as for `Stepper`. The nodes' own `.grad` is left alone.
@@ -133,132 +135,89 @@ def play(
 def player(show: Show, chosen: Selection | None = None, rankdir: str | None = None) -> Player:
     """The backward pass of the stepper that is shown, its what-if edits included; it comes back to its position."""
     stepper = show.stepper
-    seen = view(show, chosen or Selection(limit=WHOLE))
+    first = view(show, chosen or Selection(), PAGE)
+    check_count(stepper, first)
+    pages = sheets(show, first)
     here = stepper.position
     try:
         stepper.end()
-        final = {node.id: stepper.grad(node) for box in seen.boxes for node in box.nodes}
-        page = _Page(show, seen, heat_of(seen, lambda node: final[node.id]))
-        steps = "\n".join(page.steps())
-        drawing = picture(seen, show, lambda node: final[node.id], rankdir=rankdir, tooltips=False, widths=page.widths)
+        final = {node.id: stepper.grad(node) for sheet in pages for box in sheet.view.boxes for node in box.nodes}
+        steps = Steps(show, pages, _heat(pages, final))
+        forward, backward = "\n".join(steps.forward()), "\n".join(steps.backward())
+        drawings = _drawn(show, pages, final, steps, rankdir)
+        start = Steps(show, pages, steps.heat).root()
     finally:
         stepper.move_to(here)
     name = show.names[stepper.root]
     title = f"Backprop of {name}"
-    seed = numbers("grad ", [stepper.seed])
-    seeded = f"dL/d{name} = {summary(stepper.seed)}"
-    start = f"Nothing is done yet. {seeded}: the gradient of the root, from where it flows back."
+    seeded = f"dL/d{show.part(stepper.root)} = {summary(stepper.seed)}"
+    root = {
+        "root": start["p"],
+        "grad": start["g"],
+        "heat": start["h"],
+        "start": f"Nothing is computed yet: {many(len(stepper.nodes), 'operation')} to come, then the way back.",
+        "turn": f"All is computed; now back. {seeded}: the gradient of the root, from where it flows.",
+    }
     fill = {
         "CSS": _filled("player.css", COLOURS),
         "JS": _filled("player.js", {}),
-        "TITLE": escape(title),
-        "ROOT": f'data-root="{seen.box.get(stepper.root.id, "")}" data-grad="{escape(seed)}" '
-        f'data-heat="{page.heat.level(size([stepper.seed]))}" data-start="{escape(start)}"',
-        "SVG": _slim(
-            drawing.pipe("svg", encoding="utf-8"),
-            f"Computation graph of {name}: {len(seen.boxes)} boxes, {len(seen.edges)} edges",
-        ),
-        "STEPS": steps,
-        "COUNT": many(page.count, "step"),
+        "TITLE": escape(plain(title)),
+        "ROOT": " ".join(f'data-{key}="{escape(text)}"' for key, text in root.items()),
+        "SHEETS": "\n".join(drawings),
+        "NOTE": escape(plain(pages[0].view.note.replace("open= opens a fold", "a click opens a fold ▸"))),
+        "LEGEND": _legend(steps.heat),
+        "FORWARD": forward,
+        "STEPS": backward,
+        "COUNT": many(steps.count, "step"),
     }
-    return Player(title, _filled("player.html", fill), page.count, seen.note)
+    return Player(title, _filled("player.html", fill), steps.count, pages[0].view.note)
+
+
+def _heat(pages: list[Sheet], final: dict[int, Any]) -> Heat:
+    """One scale for all drawings of a page."""
+    return Heat(size(final[node.id] for node in box.nodes) for sheet in pages for box in sheet.view.boxes)
+
+
+def _drawn(show: Show, pages: list[Sheet], final: dict[int, Any], steps: Steps, rankdir: str | None) -> list[str]:
+    """Every sheet, laid out; its way back, and which box is which, are for the script."""
+    sources, inside = [], []
+    for sheet in pages:
+        maps = heatmaps(show, sheet.view)
+        widths = {i: max(LETTER * steps.widths.get(sheet.first[0] + i, 0) + 15, m.wide + 8) for i, m in maps.items()}
+        for i, box in enumerate(sheet.view.boxes):
+            if box.nodes and i not in widths:
+                widths[i] = LETTER * steps.widths.get(sheet.first[0] + i, 0) + 15
+        lines = {i: m.lines for i, m in maps.items()}
+        look = Look(
+            rankdir=rankdir, heat=steps.heat, page=True, doors=sheet.doors, first=sheet.first, widths=widths, room=lines
+        )
+        sources.append(picture(sheet.view, show, lambda node: final[node.id], look).source)
+        inside.append({sheet.first[0] + i: m for i, m in maps.items()})
+    whole = show.names[show.stepper.root]
+    found = []
+    for k, (sheet, svg, maps) in enumerate(zip(pages, laid_out(sources), inside, strict=True)):
+        counts = f"{many(len(sheet.view.boxes), 'box', '', 'es')}, {many(len(sheet.view.edges), 'edge')}"
+        title = escape(plain(sheet.title or whole))
+        up = "" if sheet.up is None else f' data-up="{sheet.up}"'
+        heading = "" if sheet.up is None else f"<h4>{title}</h4>"
+        label = f"{sheet.title or f'Computation graph of {whole}'}: {counts}"
+        found.append(
+            f'<div class="sheet" data-sheet="{k}" data-title="{title}"{up}>{heading}{inlined(svg, label, maps)}</div>'
+        )
+    return found
+
+
+def _legend(heat: Heat) -> str:
+    """What colours mean, each word on its colour."""
+    words = [f'<span class="{kind}">{kind}</span>' for kind in ("leaf", "operation", "fold", "root")]
+    if heat.high > 0:
+        ends = {1: ("≤ " if heat.cut else "") + number(heat.low), 5: number(heat.high)}
+        words.append("outline: |grad|")
+        words += [f'<span class="heat" style="--heat: var(--heat{k})">{ends.get(k, "")}</span>' for k in range(1, 6)]
+    return " ".join([*words, '<span class="alarm">nan or inf arises</span>'])
 
 
 def _filled(file: str, fill: dict[str, str]) -> str:
     """A part of the page, with what stands for each {{NAME}} in it."""
-    text = (PAGE / file).read_text(encoding="utf-8")
+    text = (PARTS / file).read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], text)
-
-
-class _Page:
-    """Writes the steps as items of a list, with what the script needs to know of each."""
-
-    def __init__(self, show: Show, seen: View, heat: Heat) -> None:
-        self.show, self.seen, self.heat = show, seen, heat
-        self.count = 0
-        self.widths: dict[int, int] = {}  # per box, its longest gradient as text
-        self._in: dict[int, dict[int, Any]] = {i: {} for i, box in enumerate(seen.boxes) if len(box.nodes) > 1}
-
-    def steps(self) -> Iterator[str]:
-        """An item a contribution, and one for each gradient that was set."""
-        s = self.show.stepper
-        s.start()
-        self._receive(s.root, s.seed)
-        yield from self._sets((-1, 0), s.position)
-        with tqdm(total=len(s.nodes), unit="node", disable=len(s.nodes) < LONG, leave=False) as bar:
-            while not s.at_end:
-                before = s.position
-                if s.current is not None and any(p.id in self.seen.box for p in s.current.inputs):
-                    c = s.step()
-                    if c is not None and c.parent.id in self.seen.box:
-                        yield self._step(c)
-                else:
-                    s.goto(s.done + 1)  # many times faster, for its steps are not told
-                yield from self._sets(before, s.position)
-                bar.update(s.done - before[0])
-
-    def _step(self, c: Contribution) -> str:
-        show, s = self.show, self.show.stepper
-        head, name = show.header(c.node), show.names[c.node]
-        upstream = f"dL/d{name} = {summary(c.upstream)}"
-        rule, total = (line.strip() for line in show.contribution(c))
-        edge = " ".join(map(str, self.seen.edge.get((c.node.id, c.argument), ())))
-        lines = (("head", head), ("upstream", upstream), ("rule", rule), ("sum", total))
-        return self._item(c.parent, c.after, lines, n=self.seen.box.get(c.node.id, ""), e=edge, k=s.index[c.node.id])
-
-    def _sets(self, after: Position, until: Position) -> Iterator[str]:
-        edits = self.show.stepper.edits
-        for position in sorted(p for p in edits if after < p <= until):
-            for node, value in edits[position]:
-                if node.id in self.seen.box:
-                    name = self.show.names[node]
-                    yield self._item(
-                        node,
-                        value,
-                        (("head", "what if"), ("sum", f"{name}.grad = {summary(value)} (set)")),
-                        n="",
-                        e="",
-                        k=f"set{self.count}",
-                    )
-
-    def _item(self, node: Node, value: Any, lines: Any, **data: Any) -> str:
-        self.count += 1
-        if self.count > MOST:
-            raise Misuse(
-                "the backward pass has more than {0:,} steps, too many for one page; show a part of it with "
-                "{around}=, {path}= or {top}=, or build the graph of Tensors or of a smaller model",
-                MOST,
-            )
-        box = self.seen.box[node.id]
-        text, level = self._receive(node, value)
-        self.widths[box] = max(self.widths.get(box, 0), len(text))
-        data |= {"p": box, "g": text, "h": level, "name": self.show.names[node]}
-        attributes = " ".join(f'data-{key}="{escape(plain(str(x)))}"' for key, x in data.items())
-        spans = "".join(f'<span class="{kind}">{escape(plain(line))}</span>' for kind, line in lines)
-        return f"<li {attributes}>{spans}</li>"
-
-    def _receive(self, node: Node, value: Any) -> tuple[str, int]:
-        """What the box of a node shows once it has received: its gradient, or those of all its nodes."""
-        box = self.seen.box.get(node.id)
-        if box not in self._in:
-            return numbers("grad ", [value]), self.heat.level(size([value]))
-        present = self._in[box]
-        present[node.id] = value
-        if len(present) > 50:  # of a large fold not every state, but how far it has come
-            total = len(self.seen.boxes[box].nodes)
-            if len(present) < total:
-                return f"grad in {len(present):,} of {total:,}", self.heat.level(size([value]))
-        return numbers("grad ", list(present.values())), self.heat.level(size(present.values()))
-
-
-def _slim(svg: str, title: str) -> str:
-    """The drawing as a part of a page: no prologue, no ids that two drawings would share, fonts left to the style."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r'<!--.*?-->\n?| xml:space="preserve"| font-family="[^"]*"| xmlns:xlink="[^"]*"|(?<=<g) id="[^"]*"',
-        "",
-        svg,
-        flags=re.S,
-    )
-    svg = re.sub(r"<title>.*?</title>\n?", "", svg, flags=re.S)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1).strip()

@@ -24,14 +24,24 @@ WASM_DOT = Path(__file__).with_name("wasm_dot.py")
 
 
 class RenderError(RuntimeError):
-    """A drawing could not be laid out."""
+    """A drawing could not be laid out.
+
+    >>> drawing = draw_dot(Value(2.0) * 3.0)
+    >>> drawing.body.append("{")  # no longer DOT
+    >>> try:
+    ...     drawing.pipe("svg")
+    ... except RenderError as error:
+    ...     print(str(error).partition(":")[0])
+    cannot make svg of this drawing
+    """
 
 
 def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
     """Lay out DOT and give the picture.
 
-    format: "svg", or whatever else the system's `dot` knows; without one, "svg" and Graphviz's
-    text formats. Raises RenderError where neither renderer can, or not within `seconds`.
+    source: a graph, or several with NUL between them, whose pictures follow each other. format: "svg", or whatever
+    else the system's `dot` knows; without one, "svg" and Graphviz's text formats. Raises RenderError where neither
+    renderer can, or not within `seconds`.
     """
     commands = [[sys.executable, "-P", "-W", "ignore", os.fspath(WASM_DOT), format]]
     dot = shutil.which("dot")
@@ -40,7 +50,8 @@ def render(source: str, format: str = "svg", seconds: float = SECONDS) -> bytes:
     said = ""
     for command in commands:
         try:
-            done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=seconds)
+            graphs = source.replace("\0", "\n") if command[0] == dot else source  # it reads one after another by itself
+            done = subprocess.run(command, input=graphs.encode(), capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise RenderError(
                 f"the layout took more than {seconds:g} s; draw less at a time, with around=, path= or top=, "

@@ -16,30 +16,35 @@ import numpy as np
 from autograd.drawing.boxes import Box, Cluster, View
 from autograd.drawing.folding import Fold, Folding, Group
 from autograd.drawing.misuse import Misuse
-from autograd.drawing.screen import readable
+from autograd.drawing.screen import PAGE, PAPER, Screen, readable
 from autograd.drawing.selection import Selection, selected
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float
-from autograd.engine.words import many
+from autograd.engine.words import many, short
+from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
-__all__ = ["view"]
+__all__ = ["inside", "view"]
 
 FOLDED = 28  # boxes of operations in a drawing that is folded, at most
 TOO_MANY = 2000  # boxes that can be laid out
+PORTS = 6  # boxes for single nodes outside of a fold
 LEAVES = 12  # boxes of leaves in a drawing that is folded
 
 
-def view(show: Show, chosen: Selection) -> View:
-    """The view of a graph. Raises Misuse where a scope or a path does not exist, or more would be drawn than can be."""
+def view(show: Show, chosen: Selection, screen: Screen = PAPER) -> View:
+    """The view of a graph. screen: what it is to be read on.
+
+    Raises Misuse where a scope or a path does not exist, or more would be drawn than can be.
+    """
     stepper = show.stepper
     ids, said = selected(stepper, show.names, chosen)
     nodes = {n.id: n for k in stepper.nodes or [stepper.root] for n in (k, *k.inputs)}
     total = len(nodes) if chosen.only is None else len(chosen.only)
     places = {k: n for k, n in enumerate(stepper.nodes) if ids is None or n.id in ids}
     leaves = {i: n for i, n in nodes.items() if n.primitive is None and (ids is None or i in ids)}
-    result = _fitting(show, chosen, places, leaves, bool(said))
+    result = _fitting(show, chosen, places, leaves, bool(said), screen)
     if any(box.kind == "fold" or len(box.nodes) > 1 for box in result.boxes):
         said += _folding(result, any(node.source for node in places.values()))
     if any(edge.through for edge in result.edges):
@@ -54,7 +59,9 @@ def view(show: Show, chosen: Selection) -> View:
     return result
 
 
-def _fitting(show: Show, chosen: Selection, places: dict[int, Node], leaves: dict[int, Node], part: bool) -> View:
+def _fitting(
+    show: Show, chosen: Selection, places: dict[int, Node], leaves: dict[int, Node], part: bool, screen: Screen
+) -> View:
     """The first that fits: the whole, or folded to fewer and fewer boxes. part: nodes are left out."""
     count = len(places) + len(leaves)
     free = chosen.depth is None and not chosen.open  # to fold as it takes
@@ -62,22 +69,70 @@ def _fitting(show: Show, chosen: Selection, places: dict[int, Node], leaves: dic
         result = _whole(places, leaves)
         if part:
             _left_out(result, show.stepper, chosen)
-        if chosen.limit is not None or readable(result, show):
+        if chosen.limit is not None or readable(result, show, screen):
             return result
     folding = Folding(places, chosen.open)
     if chosen.depth is not None:
-        return _folded(folding.fold(TOO_MANY, chosen.depth), places, leaves, chosen.limit or TOO_MANY)
+        return _folded(show, folding, folding.fold(TOO_MANY, chosen.depth), places, leaves, chosen.limit or TOO_MANY)
+    return _largest(
+        show,
+        min(FOLDED, chosen.limit or FOLDED),
+        screen,
+        lambda most: _folded(show, folding, folding.fold(most), places, leaves, most if free else TOO_MANY),
+    )
+
+
+def _largest(show: Show, most: int, screen: Screen, folded: Callable[[int], View]) -> View:
+    """Of what can be folded to so many boxes, that with the most that can be read."""
     best = None
-    low, high = 1, min(FOLDED, chosen.limit or FOLDED)
-    most = high
-    while low <= high:  # the most boxes that can be read
-        result = _folded(folding.fold(most), places, leaves, min(most, LEAVES) if free else TOO_MANY)
-        if readable(result, show):
+    low, top = 1, most
+    while low <= top:
+        result = folded(most)
+        if readable(result, show, screen):
             best, low = result, most + 1
         else:
-            high = most - 1
-        most = (low + high + 1) // 2
+            top = most - 1
+        most = (low + top + 1) // 2
     return best or result
+
+
+def inside(show: Show, folding: Folding, group: Group) -> View:
+    """The view of what is in a fold, with ports to what is outside of it."""
+    places = {k: folding.tape.nodes[k] for k in sorted(k for s in group.instances for k in s.operations())}
+    leaves = {p.id: p for node in places.values() for p in node.inputs if p.primitive is None}
+    opened = folding.inside(group)
+    result = _largest(
+        show, FOLDED, PAGE, lambda most: _folded(show, folding, folding.fold(most, None, opened), places, leaves, most)
+    )
+    _outside(result, show, places)
+    return result
+
+
+def _outside(result: View, show: Show, places: dict[int, Node]) -> None:
+    """Ports for what comes from outside of a fold and goes there: one each, or one for all where they are many."""
+    own = {node.id for node in places.values()}
+    into = [(p, node, i) for node in places.values() for i, p in enumerate(node.parents) if p is not None]
+    out = [(node, user, i) for node in places.values() for user, i in show.stepper.consumers(node)]
+    for way, edges in (
+        ("from", [e for e in into if e[0].id not in result.box]),
+        ("to", [e for e in out if e[1].id not in own]),
+    ):
+        others = {(p if way == "from" else node).id for p, node, _ in edges}
+        numbers: dict[tuple[int, int], int] = {}
+        ports: dict[int, int] = {}
+        for p, node, i in edges:
+            other, mine = (p, node) if way == "from" else (node, p)
+            key = other.id if len(others) <= PORTS else 0
+            if key not in ports:
+                ports[key] = result.add(
+                    Box("more", text=f"{way} {short(show.names[other], 24) if key else f'{len(others):,} outside'}")
+                )
+            ends = (ports[key], result.box[mine.id])
+            if ends not in numbers:
+                numbers[ends] = result.join(*(ends if way == "from" else ends[::-1]), node, i)
+            else:
+                result.edges[numbers[ends]].count += 1
+            result.edge[node.id, i] = (numbers[ends],)
 
 
 def _note(result: View, said: list[str], total: int, operations: int, leaves: int) -> str:
@@ -183,15 +238,18 @@ def _ways_through(result: View, stepper: Stepper) -> None:
 # ---- folded ------------------------------------------------------------------------------
 
 
-def _folded(found: Fold, places: dict[int, Node], leaves: dict[int, Node], most: int) -> View:
+def _folded(
+    show: Show, folding: Folding, found: Fold, places: dict[int, Node], leaves: dict[int, Node], most: int
+) -> View:
     """A box per fold and per operation that is one in all calls. most: boxes of leaves."""
-    result = View()
+    result = View(folding=folding)
     for group in found.open:
         result.clusters[group.path] = group.title
+        result.groups[group.path] = group
     for operations, around, folded in found.boxes:
         nodes = [places[k] for k in operations]
         result.add(Box("operation" if folded is None else "fold", nodes, around.path, group=folded))
-    _place_leaves(result, places, leaves, most, found)
+    _place_leaves(show, result, places, leaves, min(most, LEAVES) if most < TOO_MANY else most, found)
     _folded_edges(result, places, found)
     return result
 
@@ -241,7 +299,9 @@ def _other_call(found: Fold, a: int, b: int) -> int | None:
     return next((g for g, call in found.calls.get(a, {}).items() if theirs.get(g, call) != call), None)
 
 
-def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node], most: int, found: Fold) -> None:
+def _place_leaves(
+    show: Show, result: View, places: dict[int, Node], leaves: dict[int, Node], most: int, found: Fold
+) -> None:
     """Boxes for leaves: one each, or as coarse as it takes; what only one fold uses is hidden in it."""
     users: dict[int, set[tuple[int, int]]] = {i: set() for i in leaves}  # the boxes, and as which argument there
     calls: dict[int, dict[int, set[int]]] = {i: {} for i in leaves}  # and in which calls of what is drawn once
@@ -263,7 +323,7 @@ def _place_leaves(result: View, places: dict[int, Node], leaves: dict[int, Node]
         else:
             shown.append(node)
     merged = any(box.kind == "operation" and len(box.nodes) > 1 for box in result.boxes)
-    for nodes in _alike(shown, users, most, merged):
+    for nodes in _alike(shown, show.names, users, most, merged):
         home = _home([result.boxes[here].cluster for node in nodes for here, _ in users[node.id]])
         for number, plate in enumerate(found.open):
             inside = [calls[node.id].get(number, set()) for node in nodes]
@@ -278,11 +338,13 @@ def _each_its_own(calls: list[set[int]], count: int) -> bool:
     return count == 1 or (all(len(one) == 1 for one in calls) and len(set().union(*calls)) == count)
 
 
-def _alike(nodes: list[Node], users: dict[int, set[tuple[int, int]]], most: int, merged: bool) -> list[list[Node]]:
+def _alike(
+    nodes: list[Node], names: Names, users: dict[int, set[tuple[int, int]]], most: int, merged: bool
+) -> list[list[Node]]:
     """Leaves that share a box: one each unless calls are merged, or as coarse as it takes to be `most`."""
     ways: tuple[Callable[[Node], Hashable], ...] = (
         lambda n: n.id,
-        lambda n: (tuple(sorted(users[n.id])), _stem(str(n.label))),
+        lambda n: (tuple(sorted(users[n.id])), _stem(names[n])),
         lambda n: tuple(sorted({here for here, _ in users[n.id]})),
         lambda n: 0,
     )
@@ -295,6 +357,6 @@ def _alike(nodes: list[Node], users: dict[int, set[tuple[int, int]]], most: int,
     return list(groups.values())
 
 
-def _stem(label: str) -> str:
-    """What labels of one kind share: w[3,2] and w[0,1], h0.attn.wq and h1.attn.wq."""
-    return re.sub(r"\d+", "#", label.partition("[")[0])
+def _stem(name: str) -> str:
+    """What names of one kind share: w[3,2] and w[0,1], h0.attn.wq and h1.attn.wq, wi and wi#3; "" for those of none."""
+    return "" if name.startswith("%") else re.sub(r"\d+", "#", re.split(r"[\[#]", name)[0])

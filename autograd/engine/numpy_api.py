@@ -12,7 +12,7 @@ import functools
 import inspect
 import itertools
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -295,6 +295,10 @@ class ArrayMethods:
     """The methods of NumPy's arrays that are functions of NumPy, for a Tensor, a Value and an array of Values."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # the rows of one number, which are methods, too
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __dir__(self) -> list[str]:
         """Without what is only there to say that it is elsewhere."""

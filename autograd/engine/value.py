@@ -344,6 +344,10 @@ say_instead(Value)
 def values(array: Any, label: str = "") -> Values:
     """An array of Values (a NumPy array of dtype object), one per number of `array`, labelled as `label[i,j]`.
 
+    >>> w = values([[1.0, 2.0]], label="w")
+    >>> w[0, 1]
+    Value(data=2.0, grad=0.0, label='w[0,1]')
+
     Raises TypeError where an element is not a real number.
     """
     numbers_ = np.asarray(array)

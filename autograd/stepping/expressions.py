@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from autograd.engine import words
+from autograd.engine.base import Data
 from autograd.engine.graph import Node
 from autograd.stepping.names import Names, compact
-from autograd.stepping.walk import Data, Walk
+from autograd.stepping.walk import Walk
 
 __all__ = ["Expression", "Reader", "View"]
 

@@ -43,19 +43,19 @@ class Runner:
         walk = self.walk
         stops = [stop for stop in (*self.stops.values(), *more) if stop.enabled]
         if not stops:
-            self.travel(len(walk.nodes) if forward else 0, progress)
+            self.travel(len(walk.nodes) if forward else walk.first, progress)
             return []
         watches = [stop for stop in stops if stop.of == "g"]
         places = [stop for stop in stops if stop.of != "g"]
         passed = walk.done
         while not (walk.at_end if forward else walk.at_start):
+            came = walk.current if forward and walk.done < 0 else None  # its value arrives now
             hits = self._edge(watches, forward) if watches else self._node(forward)
-            node = walk.current
-            if walk.part == 0 and node is not None:
-                here = [stop for stop in places if stop.meets(node, None, walk.data(node))]
-                for stop in here:
+            for stop in places:
+                node = came if stop.of == "v" and walk.done <= 0 and forward else walk.current
+                if walk.part == 0 and node is not None and stop.meets(node, None, walk.data(node)):
                     stop.node = node
-                hits += here
+                    hits.append(stop)
             for stop in hits:
                 stop.hits += 1
                 if stop.temporary:
@@ -91,7 +91,7 @@ class Runner:
     def travel(self, target: int, progress: Progress | None = None) -> None:
         """Go to where `target` nodes are finished, forth or back."""
         walk = self.walk
-        target = max(0, min(target, len(walk.nodes)))
+        target = max(walk.first, min(target, len(walk.nodes)))
         while walk.position != (target, 0):
             before = walk.done
             walk.goto(min(target, before + STRIDE) if target > before else max(target, before - STRIDE))

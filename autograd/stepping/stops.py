@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from autograd.engine.base import Data
 from autograd.engine.graph import Node
 from autograd.stepping.expressions import Expression, Reader
-from autograd.stepping.walk import Data
+from autograd.stepping.names import compact
 
 __all__ = ["Stop", "parse"]
 
@@ -109,6 +110,10 @@ def _breakpoint(spec: str, reader: Reader) -> Stop:
     """NAME, op:NAME, scope:PATTERN or file.py:LINE."""
     if not spec:
         raise ValueError("where? b NAME, b op:relu, b scope:block#1/*, b file.py:12, each with `, condition`")
+    if "*" in spec and spec not in reader.names.by_name and not spec.startswith("scope:"):
+        pattern, names = compact(spec), reader.names  # names hold brackets, which are no patterns
+        regex = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+        return Stop(spec, "node", lambda node, *_: regex.fullmatch(names[node]) is not None)
     kind, colon, what = spec.partition(":")
     if spec in reader.names.by_name or not (colon and (kind in ("op", "scope") or what.isdecimal())):
         target = reader.node(spec)

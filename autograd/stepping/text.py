@@ -7,19 +7,25 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import raw
 from autograd.engine.recording import assigned
-from autograd.engine.words import many, number, shape, summary
-from autograd.stepping.names import Names
+from autograd.engine.words import many, number, shape, short, summary
+from autograd.stepping.causes import Cause, kind_of
+from autograd.stepping.compare import Comparison
+from autograd.stepping.flow import Row, branch, norm
+from autograd.stepping.names import LONG, Names, compact
 from autograd.stepping.stepper import Contribution, Step, Stepper
-from autograd.stepping.walk import Data
 
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
 SIMPLE = re.compile(r"([\w.#% ]|\[[^][]*\])+")  # a name that needs no brackets around it: x, %3, w[0,1], h#2
+BAR = 30  # characters of the longest bar
 ENDS = 6  # nodes shown at either end of a long path
 DIGITS = (4, 6, 8, 10, 12, 17)  # of numbers in a line of arithmetic: as few as it takes
 
@@ -62,14 +68,54 @@ class Show:
         """A stop: the node, its gradient, and what its arguments receive."""
         name = self.part(step.node)
         arrived, total = step.consumers
-        consumers = f"({arrived} of {total} consumers in)"
+        start = "the root: its gradient is 1 by definition" if np.all(step.upstream == 1) else "the root: given"
+        came = start if step.node is self.stepper.root else f"{arrived} of {total} consumers in"
         gradient = f"  dL/d{name} = {summary(step.upstream)}"
-        lines = [self.header(step.node, note), f"{gradient:<34} {self.paint(consumers, '2')}"]
+        lines = [self.header(step.node, note), f"{gradient:<34} {self.paint(f'({came})', '2')}"]
         for c in step.contributions:
             lines += self.contribution(c)
         if not step.contributions:
             lines.append("  passes nothing on: all its arguments are constants")
         return lines
+
+    # ---- the forward pass ----
+
+    def arrival(self, node: Node, note: str = "") -> list[str]:
+        """A value as it is computed: n = x1*w1 + b = -6.0 + 6.88 = 0.88; with a ? where it comes next."""
+        name, data = self.names[node], self.stepper.data(node)
+        written, numbers = self._formula(node, self._operand), self._formula(node, self._operand_number)
+        steps = [name, written, numbers, summary(data) if self.stepper.computed(node) else "?"]
+        steps = [text for k, text in enumerate(steps) if k == 0 or compact(text) != compact(steps[k - 1])]
+        return [self.header(node, note), f"  {' = '.join(steps)}"]
+
+    def turn(self) -> list[str]:
+        """At the root, where the forward pass ends."""
+        root = self.stepper.root
+        value = summary(self.stepper.data(root))
+        return [f"{self.names[root]} = {value}: all values are there. From here the gradient flows back."]
+
+    def _formula(self, node: Node, text_of: Callable[[Node, int], str]) -> str:
+        """An operation with its operands; sums and products of several that stand in one expression in one line."""
+        symbol = SYMBOLS.get(node.op, "")
+        if not symbol:
+            real = [i for i, x in enumerate(node.saved) if node.parents[i] is not None or isinstance(x, float)]
+            return f"{'-' if node.op == 'neg' else node.op}({', '.join(text_of(node, i) for i in real)})"
+        left = node.parents[0]
+        if node.op in ("add", "mul") and left is not None and left.op == node.op and self._is_part(left):
+            return f"{self._formula(left, text_of)} {symbol} {text_of(node, 1)}"
+        return f"{text_of(node, 0)} {symbol} {text_of(node, 1)}"
+
+    def _is_part(self, node: Node) -> bool:
+        """Whether a node has no name but the expression that made it."""
+        return not node.label and compact(self.names.expression(node)) == self.names[node]
+
+    def _operand(self, node: Node, i: int) -> str:
+        p = node.parents[i]
+        return self._operand_number(node, i) if p is None else self.names[p] if node.op == "add" else self.part(p)
+
+    def _operand_number(self, node: Node, i: int) -> str:
+        x = self.stepper.arguments(node)[i]
+        return summary(x) if np.ndim(x) == 0 else shape(np.shape(x))
 
     def part(self, node: Node) -> str:
         """A node's name as part of a larger expression: in brackets where it is an expression itself."""
@@ -90,7 +136,7 @@ class Show:
                 written += f" = {more}"
         if c.value is None:
             return [f"  {written}", f"  {name}.grad: waits for dL/d{out}"]
-        return [f"  {written}", f"  {name}.grad: {self._alarm(_sum_text(c, local), c.after)}"]
+        return [f"  {written}", f"  {name}.grad{_tense(c)} {self._alarm(_sum_text(c, local), c.after)}"]
 
     def _worked_out(self, c: Contribution, local: float) -> str:
         """The local derivative in numbers, with as many digits as it takes to come out right by hand."""
@@ -108,7 +154,7 @@ class Show:
         rule += f"   {self._shapes(c)}" if "@" in c.symbol else ""
         if c.value is None:
             return [f"  d{name} += {rule}   waits for d{out}"]
-        return [f"  d{name} += {rule}", f"  {name}.grad: {self._alarm(summary(c.after), c.after)}"]
+        return [f"  d{name} += {rule}", f"  {name}.grad{_tense(c)} {self._alarm(summary(c.after), c.after)}"]
 
     def _shapes(self, c: Contribution) -> str:
         """The shapes of a product's rule: (2,3) @ (4,3)ᵀ."""
@@ -169,7 +215,8 @@ class Show:
         """All about a node: its numbers, what it passes on, and where it went."""
         s = self.stepper
         edited = " (set)" if node.id in s.fixed else " (computed from what was set)" if node.id in s.values else ""
-        lines = [self.header(node), f"  data  {summary(s.data(node))}{edited}", f"  grad  {summary(s.grad(node))}"]
+        data = f"{summary(s.data(node))}{edited}" if s.computed(node) else "not computed yet"
+        lines = [self.header(node), f"  data  {data}", f"  grad  {summary(s.grad(node))}"]
         if node.id in s.index:
             for c in s.step_of(node).contributions:
                 lines += self.contribution(c)
@@ -182,8 +229,10 @@ class Show:
         """One line of the tape: -> where the walk stands, * what is finished, the operation and its numbers."""
         s = self.stepper
         node = s.nodes[k]
-        mark = "->" if node is here else " *" if len(s.nodes) - 1 - k < s.done else "  "
-        return f"{mark} {self.header(node)}   = {summary(s.data(node))}   grad {summary(s.grad(node))}"
+        finished = len(s.nodes) - 1 - k < s.done if s.done >= 0 else s.computed(node)
+        mark = "->" if node is here else " *" if finished else "  "
+        value = summary(s.data(node)) if s.computed(node) else "?"
+        return f"{mark} {self.header(node)}   = {value}   grad {summary(s.grad(node))}"
 
     def leaves(self, most: int = 20) -> list[str]:
         """The gradients of the inputs."""
@@ -205,60 +254,121 @@ class Show:
         calls = reversed(source.stack[:-1])
         return lines + [f"   called from {os.path.basename(file)}:{line} in {name}" for file, line, name in calls]
 
-    def diagnosis(self, node: Node) -> list[str]:
-        """For a nan or inf out of finite numbers and a local derivative that is not: what it is, and the remedy."""
-        lines = []
-        for c in self.stepper.step_of(node).contributions:
-            value, upstream = np.asarray(c.value if c.value is not None else 0.0), np.asarray(c.upstream)
-            if np.isfinite(value).all():
+    def blame(self, causes: Sequence[Cause], node: Node, at: str = "") -> list[str]:
+        """The way from a gradient to the operation that made it so."""
+        *way, last = causes
+        name = self.part(node) if node.id in self.names.by_id else node.label or "this"
+        g = self.stepper.grad(node)
+        lines = [f"{name}{at}.grad" + (f" = {summary(g)}" if self.stepper.at_end and not at else "") + ":"]
+        told = [f"  {self._where(cause)}: {cause.reason}" for cause in way]
+        if len(told) > 2 * ENDS:
+            told[ENDS:-ENDS] = [f"  ... {len(told) - 2 * ENDS:,} operations more ..."]
+        return [*lines, *told, f"  {self._where(last)}", self.paint(f"    {last.reason}", "1")]
+
+    def _where(self, cause: Cause) -> str:
+        """The operation of a cause, with its line."""
+        known = cause.node.id in self.names.by_id
+        return self.header(cause.node) if known else cause.node.label or "a node that leads nowhere"
+
+    def cause(self, node: Node) -> list[str]:
+        """In a line what made a gradient zero, nan or inf; nothing for other gradients, and before the end."""
+        s = self.stepper
+        if not s.at_end or kind_of(s.grad(node), s.seed) not in ("zero", "nan", "inf"):
+            return []
+        last = s.blame(node)[-1]
+        return [f"  {self._where(last)}", f"    {last.reason}", f"  (blame {self.names[node]} tells the way there)"]
+
+    def flow(self, rows: Sequence[Row]) -> list[str]:
+        """The gradient along a way, as bars in logarithms."""
+        sizes = [row.norm for row in rows if 0 < row.norm < math.inf]
+        low, high = (math.log10(f(sizes)) for f in (min, max)) if sizes else (0.0, 0.0)
+        width = max((len(short(row.name, LONG)) for row in rows), default=0)
+        lines = [f"  {'':{width}} {'|gradient|':>10} {'gain':>10}"]
+        for row in rows:
+            full = (math.log10(row.norm) - low) / (high - low) if high > low and 0 < row.norm < math.inf else 0.0
+            bar = "█" * (1 + round(BAR * full)) if row.norm > 0 else ""
+            gain = f"{number(row.gain):>10}" if row.gain else " " * 10
+            lines.append(f"  {short(row.name, LONG):{width}} {number(row.norm):>10} {gain}  {bar}")
+            for b in row.branches if len(row.branches) <= ENDS else ():
+                told = f"through {self.header(b.node).partition('   ')[0]}: share {b.share:.1%}, cosine {b.cosine:.2f}"
+                lines.append(f"  {'':{width}}   {told}")
+        return lines
+
+    def comparison(self, found: Comparison, tolerance: float = 0.0, most: int = 12) -> list[str]:
+        """Where two runs first differ, forward and backward, and where that has grown tenfold since."""
+        lines: list[str] = []
+        if found.parts is not None:
+            lines.append(f"  the code itself parts at [{found.parts}/{len(self.stepper.nodes)}]; what lies before:")
+        for way, first in (("forward", found.forward(tolerance)), ("backward", found.backward(tolerance))):
+            if first is None:
+                lines.append(f"  {way}: no difference" + (f" above {number(tolerance)}" if tolerance else ""))
                 continue
-            local = np.asarray(c.local) if c.local is not None else self.stepper.local_array(node, c.argument)
-            if local.shape == upstream.shape and (np.isinf(local) & (upstream == 0)).any():
-                lines += [
-                    "  0 * inf = nan: no gradient comes from above, but the local derivative is infinite.",
-                    "  A where() further up picked the other branch; its gradient is 0 here, and 0 * inf is nan. "
-                    "Use where() twice: ",
-                    "  give this operation a harmless input where it is not picked, "
-                    "as in np.where(ok, np.log(np.where(ok, x, 1.0)), 0.0).",
-                ]
-            elif not np.isfinite(upstream).all():
-                lines.append(
-                    "  it came from above: the upstream gradient is not finite already; rn goes back to where it began."
-                )
-            else:
-                lines.append(f"  the local derivative of {node.op} is not finite here.")
+            rows = found.rows[first.place :] if way == "forward" else found.rows[first.place :: -1]
+            told, size = [], 0.0
+            for row in rows:
+                now = row.data if way == "forward" else row.grad
+                if now > 10 * size and now > tolerance:
+                    told.append(f"    {number(now):>10}  {self.header(row.here)}")
+                    size = now
+            last = rows[-1].data if way == "forward" else rows[-1].grad
+            rest = [f"    ... {len(told) - most:,} more"] if len(told) > most else []
+            lines += [f"  {way}, first by {self.names[first.here]}, relative to the norm:", *told[:most], *rest]
+            lines.append(f"    {number(last):>10}  at the {'root' if way == 'forward' else 'first operation'}")
         return lines
 
     # ---- explaining ----
 
-    def why(self, node: Node) -> list[str]:
-        """A gradient as the sum of its contributions."""
+    def why(self, node: Node, index: tuple[int, ...] | None = None) -> list[str]:
+        """A gradient, or that of an element or a row, as the sum of its contributions."""
         parts, total = self.stepper.why(node), self.stepper.grad(node)
-        name = self.part(node)
+        name = self.part(node) + (f"[{','.join(map(str, index))}]" if index is not None else "")
+        if index is not None:
+            parts = [replace(c, value=np.asarray(c.value)[index], local=None) for c in parts]
+            total = None if total is None else np.asarray(total)[index]
         if node is self.stepper.root:
             return [f"{name}.grad = {summary(total)}: it is the root"]
-        digits = _digits([c.value for c in parts], total) if isinstance(node, ScalarNode) else 4
+        digits = _digits([c.value for c in parts], total) if isinstance(node, ScalarNode) and parts else 4
         lines = [f"{name}.grad = {summary(total)}{f', the sum of {len(parts)}:' if len(parts) != 1 else ':'}"]
-        lines += [self._part(c, digits) for c in parts]
+        lines += [self._part(c, digits, total if len(parts) > 1 else None) for c in parts]
         left = len(self.stepper.consumers(node)) - len(parts)
         if left:
             lines.append(f"  and {left} still to come")
-        if len(parts) == 1 and _as_it_is(parts[0]):
+        if len(parts) == 1 and index is None and _as_it_is(parts[0]):
             first, *rest = self.why(parts[0].node)
             lines += [f"  passed on as it is: {first}", *(f"  {line}" for line in rest)]
         return lines
 
-    def _part(self, c: Contribution, digits: int) -> str:
-        """One contribution of the sum that a gradient is."""
+    def _part(self, c: Contribution, digits: int, total: Data) -> str:
+        """One contribution of the sum that a gradient is; of arrays with its share of the whole."""
         if c.local is None:
-            return f"  through {self.header(c.node)}: {summary(c.value)}"
+            part = branch(self.names, total, c) if total is not None else None
+            share = f"   share {part.share:.1%}, cosine {part.cosine:.2f}" if part is not None else ""
+            return f"  through {self.header(c.node)}: {summary(c.value)}{share}"
         out, name = self.part(c.node), self.part(c.parent)
         product, note = _product_text(c, c.local)
         factors = product if note else f"dL/d{out} * d{out}/d{name} = {product}"
         return f"  {number(c.value, digits):>10} = {factors}{note}   {self.header(c.node)}"
 
+    def routes(self, node: Node, limit: int = 5) -> list[str]:
+        """The gradient of an array as a sum over paths, which are told by scope."""
+        found, total = self.stepper.routes(node)
+        to = f"dL/d{self.part(node)} is a sum over {many(total, 'path')} to {self.names[self.stepper.root]}"
+        if not found:
+            return [f"{to}; why, flow and blame take it apart"]
+        whole = sum(np.asarray(value) for value, _ in found)
+        lines = [f"{to}{', the largest of which are' if len(found) > limit else ''}:"]
+        for value, path in found[:limit]:
+            cosine = float(np.vdot(value, whole)) / (norm(value) * norm(whole)) if norm(value) and norm(whole) else 0.0
+            share = cosine * norm(value) / norm(whole) if norm(whole) else 0.0
+            steps = list(dict.fromkeys(n.scope or self.names[n] for n in path))
+            steps[ENDS:-ENDS] = ["..."] if len(steps) > 2 * ENDS else steps[ENDS:-ENDS]
+            lines.append(f"  norm {number(norm(value)):>9}, share {share:.1%}   {' -> '.join(steps)}")
+        return lines
+
     def paths(self, node: Node, limit: int = 5) -> list[str]:
         """A gradient as a sum over paths to the root."""
+        if not isinstance(node, ScalarNode):
+            return self.routes(node, limit)
         found, total = self.stepper.paths(node, limit)
         shown = "" if total == len(found) else f", the {len(found)} largest of which are"
         lines = [
@@ -318,6 +428,11 @@ def _gradient_terms(c: Contribution, arguments: tuple[Data, ...], g: np.ndarray,
     if c.argument == 0:
         return _products(g[index[:-1]], b[index[-1]])
     return _products(a.reshape(-1, a.shape[-1])[:, index[0]], g.reshape(-1, g.shape[-1])[:, index[1]])
+
+
+def _tense(c: Contribution) -> str:
+    """What is done, and what is to come."""
+    return ":" if c.applied else " will be"
 
 
 def _as_it_is(c: Contribution) -> bool:

@@ -9,17 +9,16 @@ What the nodes are called, and what explains a gradient, is left to `stepper`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from autograd.engine.graph import Node, Rule, ScalarNode, contribution, operations
+from autograd.engine.base import Data, Rule
+from autograd.engine.graph import Node, ScalarNode, contribution, operations
 from autograd.engine.kinds import raw
 from autograd.engine.recording import spoil
 
-__all__ = ["Contribution", "Data", "Edge", "Entry", "Position", "Step", "Walk"]
+__all__ = ["Contribution", "Edge", "Entry", "Position", "Step", "Walk"]
 
-Data = Any  # a float for a Value; an array, of whatever library, for a Tensor
 Position = tuple[int, int]
 Edge = tuple[int, Node, Rule]  # an argument, the input there, and the rule for its gradient
 State = tuple[Position, int, dict[int, Data], dict[Position, list[tuple[Node, Data]]]]
@@ -80,12 +79,17 @@ class Entry:
 
 
 class Walk:
-    """A position in the backward pass from `root`, between two contributions; see `Stepper` for the arguments."""
+    """A position in the backward pass from `root`, between two contributions; see `Stepper` for the arguments.
 
-    def __init__(self, root: Node, gradient: Data = None) -> None:
+    With `forward` the walk begins before the first operation: `done` counts from minus the number of operations up
+    to 0 while values arrive in the order of recording, and then, at the root, turns.
+    """
+
+    def __init__(self, root: Node, gradient: Data = None, forward: bool = False) -> None:
         self.root = root
         self.seed = _seed(root, gradient)
         self.nodes = operations(root)  # in the order of recording; backpropagation goes from the end
+        self.first = -len(self.nodes) if forward else 0  # what `done` begins with
         self.index = {node.id: k for k, node in enumerate(self.nodes)}
         self.fixed: dict[int, Data] = {}  # what-if: data that was set, by id of the node
         self.values: dict[int, Data] = {}  # that, and what was computed forward from it
@@ -95,7 +99,7 @@ class Walk:
         self._reset()
 
     def _reset(self) -> None:
-        self.done = 0  # nodes finished
+        self.done = self.first  # nodes finished; below 0, nodes to compute before the first of them
         self.part = 0  # contributions made by the node under way
         self._grads: dict[int, Data] = {self.root.id: self.seed}
         self._log: list[Entry] = []
@@ -111,7 +115,7 @@ class Walk:
     @property
     def at_start(self) -> bool:
         """Whether nothing has been done yet."""
-        return self.position == (0, 0)
+        return self.position == (self.first, 0)
 
     @property
     def at_end(self) -> bool:
@@ -120,12 +124,18 @@ class Walk:
 
     @property
     def current(self) -> Node | None:
-        """The node whose rules come next; None at the end."""
+        """The node whose rules come next, or in the forward pass its value; None at the end."""
+        if self.done < 0:
+            return self.nodes[self.done]
         return None if self.at_end else self.nodes[len(self.nodes) - 1 - self.done]
+
+    def computed(self, node: Node) -> bool:
+        """Whether the value of a node has arrived: of all, but before the end of the forward pass."""
+        return self.done >= 0 or self.index.get(node.id, -1) < len(self.nodes) + self.done
 
     def grad(self, node: Node) -> Data:
         """The gradient that has reached a node so far; None where none has."""
-        return self._grads.get(node.id)
+        return self._grads.get(node.id) if self.done >= 0 else None
 
     def data(self, node: Node) -> Data:
         """The data of a node, or what it was set to."""
@@ -231,7 +241,11 @@ class Walk:
         return None
 
     def advance(self) -> Entry | None:
-        """`step` without its record, or past a node that has nothing to pass on: then None."""
+        """`step` without its record, or past a node that has nothing to pass on, or on to its value: then None."""
+        if self.done < 0:
+            self.done += 1
+            self._arrive()
+            return None
         k = len(self.nodes) - 1 - self.done
         node = self.nodes[k]
         edges, g = self.edges(node), self._grads.get(node.id)
@@ -251,12 +265,12 @@ class Walk:
         return entry
 
     def next(self, count: int = 1) -> Step | None:
-        """Finish `count` nodes; the step of the last of them, None at the end."""
-        last = self.current
+        """Finish `count` nodes, or in the forward pass compute them; the step of the last of them, None at the end."""
+        last = None
         for _ in range(count):
             if self.at_end:
                 break
-            last = self.nodes[len(self.nodes) - 1 - self.done]
+            last = self.current
             self._finish()
         return None if last is None else self.step_of(last)
 
@@ -276,8 +290,9 @@ class Walk:
             self._leave()
             if self.part == 0:
                 self.done -= 1
-                node = self.nodes[len(self.nodes) - 1 - self.done]
-                self.part = len(self.edges(node)) if self._grads.get(node.id) is not None else 0
+                node = self.nodes[len(self.nodes) - 1 - self.done] if self.done >= 0 else None
+                reached = node is not None and self._grads.get(node.id) is not None
+                self.part = len(self.edges(node)) if node is not None and reached else 0
             if self.part:
                 self.part -= 1
                 self._take_back()
@@ -296,8 +311,8 @@ class Walk:
         return self.position
 
     def goto(self, count: int) -> Position:
-        """Travel to where `count` nodes are finished, forth or back."""
-        count = max(0, min(count, len(self.nodes)))
+        """Travel to where `count` nodes are finished, forth or back; below 0 is in the forward pass."""
+        count = max(self.first, min(count, len(self.nodes)))
         while self.done < count:
             self._finish()
         while self.position > (count, 0):
@@ -306,7 +321,7 @@ class Walk:
 
     def start(self) -> Position:
         """Travel to the start."""
-        return self.goto(0)
+        return self.goto(self.first)
 
     def end(self) -> int:
         """Travel to the end; how many nodes are finished there."""
@@ -344,6 +359,8 @@ class Walk:
 
     def set_grad(self, node: Node, value: Data) -> None:
         """Set the gradient of a node here and now; going on uses it, going back leaves it."""
+        if self.done < 0:
+            raise ValueError("nothing has a gradient before the end of the forward pass")
         new = _like(node, self.data(node), value)
         self.version += 1
         self.edits.setdefault(self.position, []).append((node, new))

@@ -1,10 +1,10 @@
-"""`python -m tests.benchmarks [chain] [scalar] [tensor] [gradcheck] [drawing]`: speed and memory beside the peers'."""
+"""`python -m tests.benchmarks [NAME ...]`: speed, memory and losses beside the peers'; the names are below."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import chain, drawings, gradchecks, scalar, tensor
+from tests.benchmarks import chain, drawings, gradchecks, nano, scalar, tensor
 
 ALL = {
     "chain": chain.run,
@@ -12,6 +12,7 @@ ALL = {
     "tensor": tensor.run,
     "gradcheck": gradchecks.run,
     "drawing": drawings.run,
+    "nano": nano.run,
 }
 for name in sys.argv[1:] or ALL:
     if name not in ALL:

@@ -35,7 +35,7 @@ def test_a_tensor_is_a_card_with_a_heatmap() -> None:
         "t  (3,4) float64",
         "data 0.0 … 11.0, mean 5.5",
         "grad 0.0 … 22.0, mean 11.0",
-        "orange above 0, blue below, red nan and inf",
+        "orange above 0, blue below, black inf, red nan",
     ]
     svg = t._repr_svg_()
     assert svg.count("<rect") == 1 + 12 + 12
@@ -55,6 +55,15 @@ def test_cards_take_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(100_000):
         x = x + 1.0
     assert len(x._repr_svg_()) < 3000
+
+
+def test_cards_call_nodes_as_drawings_do() -> None:
+    with ag.record_source():
+        x, w = Value(2.0), Tensor([1.0, 2.0])
+        n = x * 3.0 + 1.0
+        t = w * 2.0
+    assert texts(n) == ["x*3.0", "6.0", "1.0", "+", "n", "data 7.0", "grad -"]
+    assert texts(x)[0] == "x" and texts(t)[0].startswith("t = *  (2,)")
 
 
 def test_labels_stay_text() -> None:

@@ -76,7 +76,7 @@ def test_what_only_one_of_them_does_is_theirs_too() -> None:
     for _ in range(6000):
         x = x + 1.0
     with pytest.raises(
-        ValueError, match=r"^play: the backward pass has more than .* around=, between= or top=, or build"
+        ValueError, match=r"^play: the backward pass has 6,000 steps, more than .* around=, between= or top=, or build"
     ):
         ag.play(x)
     for function in (ag.draw_dot, ag.play):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -17,8 +18,11 @@ import pytest
 import autograd as ag
 from autograd import Tensor, Value
 from autograd.drawing.labels import numbers
+from autograd.drawing.selection import Selection
+from autograd.drawing.sheets import sheets
+from autograd.drawing.view import view
 from autograd.stepping.text import Show
-from transformer import Config, init, loss
+from tests.drawing.pictures import chain, transformer
 
 
 def neuron() -> Value:
@@ -31,14 +35,6 @@ def neuron() -> Value:
         n = s + b
         o = n.tanh()
     return o
-
-
-def model() -> Any:
-    config = Config.preset("vanilla", vocab_size=27, n_layer=4, n_head=2, n_embd=4, block_size=8)
-    params = {name: Tensor(p, name) for name, p in init(config, np.random.default_rng(0)).items()}
-    with ag.record_source():
-        root: Any = loss(params, np.array([26, 4, 12, 12, 0, 26]), config)
-    return root
 
 
 def random_graph(n: int) -> Value:
@@ -112,7 +108,8 @@ def test_nothing_in_a_label_turns_the_text_of_the_page() -> None:
 
 def test_three_hundred_nodes_take_less_than_a_megabyte() -> None:
     made = ag.play(random_graph(300))
-    assert made.fragment.count('class="node n') >= 300
+    alone = re.findall(r'class="node n\d+ (?:operation|leaf)', made.fragment)
+    assert len(alone) >= 300  # each in a drawing, of the whole or of what is in a fold
     assert len(made.html.encode()) < 1_000_000
 
 
@@ -138,7 +135,7 @@ def test_too_many_steps_are_refused_with_a_remedy() -> None:
     x = Value(1.0, "x")
     for _ in range(6000):
         x = x + 1.0
-    with pytest.raises(ValueError, match="more than 5,000 steps"):
+    with pytest.raises(ValueError, match="has 6,000 steps, more than 5,000"):
         ag.play(x)
     assert ag.play(x, around=x, down=5).count == 5
 
@@ -156,7 +153,7 @@ def test_a_part_shows_the_gradients_of_the_whole() -> None:
     last: dict[str, str] = {}
     for box, grad in re.findall(r'<li [^>]*?data-p="(\d+)" data-g="([^"]*)"', text):
         last[box] = grad
-    drawn = dict(re.findall(r'<g class="node n(\d+) [^>]*>\s*<path[^>]*>\s*<text[^>]*>([^<]*)</text>', text))
+    drawn = dict(re.findall(r'<g class="node n(\d+) [^>]*>\s*<rect[^>]*>\s*<text[^>]*>([^<]*)</text>', text))
     for box, grad in last.items():
         node = show.names.by_name[drawn[box].split(" = ")[0]]
         assert grad == numbers("grad ", [stepper.grad(node)])
@@ -200,6 +197,9 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+WHOLE = """
+    const f = document.querySelector('figure');
+    return f.scrollWidth <= f.clientWidth && f.scrollHeight <= f.clientHeight"""
 HEAD = "<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>"
 
 
@@ -253,7 +253,7 @@ def now(browser: Any) -> list[str]:
 def drawn(browser: Any) -> dict[str, str]:
     """First line and gradient of every box."""
     script = """
-        const lines = [...document.querySelectorAll('svg .node text.grad')];
+        const lines = [...document.querySelectorAll('.sheet:not([hidden]) .node text.grad')];
         return lines.map((t) => [t.parentNode.querySelector('text').textContent, t.textContent])"""
     return dict(browser.execute_script(script))
 
@@ -264,14 +264,15 @@ def step(browser: Any) -> int:
 
 def test_every_step_by_keys_shows_what_the_stepper_shows(visit: Any) -> None:
     root = neuron()
-    page = visit(ag.play(root).html)
+    page = visit(ag.play(root).html, "#step=0")
     stepper = ag.Stepper(root)
     show = Show(stepper)
     nodes = {n.id: n for k in stepper.nodes for n in (k, *k.inputs)}.values()
 
     def expected() -> dict[str, str]:
         grads = {n: stepper.grad(n) for n in nodes}
-        return {show.names[n] + (f" = {n._op}" if n.op else ""): numbers("grad ", [g]) for n, g in grads.items()}
+        made = {n: f" = {show.names.expression(n)}" if n.op else "" for n in nodes}
+        return {show.names[n] + made[n]: numbers("grad ", [g]) for n, g in grads.items()}
 
     states = [expected()]
     assert drawn(page) == states[0]
@@ -290,7 +291,7 @@ def test_every_step_by_keys_shows_what_the_stepper_shows(visit: Any) -> None:
         assert drawn(page) == state
     press(page, "END")
     assert drawn(page) == states[-1]
-    press(page, "HOME")
+    press(page, "t")  # to where the way back begins
     assert drawn(page) == states[0]
     press(page, "ARROW_RIGHT", shift=True)
     press(page, "ARROW_RIGHT", shift=True)
@@ -300,9 +301,9 @@ def test_every_step_by_keys_shows_what_the_stepper_shows(visit: Any) -> None:
 
 
 def test_a_folded_transformer_plays_to_its_end(visit: Any) -> None:
-    root = model()
-    page = visit(ag.play(root, limit=40).html)
-    assert len(page.find_elements("css selector", "svg .node")) <= 40
+    root = transformer()
+    page = visit(ag.play(root).html, "#step=0")
+    assert len(page.find_elements("css selector", ".sheet:not([hidden]) .node")) <= 40
     for k, (head, rule, total) in enumerate(steps_of(root)[:40]):
         press(page, "ARROW_RIGHT")
         assert now(page)[0] == head
@@ -310,7 +311,6 @@ def test_a_folded_transformer_plays_to_its_end(visit: Any) -> None:
         assert step(page) == k + 1
     press(page, "END")
     assert step(page) == len(steps_of(root))
-    root.backward()
     stepper = ag.Stepper(root)
     wte = next(n for k in stepper.nodes for n in k.inputs if n.label == "wte")
     assert drawn(page)["wte"] == numbers("grad ", [wte._grad])
@@ -338,8 +338,11 @@ def test_it_plays_and_stops_at_the_end(visit: Any) -> None:
 
 
 def test_buttons_and_scrubber(visit: Any) -> None:
-    page = visit(ag.play(neuron()).html)
-    for name, at in (("step", 1), ("node", 3), ("back", 2), ("back-node", 1), ("end", 9), ("start", 0)):
+    page = visit(ag.play(neuron()).html, "#step=0")
+    for name, at in (
+        ("step", 1), ("node", 3), ("back", 2), ("back-node", 1), ("end", 9), ("turn", 0), ("start", -5), ("node", -4),
+        ("step", -3), ("back-node", -4), ("back", -5), ("back", -5),
+    ):  # fmt: skip
         page.find_element("css selector", f".{name}").click()
         assert step(page) == at
     page.execute_script("const s = document.querySelector('.scrub'); s.value = 4; s.dispatchEvent(new Event('input'))")
@@ -354,28 +357,26 @@ def test_buttons_and_scrubber(visit: Any) -> None:
 
 
 def test_a_large_drawing_opens_at_the_root_and_takes_other_sizes(visit: Any) -> None:
-    page = visit(ag.play(model(), limit=40).html)
+    page = visit(ag.play(chain(200), limit=300).html, "#step=0")
     inside = """
         const a = document.querySelector('figure').getBoundingClientRect();
-        const b = document.querySelector('svg .node.root:not(.legend)').getBoundingClientRect();
+        const b = document.querySelector('.sheet:not([hidden]) .node.root').getBoundingClientRect();
         return b.left >= a.left && b.right <= a.right && b.top >= a.top && b.bottom <= a.bottom"""
     assert page.execute_script(inside)
-    width = "return document.querySelector('svg').getBoundingClientRect().width"
+    width = "return document.querySelector('.sheet:not([hidden]) svg').getBoundingClientRect().width"
     before = page.execute_script(width)
     press(page, "+")
     assert page.execute_script(width) == pytest.approx(1.25 * before, rel=0.01)
     page.find_element("css selector", ".smaller").click()
     assert page.execute_script(width) == pytest.approx(before, rel=0.01)
-    fits = "return document.querySelector('figure').scrollWidth <= document.querySelector('figure').clientWidth"
-    page.find_element("css selector", ".fit").click()
-    page.find_element("css selector", ".fit").click()
-    assert page.execute_script(fits)
+    page.find_element("css selector", ".fit").click()  # at once
+    assert page.execute_script(WHOLE)
 
 
 def test_a_click_pins_the_history_of_a_node(visit: Any) -> None:
     x = Value(3.0, "x")
-    page = visit(ag.play((x * x) + x).html)
-    page.find_element("css selector", "svg .node.leaf:not(.legend)").click()
+    page = visit(ag.play((x * x) + x).html, "#step=0")
+    page.find_element("css selector", "svg .node.leaf").click()
     panel = page.find_element("css selector", ".pin")
     assert panel.is_displayed()
     received = [b.text for b in page.find_elements("css selector", ".pin .got button")]
@@ -392,7 +393,7 @@ def test_a_click_pins_the_history_of_a_node(visit: Any) -> None:
 
 
 def test_nodes_are_reached_and_pinned_by_keys(visit: Any) -> None:
-    page = visit(ag.play(neuron()).html)
+    page = visit(ag.play(neuron()).html, "#step=0")
     page.execute_script("document.querySelector('figure').focus()")
     press(page, "TAB")
     assert page.execute_script("return document.activeElement.getAttribute('role')") == "button"
@@ -402,27 +403,33 @@ def test_nodes_are_reached_and_pinned_by_keys(visit: Any) -> None:
     assert step(page) == 1
     press(page, "ENTER")
     assert not page.find_element("css selector", ".pin").is_displayed()
+    for key, name in (("]", "x1w1 = x1*w1"), ("]", "w1"), ("[", "x1w1 = x1*w1")):  # from box to box
+        press(page, key)
+        focused = "return document.activeElement.querySelector('text').textContent"
+        assert page.execute_script(focused) == name
 
 
 def test_search_finds_nodes_by_name(visit: Any) -> None:
-    page = visit(ag.play(neuron()).html)
+    page = visit(ag.play(neuron()).html, "#step=0")
     press(page, "/")
     field = page.switch_to.active_element
     assert "search" in field.get_attribute("class")
     field.send_keys("w2")
-    assert page.find_element("css selector", ".hits").text == "2 found"  # w2 and x2w2
+    assert page.find_element("css selector", ".hits").text == "3 found"  # w2, x2w2, and s, which is made of that
     assert {g.find_element("css selector", "text").text for g in page.find_elements("css selector", "svg .match")} == {
         "w2",
-        "x2w2 = *",
+        "x2w2 = x2*w2",
+        "s = x1w1+x2w2",
     }
     field.send_keys("\n")
-    assert page.find_element("css selector", ".pin h3").text in ("w2", "x2w2 = *")
+    assert page.find_element("css selector", ".pin h3").text in ("w2", "x2w2 = x2*w2", "s = x1w1+x2w2")
     assert step(page) == 0  # keys belong to the field while it has the focus
 
 
 def test_the_address_holds_the_state(visit: Any) -> None:
     html = ag.play(neuron()).html
     page = visit(html)
+    press(page, "t")
     for _ in range(3):
         press(page, "ARROW_RIGHT")
     page.find_element("css selector", "svg .node.n0").click()
@@ -434,13 +441,14 @@ def test_the_address_holds_the_state(visit: Any) -> None:
     assert drawn(again) == shown
     assert again.find_element("css selector", ".pin").is_displayed()
     assert step(visit(html, "#step=99&pin=n77&speed=never")) == 9
-    assert step(visit(html, "#step=<b>")) == 0
+    assert step(visit(html, "#step=<b>")) == -5
+    assert step(visit(html, "#step=-77&sheet=4&by=x")) == -5
 
 
 def test_many_steps_at_once_are_no_trouble(visit: Any) -> None:
-    page = visit(ag.play(model(), limit=40).html)
+    page = visit(ag.play(transformer()).html, "#step=0")
     page.execute_script("for (let k = 0; k < 600; k++) document.querySelector(k % 3 ? '.step' : '.back').click()")
-    assert step(page) == 201  # the first of 200 steps back was at the start
+    assert step(page) == 200
 
 
 def test_the_rest_of_a_page_keeps_its_keys(visit: Any) -> None:
@@ -448,12 +456,13 @@ def test_the_rest_of_a_page_keeps_its_keys(visit: Any) -> None:
     field = page.find_element("css selector", "textarea")
     field.send_keys("a b/c")
     assert field.get_attribute("value") == "a b/c"
-    assert step(page) == 0
+    assert step(page) == -5
 
 
 def test_a_wrong_number_cries_out_at_every_step(visit: Any) -> None:
     page = visit(ag.play(Value(0.0, "x").log() * 2.0).html)
     bad = "return [...document.querySelectorAll('svg .node.bad text:first-of-type')].map((t) => t.textContent)"
+    press(page, "t")
     for _ in range(3):
         assert page.execute_script(bad) == ["%0 = log"]
         press(page, "ARROW_RIGHT")
@@ -467,12 +476,12 @@ def test_two_in_one_page(visit: Any) -> None:
     sections = page.find_elements("css selector", ".stepgrad")
     page.execute_script("arguments[0].focus()", sections[1])
     press(page, "ARROW_RIGHT")
-    assert page.execute_script(at) == [0, 1]
+    assert page.execute_script(at) == [-5, 0]
     page.execute_script("arguments[0].focus()", sections[0])
     press(page, "END")
-    assert page.execute_script(at) == [9, 1]
+    assert page.execute_script(at) == [9, 0]
     time.sleep(0.4)
-    assert page.execute_script("return location.hash") == "#step1=1&speed1=1&step=9&speed=1"
+    assert page.execute_script("return location.hash") == "#step1=0&speed1=1&step=9&speed=1"
     ids = page.execute_script("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))
 
@@ -516,5 +525,193 @@ def test_in_a_frame_as_jupyter_shows_it(visit: Any) -> None:
     page = visit(f"{HEAD}{ag.play(neuron())._repr_html_()}")
     page.switch_to.frame(page.find_element("css selector", "iframe"))
     page.find_element("css selector", ".step").click()
-    assert step(page) == 1
+    assert step(page) == -4
     page.switch_to.default_content()
+
+
+# ---- forward, folds, and what a screen shows -----------------------------------------------
+
+
+def titles(browser: Any) -> list[str]:
+    """First line of every box of the drawing that is shown."""
+    first = ".sheet:not([hidden]) .node text:first-of-type"
+    script = f"return [...document.querySelectorAll('{first}')].map((t) => t.textContent)"
+    return list(browser.execute_script(script))
+
+
+def test_it_begins_before_the_first_operation_and_computes_forward(visit: Any) -> None:
+    page = visit(ag.play(neuron()).html)
+    ahead = "return [...document.querySelectorAll('svg .node.ahead text:first-of-type')].map((t) => t.textContent)"
+    made = ["x1w1 = x1*w1", "x2w2 = x2*w2", "s = x1w1+x2w2", "n = s+b", "o = n.tanh()"]
+    assert step(page) == -5 and "5 operations to come" in page.find_element("css selector", ".now").text
+    assert sorted(page.execute_script(ahead)) == sorted(made)
+    sums = []
+    for k in range(5):
+        press(page, "ARROW_RIGHT")
+        assert sorted(page.execute_script(ahead)) == sorted(made[k + 1 :])
+        sums.append(now(page)[-1] if k < 4 else page.find_element("css selector", ".now").text)
+        if k < 4:
+            assert len(page.find_elements("css selector", "svg .edge.lit.on")) == 2  # into the one computed
+    assert sums[:2] == ["x1w1 = x1 * w1 = 2.0 * -3.0 = -6.0", "x2w2 = x2 * w2 = 0.0 * 1.0 = 0.0"]
+    assert sums[3] == "n = s + b = -6.0 + 6.881 = 0.8814"
+    assert step(page) == 0 and "dL/do = 1.0: the gradient of the root" in sums[4]
+    press(page, "ARROW_RIGHT")
+    assert step(page) == 1
+    press(page, "HOME")
+    assert step(page) == -5
+
+
+def test_folds_open_by_a_click_and_there_is_a_way_back(visit: Any) -> None:
+    page = visit(ag.play(transformer()).html, "#step=100")
+    outer = titles(page)
+    assert "block × 4 ▸" in outer
+    for name in ("block × 4 ▸", "block#2 ▸", "attention ▸"):
+        opened = """
+            const g = [...document.querySelectorAll('.sheet:not([hidden]) .opens')];
+            const there = g.find((g) => g.querySelector('text').textContent === arguments[0]);
+            there.dispatchEvent(new MouseEvent('click'))"""
+        if name in titles(page):
+            page.execute_script(opened, name)
+            assert name not in titles(page)
+    trail = [part.text for part in page.find_elements("css selector", ".trail > *")]
+    assert len(trail) >= 3 and trail[1] == "block × 4"
+    assert step(page) == 100
+    # Each operation stands there by itself, with its own gradient, once one has gone down far enough.
+    assert "scores = q@k.swapaxes(-1,-2)*head_s…" in titles(page) or "scores" in " ".join(titles(page))
+    press(page, "u")
+    assert [part.text for part in page.find_elements("css selector", ".trail > *")] == trail[:-1]
+    page.find_element("css selector", ".trail button").click()
+    assert titles(page) == outer
+    press(page, "ARROW_RIGHT")
+    assert step(page) == 101
+
+
+def test_the_drawing_goes_up_to_where_the_step_can_be_seen(visit: Any) -> None:
+    page = visit(ag.play(transformer()).html, "#step=1&sheet=1")
+    seen = "return document.querySelectorAll('.sheet:not([hidden]) :is(.lit, .from)').length"
+    for _ in range(60):
+        press(page, "ARROW_RIGHT")
+        assert page.execute_script(seen) > 0
+
+
+def test_every_operation_of_a_transformer_has_a_box_of_its_own() -> None:
+    root = transformer(layers=2)
+    show = Show(ag.Stepper(root))
+    alone = {
+        box.nodes[0].id
+        for sheet in sheets(show, view(show, Selection()))
+        for box in sheet.view.boxes
+        if len(box.nodes) == 1
+    }
+    assert {node.id for node in show.stepper.nodes} <= alone
+
+
+def test_an_arrow_points_as_the_gradient_runs(visit: Any) -> None:
+    page = visit(ag.play(neuron()).html, "#step=3")
+    ends = """
+        const middle = (e) => { const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; };
+        return ['.tip', '.node.lit', '.node.from'].map((s) => middle(document.querySelector('.sheet ' + s)))"""
+    tip, to, from_ = page.execute_script(ends)
+    assert math.dist(tip, to) < math.dist(tip, from_)
+    head = "return getComputedStyle(document.querySelector('.edge.lit > polygon:not(.tip)')).visibility"
+    assert page.execute_script(head) == "hidden"
+
+
+@pytest.mark.parametrize(("by", "least"), [("k", 1), ("n", 2), ("s", 2), ("l", 10)])
+def test_steps_by_operation_box_scope_and_layer(visit: Any, by: str, least: int) -> None:
+    page = visit(ag.play(transformer()).html, f"#step={1 if by == 'n' else 60}&by={by}")
+    unit = "return document.querySelector('[aria-current=step]').dataset[arguments[0]]"
+    name = {"n": "n"}.get(by, by)
+    press(page, "ARROW_RIGHT", shift=True)
+    at, here = step(page), page.execute_script(unit, name)
+    press(page, "ARROW_RIGHT", shift=True)
+    assert step(page) - at >= least and (by == "n" or page.execute_script(unit, name) != here)
+    press(page, "ARROW_LEFT", shift=True)
+    assert step(page) == at
+    press(page, "ARROW_RIGHT")
+    assert by == "n" or page.execute_script(unit, name) != here  # it had come to the end of what was under way
+
+
+def size_of(page: Any, width: int, height: int) -> None:
+    mobile = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", mobile)
+
+
+def test_controls_drawing_and_line_are_seen_without_scrolling(visit: Any, browser: Any) -> None:
+    try:
+        for html, (width, height) in (
+            (ag.play(transformer()).html, (1280, 900)),
+            (ag.play(neuron()).html, (1000, 700)),
+        ):
+            size_of(browser, width, height)
+            page = visit(html, "#step=20")
+            assert page.execute_script("return document.documentElement.scrollHeight <= innerHeight")
+            assert page.execute_script(WHOLE)
+            inside = """
+                return [...arguments].every((s) => {
+                  const r = document.querySelector(s).getBoundingClientRect();
+                  return r.width > 0 && r.height > 0 && r.top >= 0 && r.bottom <= innerHeight && r.right <= innerWidth;
+                })"""
+            assert page.execute_script(inside, ".bar", "figure", ".node.lit", ".now .sum", "[aria-current=step]")
+        size_of(browser, 390, 844)
+        page = visit(html, "#step=3")
+        tops = "return ['figure', '.now', '.bar'].map((s) => document.querySelector(s).getBoundingClientRect().top)"
+        figure, line, bar = page.execute_script(tops)
+        assert figure < 100 and figure < line < bar < 844  # the drawing first, and Play on the same screen
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_fit_never_enlarges(visit: Any) -> None:
+    page = visit(ag.play(Value(1.0, "x") * 2.0).html)
+    width = "return document.querySelector('svg').getBoundingClientRect().width"
+    natural = page.execute_script(width)
+    press(page, "-")
+    press(page, "0")
+    assert page.execute_script(width) == pytest.approx(natural, rel=0.01)
+    assert page.execute_script(WHOLE)
+
+
+def test_a_map_of_what_is_larger_than_its_frame(visit: Any) -> None:
+    small = visit(ag.play(neuron()).html)
+    assert not small.find_element("css selector", ".map").is_displayed()
+    page = visit(ag.play(chain(200), limit=1000).html, "#step=0")
+    assert page.find_element("css selector", ".map").is_displayed()
+    assert len(page.find_elements("css selector", ".map [data-box]")) == 402
+    before = page.execute_script("return document.querySelector('figure').scrollTop")
+    click = """
+        const r = document.querySelector('.map').getBoundingClientRect();
+        const at = { clientX: r.x + r.width / 2, clientY: r.y + 5, bubbles: true };
+        document.querySelector('.map').dispatchEvent(new PointerEvent('pointerdown', at))"""
+    page.execute_script(click)
+    assert page.execute_script("return document.querySelector('figure').scrollTop") < before
+
+
+def test_few_stops_of_the_tab_key(visit: Any) -> None:
+    page = visit(ag.play(transformer()).html, "#step=5")
+    stops = """
+        const all = [...document.querySelectorAll('a, button, input, select, summary, [tabindex]')];
+        return all.filter((e) => e.tabIndex >= 0 && e.checkVisibility()).length"""
+    assert page.execute_script(stops) <= 10
+
+
+def test_small_arrays_are_seen(visit: Any) -> None:
+    w = Tensor(np.array([[1.0, -2.0], [np.inf, np.nan]]), "w")
+    page = visit(ag.play((w * 2.0).sum()).html)
+    image = page.find_elements("css selector", "svg image")
+    assert len(image) == 2  # w, and what it is made to; their sum is a number
+    pixels = """
+        const done = arguments[arguments.length - 1], img = new Image();
+        img.onload = () => {
+          const c = Object.assign(document.createElement('canvas'), { width: img.width, height: img.height });
+          c.getContext('2d').drawImage(img, 0, 0);
+          done([...c.getContext('2d').getImageData(0, 0, img.width, img.height).data].join());
+        };
+        img.src = document.querySelector('svg image').getAttribute('href')"""
+    data = list(map(int, page.execute_async_script(pixels).split(",")))
+    above, below, black, red = (tuple(data[4 * k : 4 * k + 3]) for k in range(4))
+    assert above[0] > above[2] and below[2] > below[0]  # orange, blue
+    assert max(black) < 50 and red[0] > 200 > 60 > red[1]
+    page.find_element("css selector", "svg .node.leaf").click()
+    assert page.find_element("css selector", ".pin img").is_displayed()

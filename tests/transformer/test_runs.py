@@ -62,7 +62,8 @@ def start(*options: str) -> subprocess.Popen[str]:
 
 
 def test_a_run_holds_arrays_as_safetensors_and_the_rest_as_json(run: Path) -> None:
-    assert sorted(contents(run)) == ["best.safetensors", "last.safetensors", "loss.csv"]
+    logs = ["grads.csv", "loss.csv", "samples.jsonl"]
+    assert sorted(contents(run)) == sorted(["best.safetensors", "last.safetensors", *logs])
     params, config, vocabulary = runs.load(run)
     assert vocabulary == Vocabulary("abcdefghijklmnopqrstuvwxyz") and config.n_embd == 8
     arrays = load_file(run / "last.safetensors")  # by anybody who reads the format
@@ -96,7 +97,8 @@ def test_a_full_disk_is_an_error_in_a_line_and_leaves_the_last_state(run: Path) 
         )
         assert done.returncode == 2 and "File too large" in done.stderr and "Traceback" not in done.stderr
     after = contents(run)
-    assert after.pop("loss.csv").startswith(whole.pop("loss.csv"))  # what was written after it is cut off
+    for log in ("loss.csv", "grads.csv", "samples.jsonl"):  # what was written after it is cut off
+        assert after.pop(log).startswith(whole.pop(log))
     assert after == whole and sorted(os.listdir()) == ["run"]
 
 

@@ -140,15 +140,16 @@ def forward(params: Params, tokens: Tokens, config: Config = CONFIG) -> dict[str
     return s
 
 
-def plane(points: np.ndarray) -> np.ndarray:
+def plane(points: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     """Points seen from where they spread widest: their first two principal components, (N, C) -> (N, 2).
 
+    like: points whose components to take instead, so that several maps can be laid over one another.
     The sign of a component is free; here its largest part is positive.
     """
-    centred = points - points.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    base = points if like is None else like
+    _, _, axes = np.linalg.svd(base - base.mean(axis=0), full_matrices=False)
     axes = axes[:2] * np.sign(axes[:2][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])[:, None]
-    return centred @ axes.T
+    return (points - points.mean(axis=0)) @ axes.T
 
 
 def story(params: Weights, rng: np.random.Generator, begin: str = "frank", config: Config = CONFIG) -> str:
