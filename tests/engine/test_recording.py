@@ -284,3 +284,42 @@ def test_the_record_of_assigned_lines_lives_as_long_as_the_node() -> None:
     alive = weakref.ref(x)
     del x, y
     assert alive() is None and len(recording._assigned) == before
+
+
+# ---- decorated, whatever kind of function ------------------------------------------------
+
+
+class Steps:
+    """Callable, and what it gives has not run yet."""
+
+    def __call__(self) -> Iterator[float]:
+        yield slope()
+
+
+class Task:
+    async def __call__(self) -> float:
+        return slope()
+
+
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.record_source, ag.detect_anomaly])
+def test_a_mode_holds_in_what_a_decorated_function_leaves_to_be_run(mode: Any) -> None:
+    seen = 0.0 if mode is ag.no_grad else 6.0
+    assert list(mode(Steps())()) == list(mode(lambda: (slope() for _ in range(1)))()) == [seen]
+    assert asyncio.run(mode(Task())()) == asyncio.run(mode(lambda: Task()())()) == seen
+
+    async def asynchronous() -> Any:
+        yield 1.0
+
+    with pytest.raises(TypeError, match=f"{mode.__name__}: an asynchronous generator"):
+        mode(lambda: asynchronous())()
+    steps = mode(lambda: Steps()())()
+    next(steps)
+    assert slope() == 6.0  # between the steps it is not in force
+    steps.close()
+    assert recording.current().ordinary
+
+
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.record_source, ag.detect_anomaly])
+def test_a_class_is_not_decorated(mode: Any) -> None:
+    with pytest.raises(TypeError, match=f"{mode.__name__}: expected a function to decorate"):
+        mode(Steps)
