@@ -28,7 +28,7 @@ PACKAGES = {
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
 ENGINE = [
-    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "rows"},
+    {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "elsewhere", "rows"},
     {"primitives"}, {"linalg"}, {"extend"}, {"functions", "matrices", "products", "rearranging", "reducing"},
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip

@@ -34,9 +34,10 @@ def data_of(x: Operand) -> Data:
     if not is_values(x):
         return x
     try:
-        return np.array([v.raw if isinstance(v, Node) else v for v in x.flat], np.float64).reshape(x.shape)
-    except (TypeError, ValueError):
-        return x  # objects that are no numbers
+        found = np.array([v.raw if isinstance(v, Node) else v for v in x.flat])
+        return found.astype(np.float64).reshape(x.shape) if found.dtype.kind in "fiub" else x
+    except ValueError:  # lists or arrays among them
+        return x
 
 
 def received(node: Node) -> Data:

@@ -24,7 +24,6 @@ from autograd.engine.kinds import data_of, is_values, namespace
 from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
 from autograd.engine.tree import map_tree
-from autograd.engine.words import nearest
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -202,8 +201,9 @@ def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) ->
     if xp is numpy:
         return function(*args, **options)
     args, options = _asked(function, args, options)  # of the options JAX knows only some
-    path = name_of(function).split(".")[1:]
-    theirs = functools.reduce(lambda library, part: getattr(library, part, function), path, xp)
+    theirs: Any = xp
+    for part in name_of(function).split(".")[1:]:
+        theirs = getattr(theirs, part, function)
     return theirs(*(np.asarray(x) if isinstance(x, list) else x for x in args), **options)
 
 
@@ -289,57 +289,16 @@ def _method(function: Function) -> Function:
     return method
 
 
-# What people know from elsewhere, and how it is done here.
-_HINTS = {
-    **dict.fromkeys(("numpy", "__array__"), ".data is the NumPy array"),
-    "tolist": ".data.tolist() gives lists of floats",
-    **dict.fromkeys(
-        ("requires_grad", "requires_grad_"), "every node is recorded; .detach() and ag.no_grad() leave out"
-    ),
-    "grad_fn": ".op and .inputs say what made it",
-    "is_leaf": "a leaf has no .inputs",
-    "retain_grad": "every node keeps its .grad after backward()",
-    **dict.fromkeys(
-        ("zeros", "ones", "empty", "full", "arange", "randn", "rand"), "Tensor(np.zeros(shape)) and the like"
-    ),
-    "view": ".reshape does it",
-    "unsqueeze": "np.expand_dims(x, axis) and x[:, None] do it",
-    "permute": ".transpose does it",
-    "expand": "np.broadcast_to(x, shape) does it",
-    "t": ".T does it",
-    **dict.fromkeys(("mm", "bmm", "mv", "matmul"), "x @ y does it"),
-    "at": "np.where chooses for each element",
-    "masked_fill": "np.where(mask, value, x) does it",
-    "norm": "np.linalg.norm(x) does it",
-    "softmax": "e = np.exp(x - ag.detach(x.max(axis=-1, keepdims=True))); e / e.sum(axis=-1, keepdims=True)",
-    **dict.fromkeys(("to", "cuda", "cpu", "device"), "a Tensor computes where its data is; give it an array of JAX"),
-    **dict.fromkeys(("float", "double", "half", "type"), ".astype(np.float64) and the like do it"),
-    "dim": ".ndim says it",
-    "numel": ".size says it",
-    "cat": "np.concatenate([x, y]) does it",
-}
-
-
-def _hint(kind: type, name: str) -> str:
-    """What to use in place of an attribute that is not there."""
-    if name in _HINTS:
-        return f"; {_HINTS[name]}"
-    if name.rstrip("_") != name:
-        return "; nodes do not change; write y = ..., or assign the data of a leaf"
-    for module, spelled in ((numpy, "np"), (numpy.linalg, "np.linalg")):
-        if callable(getattr(module, name, None)):
-            return f"; use {spelled}.{name}(x)"
-    return nearest(name, (known for known in dir(kind) if not known.startswith("_")))
-
-
 class ArrayMethods:
     """The methods of NumPy's arrays that are functions of NumPy, for a Tensor, a Value and an array of Values."""
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> Any:
-        hint = "" if name.startswith("_") else _hint(type(self), name)
-        raise AttributeError(f"a {type(self).__name__} has no attribute {name!r}{hint}", name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        """Without what is only there to say that it is elsewhere."""
+        return [
+            name for name in super().__dir__() if hasattr(type(self), name) or name in getattr(self, "__dict__", ())
+        ]
 
     all, any, argmax, argmin = map(_method, (np.all, np.any, np.argmax, np.argmin))
     argsort, argpartition, nonzero = map(_method, (np.argsort, np.argpartition, np.nonzero))

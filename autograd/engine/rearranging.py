@@ -115,7 +115,7 @@ def _concatenate(arrays_: Any, axis: int | None = 0, dtype: Any = None) -> Any:
 
 @means(np.stack)
 def _stack(arrays_: Any, axis: int = 0, dtype: Any = None) -> Any:
-    out = np.concatenate([np.expand_dims(x, axis) for x in arrays(*arrays_)], axis)
+    out = np.concatenate([_expand_dims(x, axis) for x in arrays(*arrays_)], axis)
     return out if dtype is None else out.astype(dtype)
 
 
@@ -200,7 +200,10 @@ def _ravel(a: Any, order: str = "C") -> Any:
 
 @means(np.expand_dims)
 def _expand_dims(a: Any, axis: Any) -> Any:
-    return a.reshape(shape_after(np.expand_dims, a, axis))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    ndim, lengths = a.ndim + len(axes), iter(a.shape)
+    new = np.lib.array_utils.normalize_axis_tuple(axes, ndim)
+    return a.reshape(tuple(1 if i in new else next(lengths) for i in range(ndim)))
 
 
 @means(np.squeeze)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine import primitives as p
+from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import data_of, filled, is_foreign, is_values, received
 from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
@@ -471,7 +472,7 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
     """The operation on raw data, and its result as a node; a leaf where recording is off."""
     try:
         data = primitive.array(*saved)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise type(error)(f"{primitive.name}({', '.join(map(described, saved))}): {error}") from None
     node = _new(Tensor)
     node.raw = data
@@ -495,6 +496,8 @@ def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple
 def _lifted(x: Any, dtype: Any = np.float64) -> Tensor:
     """A Value or an array of Values as a Tensor connected to it: so they may stand among arrays."""
     x = np.asarray(x) if is_values(x) else x
+    if is_values(data_of(x)):
+        raise TypeError(f"expected numbers, Values and Tensors; got {described(x)} that holds something else")
     nodes = [v if isinstance(v, Node) else None for v in (x.flat if isinstance(x, np.ndarray) else [x])]
     numbers = data_of(x).reshape(-1).tolist() if isinstance(x, np.ndarray) else [x.raw]
     return _result(_LIFT, (None, *nodes), ((np.shape(x), np.dtype(dtype)), *numbers))
@@ -585,3 +588,4 @@ def _index(index: Any) -> Any:
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Tensor, _row.name, _unary(_row))
+say_instead(Tensor)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine import primitives as p
+from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import is_number, received
 from autograd.engine.numpy_api import ArrayMethods
@@ -335,6 +336,9 @@ _BOXED: tuple[str, ...] = ("sum", "prod", "mean", "max", "min", "cumsum", "cumpr
 _BOXED += ("copy", "flatten", "ravel", "reshape", "squeeze", "swapaxes", "transpose")
 for _name in _BOXED:
     setattr(Value, _name, _method(_name))
+
+
+say_instead(Value)
 
 
 def values(array: Any, label: str = "") -> Values:

@@ -164,6 +164,78 @@ def test_reading_a_gradient_changes_nothing() -> None:
     assert x.grad.tolist() == [10, 2]
 
 
+ZERO_D: dict[str, Callable[[Any, Any], Any]] = {
+    "*": lambda x, z: x * z,
+    "r*": lambda x, z: z * x,
+    "**": lambda x, z: x**z,
+    "r**": lambda x, z: z**x,
+    "maximum": lambda x, z: np.maximum(x, x * z) + x.maximum(z),
+    "where": lambda x, z: np.where(z > 0, x, 3 * x),
+    "where with a bool of its own": lambda x, z: np.where(z.astype(bool), x, 3 * x),
+    "clip": lambda x, z: np.clip(x, z - 1.5, z) * z,
+    "hypot": lambda x, z: np.hypot(x, z),
+    "einsum": lambda x, z: np.einsum("i,->i", x, z),
+    "logaddexp of a view": lambda x, z: np.logaddexp(x, z.reshape(1)[0:1].reshape(())),
+    "full_like": lambda x, z: np.full_like(x, z) * x,
+    "linspace": lambda x, z: np.linspace(x, z, 3) * z,
+    "index": lambda x, z: x[z.astype(int) - 2 : z.astype(int)] * z,
+    "take": lambda x, z: np.take(x, z.astype(int) - 1) * z,
+    "pad": lambda x, z: np.pad(x, 1, constant_values=z) * z,
+    "average": lambda x, z: np.average(x, weights=np.array([1.0, 1.0]) * z) * z,
+}
+
+
+@pytest.mark.parametrize("name", ZERO_D)
+def test_no_constant_changes_a_recorded_graph_though_it_has_no_axes(name: str) -> None:
+    f, x = ZERO_D[name], Tensor([0.5, 1.5])
+    want = ag.grad(lambda x: f(x, np.array(2.0)).sum())(np.array([0.5, 1.5]))
+    z = np.array(2.0)
+    y = f(x, z).sum()
+    z[...] = 0.0
+    y.backward()
+    np.testing.assert_array_equal(x.grad, want)
+    base = np.array([7.0, 2.0])
+    x.zero_grad()
+    y = f(x, base[1:].reshape(())).sum()  # a view without axes
+    base[:] = 0.0
+    y.backward()
+    np.testing.assert_array_equal(x.grad, want)
+
+
+def test_the_data_of_a_result_cannot_be_made_writeable() -> None:
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    for y in (x * 2.0, x.reshape(4), x.T, x[0], x.sum(axis=0), np.exp(x).reshape(-1)[1:], x.copy(), (x * x).T):
+        d = y.data
+        for view in (d, d[...], d[:1]):
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                view.flags.writeable = True
+    x.data[0, 0] = 5.0
+    assert x.data[0, 0] == 5.0 and x.reshape(4).data[0] == 5.0
+    w = (x * 2).detach()
+    w.data[:] = 0.0
+    assert not w.data.any()
+
+
+def test_equality_is_elementwise() -> None:
+    x = Tensor([1.0, 2.0])
+    for other in (Tensor([1.0, 3.0]), np.array([1.0, 3.0]), [1.0, 3.0], ag.values([1.0, 3.0])):
+        assert (x == other).tolist() == [True, False] and (x != other).tolist() == [False, True]
+    assert (x == 2).tolist() == [False, True] == (np.float64(2) == x).tolist() == (Value(2.0) == x).tolist()
+    assert Tensor(2.0) == 2.0 and (x == "a").tolist() == [False, False] and (x == None).tolist() == [False, False]  # noqa: E711
+    assert np.array_equal(x, [1.0, 2.0]) and np.isin(x, [2.0]).tolist() == [False, True]
+    assert {x: "x"}[x] == "x" and len({x, Tensor([1.0, 2.0])}) == 2 and any(node is x for node in (x * 2).inputs)
+    with pytest.raises(ValueError, match="broadcast"):
+        _ = x == np.ones(3)
+
+
+def test_float_power_computes_in_float64_as_numpy_does() -> None:
+    x = Tensor(np.float32([1.1, 2.2]))
+    y = np.float_power(x, 2)
+    y.sum().backward()
+    assert y.dtype == np.float64 and x.grad.dtype == np.float32
+    np.testing.assert_array_equal(y.data, np.float_power(x.data, 2))
+
+
 shapes = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
 
 
@@ -244,6 +316,20 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "masked": (lambda: Tensor(np.ma.array([1.0], mask=[True])), TypeError, "mask would be lost"),
     "masked *": (lambda: X * np.ma.array(A), TypeError, "MaskedArray"),
     "np.ma": (lambda: np.ma.exp(X), TypeError, r"\.data for its numbers"),
+    "too large": (lambda: X + 10**400, OverflowError, r"add\(an array of shape \(2, 3\).*too large"),
+    "None among numbers": (lambda: X[0] * np.array([None, 1.0, 2.0]), TypeError, "holds something else"),
+    "pad by the mean": (lambda: np.pad(X, 1, mode="mean"), TypeError, "'mean' computes what it pads with"),
+    "full vectors": (lambda: np.linalg.svd(X), ValueError, "use full_matrices=False"),
+    "a derivative by q": (lambda: np.quantile(X, X[0, 0]), TypeError, "no derivative by where it looks"),
+    "out of a function": (lambda: np.sum(X, out=np.zeros(())), TypeError, "np.sum of a Tensor or of Values:.*out"),
+    "fft": (lambda: np.fft.fft(X), TypeError, r"complex numbers.*np\.fft\.fft\(x\.data\)"),
+    "copyto": (lambda: np.copyto(np.ones((2, 3)), X), TypeError, "use np.where, or np.broadcast_to"),
+    "not known": (
+        lambda: np.union1d(X, X),
+        TypeError,
+        r"np\.union1d is not supported on Tensors; use .*union1d\(x\.data\)",
+    ),
+    "spacing": (lambda: np.spacing(X), TypeError, r"np\.spacing has no derivative here"),
     "matrix": (lambda: X * A.view(np.matrix), TypeError, "matrix, which means something else"),
     "complex scalar": (lambda: X * np.complex128(1j), TypeError, "complex128, not of real numbers"),
     "maximum None": (lambda: X.maximum(None), TypeError, "maximum: argument 1 is None"),
@@ -289,6 +375,34 @@ def test_jax() -> None:
         assert isinstance(grad, jax.Array)
         np.testing.assert_allclose(value, want, rtol=1e-6)
         np.testing.assert_allclose(grad, slope, rtol=1e-5, atol=1e-6)
+
+
+JITTED = {
+    "full_like": lambda x: np.full_like(x, 2.0) * x,
+    "full_like of a node": lambda x: np.full_like(x, x[0, 0]),
+    "take_along_axis": lambda x: np.take_along_axis(x, np.argsort(x, axis=1), axis=1),
+    "sort": lambda x: np.sort(x, axis=0),
+    "median": lambda x: np.median(x, axis=1),
+    "quantile": lambda x: np.quantile(x, [0.2, 0.6]),
+    "nanvar": lambda x: np.nanvar(np.where(A > 1.5, np.nan, x), axis=0),
+    "roll and pad": lambda x: np.pad(np.roll(x, 1, axis=1), 1, constant_values=x[0, 0]),
+    "sinc": np.sinc,
+    "norm": lambda x: np.linalg.norm(x, axis=0),
+    "interp": lambda x: np.interp(x, [-1.0, 0.0, 1.0], x[0]),
+    "solve": lambda x: np.linalg.solve(x @ x.T, x),
+    "logaddexp.reduce": lambda x: np.logaddexp.reduce(x, axis=1),
+    "==": lambda x: (x == x) * x,
+}
+
+
+@pytest.mark.parametrize("name", JITTED)
+def test_functions_of_numpy_under_jit(name: str) -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[peers]'")
+    f, x = JITTED[name], np.float32(A)
+    want = ag.grad(lambda x: (f(x) ** 2).sum())(x)
+    got = jax.jit(lambda x: ag.grad(lambda x: (f(x) ** 2).sum())(x))(jax.numpy.asarray(x))
+    assert isinstance(got, jax.Array)
+    np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
 
 
 def test_torch_agrees() -> None:

@@ -89,6 +89,20 @@ def test_labels_that_are_no_text_are_refused_at_once(kind: type, label: Any) -> 
     assert x.label == "x" and kind(1.0).label == "" == (x * 2).label
 
 
+@pytest.mark.parametrize("kind", [Value, Tensor])
+def test_attributes_known_from_elsewhere_say_what_to_use(kind: type) -> None:
+    x = kind(1.0)
+    for name, hint in (
+        ("numpy", r"\.data is the NumPy array"), ("tolist", r"\.data\.tolist"), ("requires_grad", r"\.detach\(\)"),
+        ("view", "reshape"), ("zeros", r"np\.zeros"), ("zero_", "do not change"), ("unsqueeze", r"np\.expand_dims"),
+        ("softmax", r"np\.exp"), ("where", r"np\.where"),
+    ):  # fmt: skip
+        with pytest.raises(AttributeError, match=f"a {kind.__name__} has no attribute '{name}'; .*{hint}"):
+            getattr(x, name)
+        assert not hasattr(x, name) and name not in dir(x)
+    assert "exp" in dir(x) and not hasattr(x, "nothing_of_the_kind")
+
+
 def test_no_door_through_which_numpy_drops_the_graph() -> None:
     for name in ("__len__", "__getitem__", "__array__", "__float__"):
         assert not hasattr(Value, name)
