@@ -282,7 +282,7 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
     if is_array(x):
         return Tensor(x)
     if is_number(x):
-        return number(float(x))
+        return number(x)
     raise TypeError(
         f"{where} holds {described(x)}; gradients are of numbers, arrays, and dicts, lists and tuples of them"
     )

@@ -309,29 +309,10 @@ class detect_anomaly(_Decorator):
     Slow: meant for finding a fault, not for training.
     """
 
-    errors: Any  # what NumPy did about errors before
-
     def __enter__(self) -> Any:
         if not self.entered():
-            outer = _watching()
-            self.errors = outer[0].errors if outer else np.geterr()
             self.settings = {"check": _check, "source": current().source or _Scopes(sys._getframe(1))}
-        super().__enter__()
-        np.seterr(all="ignore")  # an error is on its way; no warning besides
-        return self
-
-    def __exit__(self, kind: Any = None, error: Any = None, traceback: Any = None) -> None:
-        super().__exit__(kind, error, traceback)
-        if not _watching():
-            np.seterr(**self.errors)
-        while isinstance(error, SystemError):  # NumPy's loop over objects went on after the error, and stumbled
-            error = error.__cause__
-            if isinstance(error, AnomalyError):
-                raise error from None
-
-
-def _watching() -> list[detect_anomaly]:
-    return [mode for mode in current().modes if isinstance(mode, detect_anomaly)]
+        return super().__enter__()
 
 
 def _check(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Node | None = None) -> None:
@@ -340,7 +321,9 @@ def _check(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Nod
     if is_float(result):  # JAX: its values may not exist yet
         bad = _anomaly(node, inputs, result)
         if bad:
-            raise AnomalyError("\n".join(_report(node, inputs, result, parent, bad)), node)
+            with np.errstate(all="ignore"):
+                text = "\n".join(_report(node, inputs, result, parent, bad))
+            raise AnomalyError(text, node)
 
 
 def _anomaly(node: Node, inputs: tuple[Operand, ...], result: Operand) -> str:

@@ -222,7 +222,7 @@ def test_a_gradient_written_inside_f_does_not_count(assign: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX timers")
-@pytest.mark.parametrize("what", ["grad", "no_grad", "nested", "backward"])
+@pytest.mark.parametrize("what", ["grad", "no_grad", "record_source", "detect_anomaly", "nested", "backward"])
 def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> None:
     inner = ag.grad(lambda x: x * x.sin())
     w = Value(2.0)
@@ -231,9 +231,7 @@ def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> Non
         "grad": lambda: inner(2.0),
         "nested": lambda: ag.grad(inner)(2.0),
         "backward": lambda: (shared * shared).backward(),
-        "no_grad": lambda: ag.no_grad().__enter__().__exit__(None, None, None),
     }
-    work = works[what]
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -247,11 +245,11 @@ def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> Non
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(2e-5, 3e-4))
                 while True:
-                    if what == "no_grad":
-                        with ag.no_grad():
-                            w * w
+                    if what in works:
+                        works[what]()
                     else:
-                        work()
+                        with getattr(ag, what)():
+                            w * w
             except KeyboardInterrupt:
                 hits += 1
             assert gc.isenabled()
