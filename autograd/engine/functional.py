@@ -11,19 +11,20 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.base import Argnums, Data, Function, Operand, Tree
 from autograd.engine.graph import Node, backpropagate
-from autograd.engine.kinds import each, filled, is_array, is_number, is_values, raw, single
-from autograd.engine.recording import Level, at_level, next_id
+from autograd.engine.kinds import each, filled, is_array, is_number, is_values, raw
+from autograd.engine.recording import Level, at_level, current, next_id
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree, zip_leaves
 from autograd.engine.value import Value, values
 from autograd.engine.value_array import Values
-from autograd.engine.words import described
+from autograd.engine.words import described, many
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
@@ -41,18 +42,14 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Callable[..., tuple[Ope
     The gradient has the structure of the argument: a float for a number, an array for an
     array; of an array of Values it is an array of floats. Where the argument is a Value or a
     Tensor, or holds one, and within another call of `grad`, value and gradient are nodes,
-    connected to the graph that the argument comes from. f gets copies of the dicts and lists in
-    the argument: it may change them, and the gradient is that of what was passed in. Threads may
-    differentiate graphs of their own at the same time.
-    Raises TypeError for an argument that is no number or array, ValueError where f gives
-    anything but one number.
+    connected to the graph that the argument comes from; leaves, inside no_grad(). f gets copies of the
+    dicts and lists in the argument: it may change them, and the gradient is that of what was passed in.
+    Threads may differentiate graphs of their own at the same time; a call in a thread that f starts
+    stands within f's where it is given nodes.
+    Raises TypeError for an argument that is no number or array and for positions that are not there,
+    ValueError for a position given twice, and where f gives anything but one number.
     """
-
-    @functools.wraps(f)
-    def wrapped(*args: Tree, **options: Tree) -> tuple[Operand, Tree]:
-        return _differentiated(_value_and_grad, "grad", f, argnums, args, options)
-
-    return wrapped
+    return _public(_value_and_grad, "value_and_grad", f, argnums)
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -63,8 +60,7 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> grad(grad(lambda x: x**3))(2.0)
     12.0
     """
-    both = value_and_grad(f, argnums)
-    return functools.wraps(f)(lambda *args, **options: both(*args, **options)[1])
+    return _slopes("grad", f, argnums)
 
 
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
@@ -78,12 +74,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     gives or takes a structure, the result is the structure of the outputs with, at each
     leaf, the structure of the argument. One backward pass per output number.
     """
-
-    @functools.wraps(f)
-    def wrapped(*args: Tree, **options: Tree) -> Tree:
-        return _differentiated(_jacobian, "jacobian", f, argnums, args, options)
-
-    return wrapped
+    return _public(_jacobian, "jacobian", f, argnums)
 
 
 def hessian(f: Function, argnums: int = 0) -> Function:
@@ -93,7 +84,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return _public(_jacobian, "hessian", _slopes("hessian", f, argnums), argnums)
 
 
 def hvp(f: Function, *at: Tree, argnums: int = 0, **options: Tree) -> Tree:
@@ -108,11 +99,13 @@ def hvp(f: Function, *at: Tree, argnums: int = 0, **options: Tree) -> Tree:
     Raises ValueError for a vector of another structure or other shapes than the argument.
     """
 
+    slopes = _slopes("hvp", f, argnums)
+
     def product(*args: Tree, **options: Tree) -> Tree:
         *point, v = args
         if not point:
             raise TypeError("hvp: give f's arguments and then the vector, as in hvp(f, x, v)")
-        return grad(partial(_along, grad(f, argnums), v, argnums), argnums)(*point, **options)
+        return _slopes("hvp", partial(_along, slopes, v, argnums), argnums)(*point, **options)
 
     return product(*at, **options) if at else partial(product, **options)
 
@@ -144,52 +137,102 @@ def detach(x: Operand) -> Operand:
 # ---- how it is done --------------------------------------------------------------------
 
 Method = Callable[..., Tree]
+Asked = Callable[[list[Tree]], Tree]  # the results as `argnums` asked for them: one for an int, a tuple for several
+
+
+def _public(method: Method, name: str, f: Function, argnums: Argnums) -> Function:
+    """The function that `name` makes of f."""
+    if not callable(f):
+        remedy = "; .backward() fills the gradients of what a node was made from" if isinstance(f, Node) else ""
+        raise TypeError(f"{name}: expected a function, got {described(f)}{remedy}")
+    return functools.wraps(f)(lambda *args, **options: _differentiated(method, name, f, argnums, args, options))
+
+
+def _slopes(name: str, f: Function, argnums: Argnums) -> Function:
+    """The gradient of f, as a function; errors are told in the name of `name`."""
+    both = _public(_value_and_grad, name, f, argnums)
+    return functools.wraps(f)(lambda *args, **options: both(*args, **options)[1])
 
 
 def _differentiated(
     method: Method, name: str, f: Function, argnums: Argnums, args: tuple[Tree, ...], options: dict[str, Tree]
 ) -> Tree:
     """Call `method` at a level of its own."""
-    positions = _positions(argnums)
-    for i in positions:
-        if not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args):
-            raise TypeError(
-                f"{name}: argnums={argnums!r} does not fit the {len(args)} positional arguments given; "
-                "it counts them from 0"
-            )
+    positions = _positions(name, argnums, len(args))
+    asked: Asked = tuple if isinstance(argnums, Sequence) else itemgetter(0)
     nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
-    return at_level(partial(method, name, f, argnums, list(args), options), nodes)
+    alone = not current().recording  # no_grad(): numbers, as for a constant
+    found = at_level(partial(method, name, f, positions, asked, list(args), options), nodes)
+    return map_tree(_as_node, found) if nodes and alone else found
+
+
+def _positions(name: str, argnums: Argnums, count: int) -> tuple[int, ...]:
+    """The positions of the arguments asked for, counted from 0; TypeError where there are none such."""
+    given: tuple[int, ...] = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
+    if any(isinstance(i, (bool, np.bool_)) or not isinstance(i, (int, np.integer)) for i in given):
+        raise TypeError(f"{name}: argnums={argnums!r} is neither a position, counted from 0, nor a tuple of positions")
+    if not all(-count <= i < count for i in given):
+        raise TypeError(
+            f"{name}: argnums={argnums!r} does not fit the {many(count, 'positional argument')} given; "
+            "it counts them from 0"
+        )
+    positions = tuple(int(i) % count for i in given)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{name}: argnums={argnums!r} names an argument twice; give each position once")
+    return positions
 
 
 def _value_and_grad(
-    name: str, f: Function, argnums: Argnums, args: list[Tree], options: dict[str, Tree], level: Level
+    name: str,
+    f: Function,
+    positions: tuple[int, ...],
+    asked: Asked,
+    args: list[Tree],
+    options: dict[str, Tree],
+    level: Level,
 ) -> Tree:
-    wrapped = wrap_arguments(name, args, argnums, level)
+    wrapped = wrap_arguments(name, args, positions, level)
     level.top = next_id()
-    out = single(f(*args, **options))
-    if isinstance(out, (bool, np.bool_)):
-        raise ValueError(f"grad: the function gave {out!r}, which has no gradient; np.where chooses by a comparison")
-    if not isinstance(out, Node) and not is_number(out) and getattr(out, "shape", None) != ():
-        raise ValueError(f"grad: the function must give one number, but gave {described(out)}; sum it, or use jacobian")
-    if isinstance(out, Tensor) and out.size != 1:
-        raise ValueError(
-            f"grad: the function must give one number, but gave a Tensor of shape {out.shape}; sum it, or use jacobian"
-        )
+    out = _one_number(name, f(*args, **options))
     if isinstance(out, Node):
         if out.id >= level.floor:
             _clear(wrapped)  # of what a backward() inside f has left there
             backpropagate(out, _one(out), level)
         if not level.nested:
             out = _plain(out.raw)
+            out = out.copy() if isinstance(out, np.ndarray) else out  # a graph that lives on may hold it
     taken: set[int] = set()
     result = [map_tree(lambda x: _gradient(x, level.nested, taken), w) for w in wrapped]
-    return out, _as_asked(result, argnums)
+    return out, asked(result)
+
+
+def _one_number(name: str, out: Operand) -> Operand:
+    """What f gave, where it is one number; ValueError elsewhere."""
+    if is_values(out) and out.size == 1:
+        out = out.item()
+    if _is_bool(out):
+        raise ValueError(f"{name}: the function gave {out!r}, which has no gradient; np.where chooses by a comparison")
+    if isinstance(out, Value) or is_number(out) or ((isinstance(out, Tensor) or is_array(out)) and out.size == 1):
+        return out
+    what = f"a Tensor of shape {out.shape}" if isinstance(out, Tensor) else described(out)
+    raise ValueError(f"{name}: the function must give one number, but gave {what}; sum it, or use jacobian")
+
+
+def _is_bool(x: Operand) -> bool:
+    """Whether it answers a question about the data, which has no derivative."""
+    return isinstance(x, bool) or getattr(x, "dtype", None) == np.dtype(bool)
 
 
 def _jacobian(
-    name: str, f: Function, argnums: Argnums, args: list[Tree], options: dict[str, Tree], level: Level
+    name: str,
+    f: Function,
+    positions: tuple[int, ...],
+    asked: Asked,
+    args: list[Tree],
+    options: dict[str, Tree],
+    level: Level,
 ) -> Tree:
-    wrapped = wrap_arguments(name, args, argnums, level)
+    wrapped = wrap_arguments(name, args, positions, level)
     level.top = next_id()
     out = f(*args, **options)
     level.made = None  # one walk of many
@@ -206,8 +249,12 @@ def _jacobian(
 
     def derivative(y: Operand) -> Tree:
         """The derivatives of one output leaf, in the structure of the arguments."""
+        if _is_bool(y):
+            raise ValueError(
+                f"{name}: the function gave {described(y)}, which has no derivative; np.where chooses by a comparison"
+            )
         if not isinstance(y, (Node, np.ndarray)) and not is_number(y) and not is_array(y):
-            raise ValueError(f"jacobian: the function must give numbers and arrays, but gave {described(y)}")
+            raise ValueError(f"{name}: the function must give numbers and arrays, but gave {described(y)}")
         shape = np.shape(raw(y))
         if isinstance(y, Tensor):
             rows = [row(y, seed) for seed in np.eye(y.size, dtype=y.dtype).reshape(y.size, *shape)]
@@ -215,24 +262,14 @@ def _jacobian(
             rows = [row(n, 1.0) for n in (y.flat if isinstance(y, np.ndarray) else [y])]
         columns = iter(zip(*rows, strict=True)) if rows else itertools.repeat([])
         result = [map_tree(lambda x: _join(next(columns), shape, np.shape(raw(x))), w) for w in wrapped]
-        return _as_asked(result, argnums)
+        return asked(result)
 
     return map_tree(derivative, out)
 
 
-def _positions(argnums: Argnums) -> tuple[int, ...]:
-    return tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
-
-
-def _as_asked(result: list[Tree], argnums: Argnums) -> Tree:
-    """One result for an int, a tuple for several: as `argnums` was given."""
-    return tuple(result) if isinstance(argnums, (tuple, list)) else result[0]
-
-
-def wrap_arguments(name: str, args: list[Tree], argnums: Argnums, level: Level) -> list[Tree]:
+def wrap_arguments(name: str, args: list[Tree], positions: tuple[int, ...], level: Level) -> list[Tree]:
     """Replace the arguments asked for by fresh nodes, in place, and give these: in containers of their own,
     so that what becomes of those in `args` does not change which nodes the gradient is of."""
-    positions = _positions(argnums)
     # One graph holds one kind of node: numbers among arrays become Tensors too.
     number = Tensor if any(map(_is_tensor, leaves([args[i] for i in positions]))) else Value
     wrapped = []
@@ -258,7 +295,7 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
     if is_array(x):
         return Tensor(x)
     if is_number(x):
-        return number(float(x))
+        return number(x)
     raise TypeError(
         f"{where} holds {described(x)}; gradients are of numbers, arrays, and dicts, lists and tuples of them"
     )
@@ -290,6 +327,11 @@ def _clear(wrapped: Iterable[Tree]) -> None:
     for x in leaves(list(wrapped)):
         for node in x.flat if isinstance(x, np.ndarray) else (x,):
             node._grad = None
+
+
+def _as_node(x: Operand) -> Operand:
+    """A number or an array as a leaf of its kind."""
+    return Value(x) if type(x) is float else Tensor(x)
 
 
 def _join(rows: Sequence[Operand], shape: tuple[int, ...], tail: tuple[int, ...]) -> Operand:

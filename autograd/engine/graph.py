@@ -294,7 +294,10 @@ def backpropagate(root: Node, seed: Data, level: Level = OUTSIDE) -> None:
         nodes = tape(root, level.floor)
         scalars = scalars and all(isinstance(node, ScalarNode) for node in nodes)
     root._grad = seed
-    if scalars and not level.nested and current().check is None:
+    if current().check is not None:
+        with np.errstate(all="ignore"):  # an error is on its way; no warning besides
+            _pull(nodes, level)
+    elif scalars and not level.nested:
         _pull_scalars(nodes, level.floor)
     else:
         _pull(nodes, level)

@@ -44,17 +44,17 @@ class _Decorator(Mode):
 
     def __call__(self, f: F) -> F:
         """f with this mode in force while it runs, each call for itself."""
-        if not callable(f):
-            name = type(self).__name__
+        mode, name = type(self), type(self).__name__
+        if not callable(f) or isinstance(f, type):
             raise TypeError(
                 f"{name}: expected a function to decorate, got {words.described(f)}; write `with ag.{name}():`"
             )
-        mode = type(self)
 
         @functools.wraps(f)
         def wrapped(*args: Tree, **options: Tree) -> Tree:
             with mode():
-                return f(*args, **options)
+                out = f(*args, **options)
+            return _later(mode, out)
 
         @functools.wraps(f)
         def generator(*args: Tree, **options: Tree) -> Tree:
@@ -62,14 +62,32 @@ class _Decorator(Mode):
 
         @functools.wraps(f)
         async def coroutine(*args: Tree, **options: Tree) -> Tree:
-            return await _awaited(mode, f(*args, **options))
+            return await _coroutine(mode, f(*args, **options))
 
         if inspect.isasyncgenfunction(f):
-            name = mode.__name__
-            raise TypeError(f"{name}: an asynchronous generator is not supported; write `with ag.{name}():` inside it")
+            raise _asynchronous(name)
         kind = inspect.isgeneratorfunction, inspect.iscoroutinefunction
         found: Any = generator if kind[0](f) else coroutine if kind[1](f) else wrapped
         return found
+
+
+def _later(mode: type[_Decorator], out: Tree) -> Tree:
+    """What a function gave, to run inside a mode too where it has not run yet: a generator or a coroutine."""
+    if isinstance(out, types.GeneratorType):
+        return _within(mode, out)
+    if isinstance(out, types.CoroutineType):
+        return _coroutine(mode, out)
+    if isinstance(out, types.AsyncGeneratorType):
+        raise _asynchronous(mode.__name__)
+    return out
+
+
+async def _coroutine(mode: Callable[[], Any], awaitable: Any) -> Tree:
+    return await _awaited(mode, awaitable)
+
+
+def _asynchronous(name: str) -> TypeError:
+    return TypeError(f"{name}: an asynchronous generator is not supported; write `with ag.{name}():` inside it")
 
 
 def _within(mode: Callable[[], Any], steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -320,29 +338,10 @@ class detect_anomaly(_Decorator):
     Slow: meant for finding a fault, not for training.
     """
 
-    errors: Any  # what NumPy did about errors before
-
     def __enter__(self) -> Any:
         if not self.entered():
-            outer = _watching()
-            self.errors = outer[0].errors if outer else np.geterr()
             self.settings = {"check": _check, "source": current().source or _Scopes(sys._getframe(1))}
-        super().__enter__()
-        np.seterr(all="ignore")  # an error is on its way; no warning besides
-        return self
-
-    def __exit__(self, kind: Any = None, error: Any = None, traceback: Any = None) -> None:
-        super().__exit__(kind, error, traceback)
-        if not _watching():
-            np.seterr(**self.errors)
-        while isinstance(error, SystemError):  # NumPy's loop over objects went on after the error, and stumbled
-            error = error.__cause__
-            if isinstance(error, AnomalyError):
-                raise error from None
-
-
-def _watching() -> list[detect_anomaly]:
-    return [mode for mode in current().modes if isinstance(mode, detect_anomaly)]
+        return super().__enter__()
 
 
 def _check(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Node | None = None) -> None:
@@ -351,7 +350,9 @@ def _check(node: Node, inputs: tuple[Operand, ...], result: Operand, parent: Nod
     if is_float(result):  # JAX: its values may not exist yet
         bad = _anomaly(node, inputs, result)
         if bad:
-            raise AnomalyError("\n".join(_report(node, inputs, result, parent, bad)), node)
+            with np.errstate(all="ignore"):
+                text = "\n".join(_report(node, inputs, result, parent, bad))
+            raise AnomalyError(text, node)
 
 
 def _anomaly(node: Node, inputs: tuple[Operand, ...], result: Operand) -> str:

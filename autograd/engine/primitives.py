@@ -310,14 +310,16 @@ def _broadcast_to(x: Data, shape: tuple[int, ...]) -> Data:
 
 
 def _scatter_add(g: Data, index: Index, shape: tuple[int, ...]) -> Data:
+    wide = np.float32 if g.dtype == np.float16 else g.dtype  # 2048 + 1 is 2048 in float16
     if is_foreign(g):  # JAX arrays cannot be written to
-        return namespace([g]).zeros(shape, g.dtype).at[index].add(g)
-    out = np.zeros(shape, g.dtype)
+        return namespace([g]).zeros(shape, wide).at[index].add(g).astype(g.dtype)
     if _is_basic(index):
+        out = np.zeros(shape, g.dtype)
         out[index] = g
-    else:
-        np.add.at(out, index, g)
-    return out
+        return out
+    out = np.zeros(shape, wide)
+    np.add.at(out, index, g)
+    return out.astype(g.dtype, copy=False)
 
 
 def _where(condition: Data, a: Data, b: Data) -> Data:
@@ -348,8 +350,12 @@ def _concatenate(axis: int, *arrays: Data) -> Data:
 
 
 def _einsum(subscripts: str, *arrays: Data) -> Data:
+    half = all(x.dtype == np.float16 for x in arrays)
+    if half:  # as _sum
+        arrays = tuple(x.astype(np.float32) for x in arrays)
     # From three operands on the order of the products matters; for two, looking for it is all cost.
-    return namespace(arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2)
+    out = namespace(arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2)
+    return out.astype(np.float16) if half else out
 
 
 # ---- the table -------------------------------------------------------------------------

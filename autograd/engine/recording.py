@@ -55,7 +55,7 @@ class Level:
     need no gradient once it is passed on.
 
     nested: the gradient is itself to be differentiated, since the call stands within another one,
-        or was given nodes; its rules then run on nodes and record a graph of their own.
+        or was given nodes; its rules then run on nodes and record a graph of their own. Not so inside no_grad().
     made: the operations of f in the order of their making: a tape for free, without a walk over the
         graph. None where there is none, or where it tells the truth no more (see `spoil`).
     """
@@ -159,16 +159,19 @@ _open: set[Level] = set()  # those with a free tape
 def at_level(run: Callable[[Level], T], nested: bool) -> T:
     """Call `run` with a new level, which is in force meanwhile; no_grad() outside of it is not.
 
+    nested: it was given nodes, so that the gradient is to be differentiated; never so inside no_grad().
+
     The cyclic garbage collector rests meanwhile: a graph has no cycles, and looking for them costs a
     scalar training step 2.4 times its arithmetic. Everything here is taken within the `try` that
     gives it back, and given back by calls of C alone, so that Ctrl-C finds no gap.
     """
     before = current()
-    level = Level(nested or before.level is not OUTSIDE, next_id())
+    inside = nested or before.level is not OUTSIDE
+    level = Level(inside and before.recording, next_id())
     collecting = gc.isenabled()
     try:
-        if before.level is not OUTSIDE:
-            before.level.made = None  # what this call makes does not stand on it
+        if inside:
+            spoil()  # what this call makes does not stand on the tape around it, be that another thread's
         if not level.nested:
             level.made = []
             _open.add(level)

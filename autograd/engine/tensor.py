@@ -7,6 +7,7 @@ the doors through which NumPy comes in. What `np.*` means on a Tensor is in `num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import index as to_int
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from autograd.engine.kinds import data_of, filled, is_foreign, is_values, receiv
 from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.rows import Variadic
-from autograd.engine.value import label_of_leaf, scalar_of
+from autograd.engine.value import as_floats, label_of_leaf, scalar_of, state_of
 from autograd.engine.words import described
 
 __all__ = ["Tensor"]
 
 _new = object.__new__
+_QUIET = np.errstate(all="ignore")  # where an anomaly is an error, no warning besides
 
 
 def _unary(primitive: Primitive) -> Callable[[Tensor], Tensor]:
@@ -251,7 +253,7 @@ class Tensor(ArrayMethods, ArrayNode):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What copy and pickle make of a leaf: a leaf of its own, with an id and arrays of its own."""
-        return _again, (type(self), self.raw, received(self), label_of_leaf(self)), getattr(self, "__dict__", None)
+        return _again, (type(self), self.raw, received(self), label_of_leaf(self)), state_of(self, Tensor)
 
     # ---- shape and reductions ----
 
@@ -470,15 +472,16 @@ class Tensor(ArrayMethods, ArrayNode):
 
 def _result(primitive: Primitive, parents: tuple[Node | None, ...], saved: tuple[Any, ...]) -> Tensor:
     """The operation on raw data, and its result as a node; a leaf where recording is off."""
+    state = now()
+    array = primitive.array if state.check is None else _QUIET(primitive.array)
     try:
-        data = primitive.array(*saved)
+        data = array(*saved)
     except (ValueError, IndexError, OverflowError) as error:
         raise type(error)(f"{primitive.name}({', '.join(map(described, saved))}): {error}") from None
     node = _new(Tensor)
     node.raw = data
     node._grad = node._lent = node._owned = None
     node.id = next_id()
-    state = now()
     if not state.ordinary and not current().recording:
         node.primitive = None
         node.parents = node.saved = ()
@@ -557,14 +560,15 @@ def _array(data: Any, where: str) -> Any:
         array = np.array(data)
     except (ValueError, TypeError) as error:
         raise type(error)(f"{where}: no array of real numbers can be made of {described(data)}: {error}") from None
+    array = as_floats(array, where)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: expected real numbers, got {described(data)} (dtype {array.dtype})")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
-    """Ints given one by one, or as one tuple or list."""
-    if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)):
+    """Ints given one by one, or as one tuple, list or array."""
+    if len(numbers) == 1 and isinstance(numbers[0], (tuple, list, np.ndarray)) and np.ndim(numbers[0]):
         (numbers,) = numbers
     return tuple(map(int, numbers))
 
@@ -573,6 +577,8 @@ def _index(index: Any) -> Any:
     """An index as NumPy takes it, with its arrays copied so that nothing can change them later."""
     if isinstance(index, tuple):
         return tuple(_index(i) for i in index)
+    if isinstance(index, slice):
+        return slice(*(i if i is None else to_int(i) for i in (index.start, index.stop, index.step)))
     if isinstance(index, Node):
         raise TypeError(
             "getitem: an index must be ints, slices or arrays of ints or bools, not a node; use x.data.astype(int)"

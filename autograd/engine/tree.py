@@ -5,6 +5,7 @@ A small part of what JAX calls pytrees. It knows nothing of nodes or gradients.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 from autograd.engine.base import Tree
@@ -45,10 +46,22 @@ def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Tree, Tree]]:
 def map_tree(f: Callable[[Tree], Tree], tree: Tree) -> Tree:
     """The same structure with `f` applied to each leaf, in order."""
     if isinstance(tree, dict):
-        return {key: map_tree(f, branch) for key, branch in tree.items()}
+        return _filled(tree, {key: map_tree(f, branch) for key, branch in tree.items()})
     if isinstance(tree, list):
-        return [map_tree(f, branch) for branch in tree]
+        return _filled(tree, [map_tree(f, branch) for branch in tree])
     if isinstance(tree, tuple):
         branches = (map_tree(f, branch) for branch in tree)
         return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
     return f(tree)
+
+
+def _filled(like: Tree, new: Tree) -> Tree:
+    """`new` in a container of the type of `like`, which may have more than a dict or a list: a default, methods."""
+    if type(like) is type(new):
+        return new
+    container = copy.copy(like)
+    if isinstance(new, dict):
+        container.update(new)
+    else:
+        container[:] = new
+    return container

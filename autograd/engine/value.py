@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
+from copyreg import _slotnames as slot_names  # type: ignore[attr-defined]  # what pickle itself asks
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def _binary(primitive: Primitive) -> tuple[Callable[[Value, Any], Value], Callab
             try:
                 b, from_b = float(other), None
             except OverflowError:
-                raise _too_large(primitive.name) from None
+                raise too_large(primitive.name) from None
         elif isinstance(other, numbers.Real):
             return Value._apply(primitive, (self, other))
         else:
@@ -209,7 +210,7 @@ class Value(ArrayMethods, ScalarNode):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What copy and pickle make of a leaf: a leaf of its own, with an id of its own."""
-        return again, (type(self), self.raw, received(self), label_of_leaf(self)), getattr(self, "__dict__", None)
+        return again, (type(self), self.raw, received(self), label_of_leaf(self)), state_of(self, Value)
 
     def item(self) -> float:
         """The number."""
@@ -264,6 +265,9 @@ class Value(ArrayMethods, ScalarNode):
     def __bool__(self) -> bool:
         return bool(self.raw)
 
+    def __int__(self) -> int:
+        raise TypeError("a Value does not turn into an int by itself, because its graph would be lost; use .data")
+
     def __pos__(self) -> Value:
         return self
 
@@ -298,6 +302,13 @@ def label_of_leaf(node: Node) -> str:
     return node.label
 
 
+def state_of(node: Node, base: type[Node]) -> Any:
+    """What a subclass of `base` has besides, in its `__dict__` and its slots, as copy and pickle take it."""
+    slots = set(slot_names(type(node))) - set(slot_names(base))
+    known = getattr(node, "__dict__", None)
+    return (known, {k: getattr(node, k) for k in slots if hasattr(node, k)}) if slots else known
+
+
 def again(cls: type[Value], data: float, grad: float | None, label: str) -> Value:
     """A copied leaf. It does not go through the constructor, which a subclass may have changed."""
     node = _new(cls)
@@ -306,8 +317,18 @@ def again(cls: type[Value], data: float, grad: float | None, label: str) -> Valu
     return node
 
 
-def _too_large(where: str) -> OverflowError:
+def too_large(where: str) -> OverflowError:
     return OverflowError(f"{where}: the number is larger than a float64 can be, 1.8e308; use math.inf for infinity")
+
+
+def as_floats(array: np.ndarray, where: str) -> np.ndarray:
+    """An array of real numbers that NumPy has no type for, such as large ints and fractions, in float64."""
+    if array.dtype != object or not all(map(is_number, array.flat)):
+        return array
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise too_large(where) from None
 
 
 def _number(x: Any, where: str) -> float:
@@ -315,7 +336,7 @@ def _number(x: Any, where: str) -> float:
         try:
             return float(x)
         except OverflowError:
-            raise _too_large(where) from None
+            raise too_large(where) from None
     hint = " (a Value already: use .detach() for a new leaf)" if isinstance(x, Value) else ""
     raise TypeError(f"{where}: expected a real number, got {described(x)}{hint}")
 
@@ -350,7 +371,7 @@ def values(array: Any, label: str = "") -> Values:
 
     Raises TypeError where an element is not a real number.
     """
-    numbers_ = np.asarray(array)
+    numbers_ = as_floats(np.asarray(array), "values")
     if numbers_.dtype.kind not in "fiub":
         raise TypeError(
             f"values: expected an array of real numbers, got dtype {numbers_.dtype} from {type(array).__name__}"

@@ -174,11 +174,24 @@ def boxed(x: Any) -> Any:
 def by_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if any(isinstance(x, ArrayNode) for x in inputs):
         return NotImplemented  # a Tensor answers for itself and for us
-    return arrayed(call_ufunc_on_values(ufunc, method, inputs, options))
+    try:
+        return arrayed(call_ufunc_on_values(ufunc, method, inputs, options))
+    except SystemError as error:
+        raise _first(error) from None
 
 
 def by_function(function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if any(issubclass(t, ArrayNode) for t in types):
         return NotImplemented
     options = {k: boxed(x) for k, x in options.items()}
-    return arrayed(call_function_on_values(function, tuple(map(boxed, args)), options))
+    try:
+        return arrayed(call_function_on_values(function, tuple(map(boxed, args)), options))
+    except SystemError as error:
+        raise _first(error) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error of an element, after which NumPy's loop over objects went on, and stumbled."""
+    while isinstance(error, SystemError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -104,3 +104,22 @@ def test_nodes_can_be_weakly_referenced(kind: type) -> None:
     assert there() is y and names[x] == "x"
     del y
     assert there() is None and list(names.values()) == ["x"]
+
+
+class Slotted(Tensor):
+    __slots__ = ("extra", "unset")
+
+
+class SlottedValue(Value):
+    __slots__ = ("extra", "unset")
+
+
+@everyone
+@pytest.mark.parametrize("kind", [Slotted, SlottedValue])
+def test_subclasses_keep_what_is_in_their_slots(copied: Callable[[Any], Any], kind: Any) -> None:
+    if copied is COPIERS["oldest pickle"]:
+        pytest.skip("pickle's protocols 0 and 1 know no slots")
+    x = kind(2.0, "x")
+    x.extra = [1]
+    y = copied(x)
+    assert type(y) is kind and y.extra == [1] and y.label == "x" and not hasattr(y, "unset")

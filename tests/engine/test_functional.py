@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
+from collections import OrderedDict, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from typing import Any
 
 import numpy as np
@@ -259,3 +262,112 @@ def test_hvp_passes_keyword_arguments_on() -> None:
     assert ag.hvp(f, 2.0, 1.0, k=3.0) == 36.0
     assert ag.hvp(f, k=3.0)(2.0, 1.0) == 36.0
     assert ag.hvp(f)(2.0, 1.0, k=3.0) == 36.0
+
+
+# ---- which arguments, which structures, which results ----
+
+
+@pytest.mark.parametrize("kind", [ag.grad, ag.value_and_grad, ag.jacobian, ag.hessian])
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1), [0, 1, -2]])
+def test_a_position_given_twice_is_refused(kind: Any, argnums: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}: argnums=.* names an argument twice"):
+        kind(lambda a, b: a * b, argnums)(3.0, 4.0)
+
+
+@pytest.mark.parametrize("argnums", [True, None, "0", {0, 1}, np.array([0, 1]), 0.0])
+def test_a_position_is_an_int(argnums: Any) -> None:
+    with pytest.raises(TypeError, match="neither a position, counted from 0, nor a tuple"):
+        ag.grad(lambda a, b: a * b, argnums)(3.0, 4.0)
+
+
+def test_positions_may_be_any_sequence_and_count_from_the_end() -> None:
+    assert ag.grad(lambda a, b: a * b, range(2))(3.0, 4.0) == (4.0, 3.0)
+    assert ag.grad(lambda a, b: a * b, [-1])(3.0, 4.0) == (3.0,)
+    assert ag.grad(lambda a, b: a * b, np.int64(1))(3.0, 4.0) == 3.0
+    assert ag.grad(lambda a, b: a * b, ())(3.0, 4.0) == ()
+
+
+@pytest.mark.parametrize("kind", [ag.grad, ag.value_and_grad, ag.jacobian, ag.hessian, ag.hvp])
+def test_what_is_no_function_is_refused_at_once_in_the_name_of_the_caller(kind: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}: expected a function, got Value.*backward\(\)"):
+        kind(Value(2.0))
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}: argument 0 holds 'a'"):
+        kind(f)("a", 1.0)
+
+
+def test_containers_keep_their_type() -> None:
+    class Params(dict[str, Any]):
+        def __getattr__(self, name: str) -> Any:
+            return self[name]
+
+    class Layers(list[Any]):
+        def top(self) -> Any:
+            return self[-1]
+
+    given = Params(w=2.0, b=Layers([3.0, 4.0]))
+    slopes = ag.grad(lambda p: p.w * p.b.top())(given)
+    assert type(slopes) is Params and slopes.w == 4.0 and type(slopes.b) is Layers and slopes.b.top() == 2.0
+    assert type(given.b) is Layers and given == {"w": 2.0, "b": [3.0, 4.0]}
+    counted = defaultdict(lambda: 5.0, a=1.0)
+    assert ag.grad(lambda d: d["a"] * d["unseen"])(counted) == {"a": 5.0} and "unseen" not in counted
+    ordered = OrderedDict(a=1.0, b=2.0)
+    assert list(ag.grad(lambda d: d.move_to_end("a") or d.popitem()[1] ** 2)(ordered).items()) == [
+        ("a", 2.0),
+        ("b", 0.0),
+    ]
+
+
+@pytest.mark.parametrize("one", [np.array([2.0]), np.array([[2.0]]), ag.values([2.0]), ag.values([[2.0]])])
+def test_one_number_may_have_axes(one: Any) -> None:
+    assert np.ravel(ag.grad(lambda x: x * x)(one)).tolist() == [4.0]
+
+
+@pytest.mark.parametrize("x", [2.0, np.array([1.0, 2.0]), ag.values([1.0, 2.0])])
+def test_a_comparison_has_no_jacobian(x: Any) -> None:
+    for g in (lambda x: x > 0, lambda x: {"a": x, "b": [np.isfinite(x)]}, lambda x: np.array(True)):
+        with pytest.raises(ValueError, match=r"jacobian: the function gave .*no derivative"):
+            ag.jacobian(g)(x)
+    with pytest.raises(ValueError, match="no gradient"):
+        ag.grad(lambda x: np.array(True))(x)
+
+
+def test_the_value_is_no_part_of_a_graph_that_lives_on() -> None:
+    w = Tensor([2.0])
+    value, _ = ag.value_and_grad(lambda x: w)(1.0)
+    value[...] = 9.0
+    assert w.data.tolist() == [2.0]
+
+
+# ---- no_grad, threads ----
+
+
+@pytest.mark.parametrize("x", [Value(3.0), Tensor(3.0), Tensor([3.0])])
+def test_inside_no_grad_a_node_in_gives_a_leaf_out(x: Any) -> None:
+    with ag.no_grad():
+        value, slope = ag.value_and_grad(lambda v: v**3)(x)
+        slopes = ag.jacobian(lambda v: [v, v**3])(x)
+        curve = ag.grad(ag.grad(lambda v: v**3 if isinstance(v, Value) else (v**3).sum()))(x) if x.size == 1 else 0
+    for node, number in ((value, 27.0), (slope, 27.0), (slopes[1], 27.0), (curve, 18.0)):
+        assert type(node) is type(x) and node.op == "" and np.ravel(node.data).tolist() == [number]
+
+
+def test_inside_no_grad_a_gradient_is_a_constant_to_the_one_around_it() -> None:
+    def outer(z: Any) -> Any:
+        with ag.no_grad():
+            slope = ag.grad(lambda q: q * q * z)(2.0)
+        return slope * z
+
+    assert ag.grad(outer)(3.0) == 12.0
+
+
+@pytest.mark.parametrize("x", [3.0, np.array(3.0), np.array([3.0])])
+def test_a_gradient_in_another_thread_or_context_is_part_of_the_one_around_it(x: Any) -> None:
+    def cube(y: Any) -> Any:
+        return (y * y * y).sum()
+
+    def elsewhere(z: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(ag.grad(cube), z).result().sum()
+
+    assert np.ravel(ag.grad(elsewhere)(x)).tolist() == [18.0]
+    assert np.ravel(ag.grad(lambda z: Context().run(ag.grad(cube), z).sum())(x)).tolist() == [18.0]

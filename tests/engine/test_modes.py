@@ -118,3 +118,31 @@ def test_modes_are_restored_after_an_error() -> None:
         Value(-1.0).log()
     assert current().ordinary
     assert np.isnan(Value(-1.0).log().data)
+
+
+def test_detect_anomaly_leaves_numpys_own_errors_alone() -> None:
+    before = np.geterr()
+    with ag.detect_anomaly():
+        assert np.geterr() == before
+        with pytest.warns(RuntimeWarning, match="divide by zero"):
+            np.ones(1) / np.zeros(1)
+    for make in (lambda: Tensor([1.0]) / Tensor([0.0]), lambda: np.log(Tensor([0.0])), lambda: Tensor([1e308]) * 10):
+        with pytest.raises(ag.AnomalyError, match="gave inf in the forward"), ag.detect_anomaly():
+            make()
+    with pytest.raises(ag.AnomalyError, match="backward"), ag.detect_anomaly():
+        np.sqrt(Tensor([0.0])).sum().backward()
+    assert np.geterr() == before
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_an_error_within_numpys_loops_over_values_comes_out_as_itself(kind: Any) -> None:
+    class Stops(Value):
+        def __mul__(self, other: Any) -> Any:
+            raise kind
+
+    x = ag.values(np.ones((3, 2, 2)))
+    for row in x.reshape(-1, 2):
+        row[0] = Stops(1.0)
+    for call in (lambda: x @ x[0], lambda: np.dot(x[0], x[0]), lambda: x * x):
+        with pytest.raises(kind):
+            call()

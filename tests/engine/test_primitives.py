@@ -392,3 +392,22 @@ def test_ties_share() -> None:
     a, b = Value(1.0), Value(1.0)
     a.maximum(b).backward()
     assert (a.grad, b.grad) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    "copies",
+    [
+        lambda b: b[np.zeros(4096, int)],
+        lambda b: np.take(b, np.zeros(4096, int)),
+        lambda b: np.repeat(b, 4096),
+        lambda b: np.tile(b, 4096),
+        lambda b: np.pad(b, (0, 4095), mode="edge"),
+        lambda b: np.einsum("ij,j->", np.ones((4096, 1), np.float16), b),
+        lambda b: np.einsum("ij,j,j->i", np.ones((4096, 1), np.float16), b, np.ones(1, np.float16)),
+        lambda b: np.broadcast_to(b, 4096),
+        lambda b: b * np.ones(4096, np.float16),
+    ],
+)
+def test_float16_gradients_count_beyond_2048(copies: Any) -> None:
+    slope = ag.grad(lambda b: copies(b).sum())(np.ones(1, np.float16))
+    assert slope.dtype == np.float16 and slope.tolist() == [4096.0]

@@ -222,7 +222,7 @@ def test_a_gradient_written_inside_f_does_not_count(assign: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX timers")
-@pytest.mark.parametrize("what", ["grad", "no_grad", "nested", "backward"])
+@pytest.mark.parametrize("what", ["grad", "no_grad", "record_source", "detect_anomaly", "nested", "backward"])
 def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> None:
     inner = ag.grad(lambda x: x * x.sin())
     w = Value(2.0)
@@ -231,9 +231,7 @@ def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> Non
         "grad": lambda: inner(2.0),
         "nested": lambda: ag.grad(inner)(2.0),
         "backward": lambda: (shared * shared).backward(),
-        "no_grad": lambda: ag.no_grad().__enter__().__exit__(None, None, None),
     }
-    work = works[what]
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -247,11 +245,11 @@ def test_ctrl_c_between_any_two_statements_leaves_nothing_open(what: str) -> Non
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(2e-5, 3e-4))
                 while True:
-                    if what == "no_grad":
-                        with ag.no_grad():
-                            w * w
+                    if what in works:
+                        works[what]()
                     else:
-                        work()
+                        with getattr(ag, what)():
+                            w * w
             except KeyboardInterrupt:
                 hits += 1
             assert gc.isenabled()
@@ -284,3 +282,42 @@ def test_the_record_of_assigned_lines_lives_as_long_as_the_node() -> None:
     alive = weakref.ref(x)
     del x, y
     assert alive() is None and len(recording._assigned) == before
+
+
+# ---- decorated, whatever kind of function ------------------------------------------------
+
+
+class Steps:
+    """Callable, and what it gives has not run yet."""
+
+    def __call__(self) -> Iterator[float]:
+        yield slope()
+
+
+class Task:
+    async def __call__(self) -> float:
+        return slope()
+
+
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.record_source, ag.detect_anomaly])
+def test_a_mode_holds_in_what_a_decorated_function_leaves_to_be_run(mode: Any) -> None:
+    seen = 0.0 if mode is ag.no_grad else 6.0
+    assert list(mode(Steps())()) == list(mode(lambda: (slope() for _ in range(1)))()) == [seen]
+    assert asyncio.run(mode(Task())()) == asyncio.run(mode(lambda: Task()())()) == seen
+
+    async def asynchronous() -> Any:
+        yield 1.0
+
+    with pytest.raises(TypeError, match=f"{mode.__name__}: an asynchronous generator"):
+        mode(lambda: asynchronous())()
+    steps = mode(lambda: Steps()())()
+    next(steps)
+    assert slope() == 6.0  # between the steps it is not in force
+    steps.close()
+    assert recording.current().ordinary
+
+
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.record_source, ag.detect_anomaly])
+def test_a_class_is_not_decorated(mode: Any) -> None:
+    with pytest.raises(TypeError, match=f"{mode.__name__}: expected a function to decorate"):
+        mode(Steps)

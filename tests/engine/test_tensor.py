@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -434,3 +435,20 @@ def test_extremes_of_one_number() -> None:
         x = Tensor(2.0)
         f(x * 3.0).backward()
         assert x.grad == 3.0
+
+
+def test_a_slice_is_kept_as_it_was() -> None:
+    x, start, stop = Tensor(np.arange(6.0)), np.array(1), np.array(3)
+    y = x[start:stop]
+    start += 2
+    stop += 2
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 0, 0, 0]
+    assert x.reshape(np.array([2, 3])).shape == (2, 3)
+
+
+@pytest.mark.parametrize("make", [Tensor, ag.values, lambda x: Tensor([x]), lambda x: ag.values([1, x])])
+def test_numbers_beyond_numpys_ints(make: Any) -> None:
+    assert np.ravel(make(10**20).data)[-1] == 1e20 and np.ravel(make(Fraction(1, 4)).data)[-1] == 0.25
+    with pytest.raises(OverflowError, match=r"(Tensor|values): the number is larger .* use math.inf"):
+        make(10**400)
