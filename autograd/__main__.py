@@ -1,4 +1,4 @@
-"""The command line: `python -m autograd {check,debug,exercise}`."""
+"""The command line: `python -m autograd {check,debug,tour,exercise}`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd.checking.checks import gradcheck
 from autograd.checking.differences import METHODS
-from autograd.debugging.sessions import run_script
+from autograd.debugging.sessions import run_script, tour
 from autograd.engine.tree import leaves
 from autograd.exercises.sheet import EXERCISES, hand_out, listing
 from autograd.exercises.sheet import check as check_exercise
@@ -71,6 +71,12 @@ def exercise(args: argparse.Namespace) -> int:
         return 2
     print(said)
     return 0 if solved else 1
+
+
+def guided(args: argparse.Namespace) -> int:
+    """The tour."""
+    tour()
+    return 0
 
 
 def _function(text: str) -> Callable[..., Any]:
@@ -166,6 +172,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--forward", action="store_true", help="begin before the first operation, and step forward, too")
     p.add_argument("script", metavar="SCRIPT.py")
     p.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script gets as arguments")
+
+    p = commands.add_parser(
+        "tour",
+        help="backpropagation in eight stops, with questions",
+        description="A guided tour of backpropagation on one neuron, for whoever knows school calculus: eight stops, "
+        "which ask for the next number before they show it.",
+    )
+    p.set_defaults(run=guided)
 
     p = commands.add_parser(
         "exercise",

@@ -34,8 +34,8 @@ ENGINE = [
 ]  # fmt: skip
 TRANSFORMER = [
     {"base"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
-    {"sample", "check", "train", "gpt2", "threads"}, {"models", "options"}, {"session"}, {"__main__", "__init__"},
-    {"command"},
+    {"sample", "check", "train", "gpt2", "threads"}, {"models", "options"}, {"session"}, {"steps"},
+    {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd as ag
+from transformer import runs
 from transformer.base import Array, Weights
 from transformer.check import KINDS, Checked, table
 from transformer.check import check as check_gradients
+from transformer.checkpoint import State
 from transformer.config import Config, count, init, must_fit, shapes
 from transformer.data import NAMES, Tokenizer, Vocabulary, encoded, read
 from transformer.model import loss
@@ -26,6 +28,8 @@ from transformer.report import default_out
 from transformer.report import write as write_report
 from transformer.sample import write
 from transformer.session import train
+from transformer.steps import replayed, walked, weight_of
+from transformer.train import Recipe
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m transformer") -> int:
@@ -119,9 +123,15 @@ def params(args: argparse.Namespace) -> int:
 
 
 def debug(args: argparse.Namespace) -> int:
-    """Step through the backward pass of the loss on one text."""
+    """Step through the loss on one text, its backward pass, the update, and on into the next step."""
     config, params, tokens = example(args)
-    ag.debug(loss, {k: p.astype(object) for k, p in params.items()} if args.scalar else params, tokens, config)
+    recipe = Recipe(scalar=args.scalar)
+    state = State(0, params, recipe.optimizer().init(params), {}, {})
+    if args.model is not None and os.path.exists(os.path.join(args.model, runs.LAST)):
+        state, _, recipe, _ = replayed(args.model, args.step)
+        recipe = dataclasses.replace(recipe, scalar=args.scalar, steps=max(recipe.steps, state.step + 1000))
+    weight = weight_of(args.weight, params) if args.weight else None
+    ag.debug(walked(state, tokens, config, recipe, weight), forward=args.forward)
     return 0
 
 
@@ -160,7 +170,11 @@ def example(args: argparse.Namespace) -> tuple[Config, Weights, Array]:
     text = args.text if args.text else "emma"
     if args.model is not None:
         model = loaded(args)
-        return model.config, model.params, encoded([text], model.tokenizer, model.config.block_size)[0]
+        tokens = encoded([text], model.tokenizer, model.config.block_size)[0]
+        params = model.params if args.step is None else replayed(args.model, args.step)[0].params
+        return model.config, params, tokens
+    if args.step is not None:
+        raise ValueError("--step chooses a step of a run; name its folder")
     vocabulary = Vocabulary.of(args.text) if args.text else Vocabulary("abcdefghijklmnopqrstuvwxyz")
     config = config_of(args, args.vocab_size or vocabulary.size)
     tokens = encoded([text], vocabulary, config.block_size)[0]

@@ -174,9 +174,12 @@ def _debug(commands: Commands) -> None:
     p = commands.add_parser(
         "debug",
         help="step through backprop at a prompt",
-        description="Build the loss of a model on one text and step through its backward pass, forth and back; h at "
-        "the prompt lists the commands.",
+        description="Build the loss of a model on one text and step through its backward pass, then through the "
+        "update of a weight, and into the next step; forth and back. h at the prompt lists the commands.",
     )
+    p.add_argument("--forward", action="store_true", help="begin before the first operation, and step forward, too")
+    update = "the weight whose update is told, as wte[5,0] (default: that of the largest gradient)"
+    p.add_argument("--weight", metavar="NAME[INDEX]", help=update)
     _example(p)
     _shape(p, "vanilla")
 
@@ -233,6 +236,7 @@ def _model(p: argparse.ArgumentParser) -> None:
 def _example(p: argparse.ArgumentParser) -> None:
     _model(p)
     p.add_argument("--text", help="the document (default: emma)")
+    p.add_argument("--step", type=whole, metavar="K", help="a run as it was after K steps (default: at its end)")
     p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
     p.add_argument("--seed", type=whole, default=0, help="seed of the parameters" + DEFAULT)
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from autograd.checking.localize import check_vjp
 from autograd.debugging.looking import Looking
 from autograd.debugging.prompt import MOST, Quit
+from autograd.debugging.tour import Tour
 from autograd.drawing.dot import Look, picture
 from autograd.drawing.player import player
 from autograd.drawing.rendering import PICTURES
@@ -63,6 +64,7 @@ HELP = """
   draw [X] [FILE]     draw the graph, or what is around X, with the position lit; draw h.svg, draw h, draw h here.svg
   save FILE           write the whole backward pass as a page that plays it, as in save backprop.html
   commit              write the gradients into the nodes, as backward() does
+  tour                backpropagation in eight stops on one neuron, with questions
   h, q, q all         help; leave, with gradients as they were; and do not stop again in this script
 An empty line repeats the last command. A node called like a command is reached with p, x and why.
 """.strip("\n")
@@ -421,6 +423,10 @@ class Debugger(Looking):
             self.say((method.__doc__ or "").strip() if method else f"no command {text!r}{near}")
         else:
             self.say(HELP)
+
+    def do_tour(self, text: str) -> None:
+        """tour: backpropagation in eight stops on one neuron, with questions."""
+        Tour(self.ask, self.say).run()
 
     def do_q(self, text: str) -> bool:
         """q: leave, with gradients as they were; q all: and do not stop again in this script."""

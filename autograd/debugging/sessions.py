@@ -18,6 +18,7 @@ import numpy as np
 from autograd.checking.inputs import has_gradient, named
 from autograd.debugging.debugger import Debugger
 from autograd.debugging.story import Story
+from autograd.debugging.tour import neuron
 from autograd.engine import words
 from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
@@ -27,7 +28,7 @@ from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
 from autograd.engine.value import Value, values
 
-__all__ = ["debug", "debug_node", "pm", "run_script", "set_trace"]
+__all__ = ["debug", "debug_node", "pm", "run_script", "set_trace", "tour"]
 
 
 def debug_node(node: Node, gradient: Data = None, forward: bool = False) -> None:
@@ -208,6 +209,12 @@ def _newest(frame: FrameType) -> Node | None:
     """The newest node among the variables of a function."""
     nodes = [x for x in map(single, frame.f_locals.values()) if isinstance(x, Node)]
     return max(nodes, key=lambda node: node.id, default=None)
+
+
+def tour() -> None:
+    """Backpropagation in eight stops on one neuron, with questions, at the terminal."""
+    prompt = Debugger(neuron()["L"])
+    prompt.onecmd("tour")
 
 
 @contextmanager
