@@ -12,53 +12,20 @@ from __future__ import annotations
 import heapq
 import linecache
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from itertools import groupby, islice, pairwise
+from itertools import groupby
 
-import numpy as np
-
-from autograd.drawing.misuse import Misuse
+from autograd.drawing.parts import Part, batches, loops, pieces, run, runs
+from autograd.drawing.scopes import Item, Scope, Tape, open_scopes, tree
 from autograd.engine import words
 from autograd.engine.graph import Node
 
-__all__ = ["Fold", "Folding", "Group", "Tape", "fits", "no_scope"]
+__all__ = ["Fold", "Folding", "Group"]
 
 MOST_PLAIN = 150  # boxes of one open scope, where depth or open asks for it
 GROUP = 9  # boxes of calls drawn once
-GLANCE = 64  # kinds of operations that are ready, of which the next is chosen
-PERIOD = 4096  # items of one iteration of a loop at most
 TITLE = 28  # characters of code in the title of a loop
-
-Batch = list[int]
-
-
-class Scope:
-    """A call, or an iteration of a loop: operations (by place on the tape) and calls, in the order of time."""
-
-    __slots__ = ("alike", "items", "name", "opened", "path", "size")
-
-    def __init__(self, name: str, path: tuple[str, ...], items: Sequence[int | Scope] = ()) -> None:
-        self.name, self.path = name, path
-        self.items = list(items)
-        self.size = sum(map(_size, items))  # operations in it, those of its calls included
-        self.alike: Hashable = None  # equal for scopes that ran the same code
-        self.opened = False  # by name
-
-    def operations(self) -> Iterator[int]:
-        """The operations in it, those of its calls included."""
-        todo: list[int | Scope] = [self]
-        while todo:
-            item = todo.pop()
-            if isinstance(item, int):
-                yield item
-            else:
-                todo += item.items
-
-
-def _size(item: int | Scope) -> int:
-    return 1 if isinstance(item, int) else item.size
 
 
 @dataclass(slots=True, eq=False)
@@ -108,20 +75,6 @@ class Group:
         return "/".join((*self.instances[0].path[-2:-1], self.name)) if self.what == "call" and self.path else ""
 
 
-@dataclass(slots=True, eq=False)
-class Part:
-    """What a group shows once it is open: a batch of items, a loop, or a run. rounds: positions by iteration."""
-
-    what: str
-    rounds: list[Batch]
-    key: Hashable
-
-    @property
-    def positions(self) -> Batch:
-        """The items in it, each after those that it needs."""
-        return [q for batch in self.rounds for q in batch]
-
-
 @dataclass(slots=True)
 class Fold:
     """What became of a tape.
@@ -136,26 +89,6 @@ class Fold:
     calls: dict[int, dict[int, int]] = field(default_factory=dict)
 
 
-class Tape:
-    """The operations to fold, by place; what each needs, and what code made it, as a number."""
-
-    def __init__(self, nodes: dict[int, Node]) -> None:
-        self.nodes = nodes
-        self.place = {node.id: k for k, node in nodes.items()}
-        self.inputs = {
-            k: [self.place[p.id] for p in node.parents if p is not None and p.id in self.place]
-            for k, node in nodes.items()
-        }
-        codes: dict[Hashable, int] = {}
-        self.code = {k: codes.setdefault(_code(node), len(codes)) for k, node in nodes.items()}
-
-
-def _code(node: Node) -> Hashable:
-    """What makes two operations the same code."""
-    source = node.source
-    return node.op, np.shape(node.raw), source and (source.file, source.line)
-
-
 class Folding:
     """Folds a tape as often as it takes to find what fits: `fold`.
 
@@ -165,9 +98,9 @@ class Folding:
 
     def __init__(self, nodes: dict[int, Node], opened: tuple[str, ...] = ()) -> None:
         self.tape = Tape(nodes)
-        top = _tree(self.tape)
+        top = tree(self.tape)
         for pattern in opened:
-            _open(top, pattern)
+            open_scopes(top, pattern)
         self.root = Group([top], (), "")
 
     def fold(self, most: int, depth: int | None = None, group: Group | None = None) -> Fold:
@@ -237,7 +170,7 @@ class Folding:
             return None
         if group.what in ("list", "batch"):
             count = len(group.instances[0].items)
-            return [Part("piece", [list(piece)], None) for piece in _pieces(count, min(room, count))]
+            return [Part("piece", [list(piece)], None) for piece in pieces(count, min(room, count))]
         if depth is None and not group.opened:
             return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room)
         if depth is not None and group.level > depth and not group.opened and not first:
@@ -255,13 +188,13 @@ class Folding:
                 group.ways[way] = self._way(group, way)
             if len(group.ways[way]) <= room and (way < 4 or len(group.ways[way]) > 1):
                 return group.ways[way]
-        return _runs(group.ways[3], room, group) if room > 1 else None
+        return runs(group.ways[3], room, group.instances[0].items) if room > 1 else None
 
     def _way(self, group: Group, way: int) -> list[Part]:
         """0: every operation, and calls of the same code as one; 1: operations of the same line as one, too;
         2: what repeats as a loop; 3: calls of the same function as one, though they differ; 4: lines."""
         if way == 2:
-            return _loops(group.ways[1])
+            return loops(group.ways[1])
         if way == 4:
             return self._lines(group)
         items = group.instances[0].items
@@ -271,8 +204,8 @@ class Folding:
                 keys.append(q if way == 0 else ("op", self.tape.code[item]))
             else:
                 keys.append((item.name.partition("#")[0], item.alike if way < 3 else None, item.opened))
-        parts = [Part("batch", [batch], (keys[batch[0]], len(batch))) for batch in _batches(keys, group.before)]
-        return _loops(parts) if way == 3 else parts
+        parts = [Part("batch", [batch], (keys[batch[0]], len(batch))) for batch in batches(keys, group.before)]
+        return loops(parts) if way == 3 else parts
 
     def _lines(self, group: Group) -> list[Part]:
         """What follows each other on one line, as one part."""
@@ -282,9 +215,9 @@ class Folding:
             lines = {self._line(items[q]) for q in part.positions}
             return id(part) if None in lines or len(lines) > 1 else lines.pop()
 
-        return [_run(list(same)) for _, same in groupby(group.ways[3], line)]
+        return [run(list(same)) for _, same in groupby(group.ways[3], line)]
 
-    def _line(self, item: int | Scope) -> tuple[str, int] | None:
+    def _line(self, item: Item) -> tuple[str, int] | None:
         """The line of a call that an item was made on, or called from."""
         source = self.tape.nodes[item if isinstance(item, int) else next(item.operations())].source
         if source is None:
@@ -365,191 +298,3 @@ class Folding:
 def _round(call: str, number: int, what: str) -> str:
     """What to call a round of a loop, or a run, that stands in each of several calls."""
     return " ".join(filter(None, (call, f"round {number}" if what == "loop" else "")))
-
-
-def _batches(keys: Sequence[Hashable], before: list[set[int]]) -> list[Batch]:
-    """Positions of the same key together, in an order in which every batch needs only those before it.
-
-    Of what is ready, a kind of which no more is to come goes first, or else the earliest, with all that
-    becomes ready of it by that: as operations are batched on the fly (Neubig, Goldberg and Dyer 2017).
-    """
-    waits = [len(b) for b in before]
-    after: list[Batch] = [[] for _ in keys]
-    for q, needed in enumerate(before):
-        for p in needed:
-            after[p].append(q)
-    left = Counter(keys)
-    ready: dict[Hashable, Batch] = {}
-    for q, n in enumerate(waits):
-        if n == 0:
-            ready.setdefault(keys[q], []).append(q)
-    result = []
-    while ready:
-        key = _next(list(islice(ready, GLANCE)), ready, left)
-        batch: Batch = []
-        todo = ready.pop(key)
-        while todo:
-            q = todo.pop()
-            batch.append(q)
-            for r in after[q]:
-                waits[r] -= 1
-                if waits[r] == 0:
-                    (todo if keys[r] == key else ready.setdefault(keys[r], [])).append(r)
-        left[key] -= len(batch)
-        result.append(sorted(batch))
-    return result
-
-
-def _next(kinds: list[Hashable], ready: dict[Hashable, Batch], left: Counter[Hashable]) -> Hashable:
-    """Of the kinds that are ready, one of which all is, or else the earliest."""
-    if len(kinds) == 1:
-        return kinds[0]
-    return next((kind for kind in kinds if len(ready[kind]) == left[kind]), min(kinds, key=lambda kind: ready[kind][0]))
-
-
-def _loops(parts: list[Part]) -> list[Part]:
-    """What repeats, one round after the other, as one part: short rounds first, and so loops of loops."""
-    longest = 1
-    while longest <= min(PERIOD, len(parts)):
-        shorter = _loops_once(parts, longest)
-        longest = 1 if len(shorter) < len(parts) else 2 * longest
-        parts = shorter
-    return parts
-
-
-def _loops_once(parts: list[Part], longest: int) -> list[Part]:
-    numbers: dict[Hashable, int] = {}
-    keys = [numbers.setdefault(part.key, len(numbers)) for part in parts]
-    following: list[int] = [0] * len(keys)  # the next of the same key
-    seen: dict[int, int] = {}
-    for i in range(len(keys) - 1, -1, -1):
-        following[i] = seen.get(keys[i], 0)
-        seen[keys[i]] = i
-    result, i = [], 0
-    while i < len(parts):
-        period, rounds = _repeats(keys, following, i, longest)
-        if rounds == 1:
-            result.append(parts[i])
-        else:
-            body = [
-                [q for part in parts[k : k + period] for q in part.positions]
-                for k in range(i, i + period * rounds, period)
-            ]
-            result.append(Part("loop", body, ("loop", tuple(keys[i : i + period]), rounds)))
-        i += period * rounds
-    return result
-
-
-def _repeats(keys: list[int], following: list[int], i: int, longest: int) -> tuple[int, int]:
-    """How long the shortest piece from i on is that repeats at once, and how often it stands there."""
-    j = following[i]
-    for _ in range(8):
-        period = j - i
-        if not j or period > longest or j + period > len(keys):
-            break
-        # The ends first: most pieces differ there, and cost no slice.
-        if keys[j - 1] == keys[j + period - 1] and keys[i:j] == keys[j : j + period]:
-            rounds = 2
-            while keys[i + rounds * period : i + (rounds + 1) * period] == keys[i:j]:
-                rounds += 1
-            if period * rounds >= 4:
-                return period, rounds
-        j = following[j]
-    return 1, 1
-
-
-def _runs(parts: list[Part], room: int, group: Group) -> list[Part]:
-    """The largest parts as they are, and what stands between them in runs: no more than `room` in all."""
-    items = group.instances[0].items
-    sizes = [sum(_size(items[q]) for q in part.positions) for part in parts]
-    largest = sorted(range(len(parts)), key=lambda i: -sizes[i])[: (room - 1) // 2]
-    alone = {i for i in largest if sizes[i] > sum(sizes) / room}
-    stretches = [list(g) for single, g in groupby(range(len(parts)), lambda i: i in alone) if not single]
-    spare = room - len(alone) - len(stretches)
-    rest = sum(map(len, stretches))
-    result: dict[int, list[Part]] = {i: [parts[i]] for i in alone}
-    for stretch in stretches:
-        pieces = _pieces(len(stretch), min(len(stretch), 1 + spare * len(stretch) // max(1, rest)))
-        result[stretch[0]] = [_run([parts[stretch[i]] for i in piece]) for piece in pieces]
-    return [part for i in sorted(result) for part in result[i]]
-
-
-def _pieces(count: int, pieces: int) -> list[range]:
-    """So many things in so many pieces, about as long."""
-    cuts = [count * k // pieces for k in range(pieces + 1)]
-    return [range(a, b) for a, b in pairwise(cuts)]
-
-
-def _run(parts: list[Part]) -> Part:
-    return parts[0] if len(parts) == 1 else Part("run", [[q for part in parts for q in part.positions]], None)
-
-
-# ---- the tree of scopes ------------------------------------------------------------------
-
-
-def _tree(tape: Tape) -> Scope:
-    """The calls of a tape. One that goes on after others of its caller, as a generator does, counts as two."""
-    top = Scope("", ())
-    order = [top]
-    now = [top]  # the calls under way
-    for k, node in tape.nodes.items():
-        names = node.scope.split("/") if node.scope else []
-        same = 0
-        while same < min(len(names), len(now) - 1) and now[same + 1].name == names[same]:
-            same += 1
-        del now[same + 1 :]
-        for name in names[same:]:
-            scope = Scope(name, (*now[-1].path, name))
-            now[-1].items.append(scope)
-            now.append(scope)
-            order.append(scope)
-        now[-1].items.append(k)
-    numbers: dict[Hashable, int] = {}
-    for scope in reversed(order):  # calls before their callers
-        code = tuple(
-            tape.code[item] if isinstance(item, int) else (item.name.partition("#")[0], item.alike)
-            for item in scope.items
-        )
-        scope.alike = numbers.setdefault(code, len(numbers))
-        scope.size = sum(map(_size, scope.items))
-    return top
-
-
-def _open(top: Scope, pattern: str) -> None:
-    """Mark the scopes that a pattern fits, and those around them, as open."""
-    todo: list[tuple[Scope, list[Scope]]] = [(top, [])]
-    paths, hit = [], False
-    while todo:
-        scope, around = todo.pop()
-        here = [*around, scope]
-        paths.append("/".join(scope.path))
-        if fits(scope.path, pattern):
-            hit = True
-            for s in here:
-                s.opened = True
-        todo += [(child, here) for child in scope.items if isinstance(child, Scope)]
-    if not hit:
-        raise no_scope("open", pattern, paths)
-
-
-def fits(path: tuple[str, ...], pattern: str) -> bool:
-    """Whether a pattern, as "attention", "block#1/mlp" or "att*", fits the end of a scope.
-
-    #0 is the first call; without # all are meant.
-    """
-    wanted = pattern.split("/")
-    tail = path[-len(wanted) :]
-    return len(tail) == len(wanted) and all(map(_fits, tail, wanted))
-
-
-def _fits(name: str, part: str) -> bool:
-    base, _, call = name.partition("#")
-    return fnmatchcase(f"{base}#{call or 0}", part) if "#" in part else fnmatchcase(base, part)
-
-
-def no_scope(argument: str, pattern: str, paths: Iterable[str]) -> Misuse:
-    """The error for a pattern that fits nothing, with what there is."""
-    names = sorted({part.partition("#")[0] for path in paths for part in path.split("/")} - {""})
-    known = ", ".join(names[:20]) or "none were recorded; build the graph inside `with ag.record_source():`"
-    near = words.nearest(pattern, names)
-    return Misuse(f"{{{argument}}}={{0!r}} fits no scope{{1}}; scopes: {{2}}", pattern, near, known)

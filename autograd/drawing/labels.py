@@ -14,7 +14,7 @@ from autograd.engine.words import many, number
 from autograd.stepping.names import Names
 from autograd.stepping.text import Show
 
-__all__ = ["box_lines", "derivative", "numbers", "title"]
+__all__ = ["box_lines", "derivative", "made", "numbers", "title"]
 
 LONG = 26  # characters of an expression that several nodes share
 FEW = 3  # numbers that are written out
@@ -61,7 +61,7 @@ def title(box: Box, show: Show) -> list[str]:
         return [box.group.title if box.group else "", many(len(box.nodes), "operation") + leaves]
     if box.kind == "operation":
         if len(box.nodes) == 1:
-            return [_made(node, show.names)]
+            return [made(node, show.names)]
         return [f"{words.short(_same(box, show), LONG)} × {len(box.nodes):,}"]
     if len(box.nodes) == 1:
         return [show.names[node]]
@@ -71,7 +71,7 @@ def title(box: Box, show: Show) -> list[str]:
     return [*called, many(len(box.nodes), "lea", "f", "ves")]
 
 
-def _made(node: Node, names: Names) -> str:
+def made(node: Node, names: Names) -> str:
     """The name of a result and the expression that made it, once where that is its name: n = x1*w1+x2*w2, x1*w1."""
     name, expression = names[node], names.expression(node)
     if expression and name.partition("#")[0] == words.short(expression, len(name.partition("#")[0])):

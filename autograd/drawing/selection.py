@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autograd.drawing.folding import fits, no_scope
 from autograd.drawing.misuse import Misuse
+from autograd.drawing.scopes import fits, no_scope
 from autograd.engine import words
 from autograd.engine.graph import Node
 from autograd.stepping.names import Names

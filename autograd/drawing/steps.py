@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from autograd.drawing.boxes import View
 from autograd.drawing.heat import Heat, size
-from autograd.drawing.labels import numbers
+from autograd.drawing.labels import made, numbers
 from autograd.drawing.misuse import Misuse
 from autograd.drawing.sheets import Sheet
 from autograd.engine.graph import Node, ScalarNode
@@ -157,22 +157,28 @@ def _item(lines: Lines, data: dict[str, str], kind: str = "") -> str:
 
 
 def computed(show: Show, node: Node) -> str:
-    """An operation with names, with numbers, and what it gives: n = x1 * w1 = 2.0 * -3.0 = -6.0."""
-    s = show.stepper
-    written = _written(node, [show.names[p] if p is not None else _short(x) for p, x in zip(node.parents, node.saved)])
+    """An operation as it was written, with numbers, and what it gives: n = x1*w1+b = -6.0 + 6.881 = 0.8814."""
+    s, name = show.stepper, show.names[node]
+    parts = [show.part(p) if p is not None else _short(x) for p, x in zip(node.parents, node.saved)]
+    written = made(node, show.names)
+    if not show.names.expression(node):
+        written = f"{name} = {_written(node, parts)}"
     if not isinstance(node, ScalarNode):
-        return f"{show.names[node]} = {written} = {summary(s.data(node))}"
+        return f"{written} = {summary(s.data(node))}"
     worked = _written(node, [number(x) for x in s.arguments(node)])
-    return " = ".join((show.names[node], *dict.fromkeys((written, worked, number(s.data(node))))))
+    return " = ".join(dict.fromkeys((written, worked, number(s.data(node)))))
 
 
 def _written(node: Node, arguments: list[str]) -> str:
+    """An operation on arguments as people write it; a negative number is in brackets where its sign would mislead."""
     symbol = node._op
+    tight = symbol == "-" or symbol.startswith("**")
+    first, *rest = (f"({x})" if tight and x.startswith("-") else x for x in arguments)
     if symbol.startswith("**") and len(symbol) > 2:
-        return f"{arguments[0]}{symbol}"
-    if len(arguments) == 2 and not symbol[:1].isalpha():
-        return f"{arguments[0]} {symbol} {arguments[1]}"
-    return f"{symbol}({', '.join(filter(None, arguments))})"
+        return f"{first}{symbol}"
+    if symbol[:1].isalpha() or len(arguments) > 2:
+        return f"{symbol}({', '.join(filter(None, arguments))})"
+    return f"{first} {symbol} {rest[0]}" if rest else f"{symbol}{first}"
 
 
 def _short(x: Any) -> str:

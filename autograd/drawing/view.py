@@ -7,21 +7,19 @@ nodes that are not shown. Which nodes are to be shown is `selection`'s; what a b
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable
-from functools import reduce
+from collections.abc import Callable
 
 import numpy as np
 
 from autograd.drawing.boxes import Box, Cluster, View
 from autograd.drawing.folding import Fold, Folding, Group
+from autograd.drawing.leaves import home_of, place_leaves
 from autograd.drawing.misuse import Misuse
 from autograd.drawing.screen import PAGE, PAPER, Screen, readable
 from autograd.drawing.selection import Selection, selected
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float
 from autograd.engine.words import many, short
-from autograd.stepping.names import Names
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 
@@ -171,7 +169,7 @@ def _whole(places: dict[int, Node], leaves: dict[int, Node]) -> View:
         for n in node.inputs:
             users.setdefault(n.id, []).append(cluster)
     for node in leaves.values():
-        result.add(Box("leaf", [node], _home(users.get(node.id, []))))
+        result.add(Box("leaf", [node], home_of(users.get(node.id, []))))
     for node in places.values():
         cluster = tuple(node.scope.split("/")) if node.scope else ()
         here = result.add(Box("operation", [node], cluster))
@@ -186,19 +184,6 @@ def _whole(places: dict[int, Node], leaves: dict[int, Node]) -> View:
 def _written(node: Node, argument: int) -> bool:
     """Whether a constant is a number that takes part, and not an exponent, which stands in its sign."""
     return is_float(node.saved[argument]) and np.size(node.saved[argument]) > 0 and node.op != "pow"
-
-
-def _home(users: list[Cluster]) -> Cluster:
-    """Where a leaf stands: with its user; what calls share comes from outside of them."""
-    if not users:
-        return ()
-    common = reduce(_common, users)
-    return common if all(cluster == common for cluster in users) else common[:-1]
-
-
-def _common(a: Cluster, b: Cluster) -> Cluster:
-    n = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-    return a[:n]
 
 
 def _left_out(result: View, stepper: Stepper, chosen: Selection) -> None:
@@ -249,7 +234,7 @@ def _folded(
     for operations, around, folded in found.boxes:
         nodes = [places[k] for k in operations]
         result.add(Box("operation" if folded is None else "fold", nodes, around.path, group=folded))
-    _place_leaves(show, result, places, leaves, min(most, LEAVES) if most < TOO_MANY else most, found)
+    place_leaves(show, result, places, leaves, min(most, LEAVES) if most < TOO_MANY else most, found)
     _folded_edges(result, places, found)
     return result
 
@@ -297,66 +282,3 @@ def _other_call(found: Fold, a: int, b: int) -> int | None:
     """The outermost group drawn once in different calls of which two operations were made; None for none."""
     theirs = found.calls.get(b, {})
     return next((g for g, call in found.calls.get(a, {}).items() if theirs.get(g, call) != call), None)
-
-
-def _place_leaves(
-    show: Show, result: View, places: dict[int, Node], leaves: dict[int, Node], most: int, found: Fold
-) -> None:
-    """Boxes for leaves: one each, or as coarse as it takes; what only one fold uses is hidden in it."""
-    users: dict[int, set[tuple[int, int]]] = {i: set() for i in leaves}  # the boxes, and as which argument there
-    calls: dict[int, dict[int, set[int]]] = {i: {} for i in leaves}  # and in which calls of what is drawn once
-    for k, node in places.items():
-        here = result.box[node.id]
-        fold = result.boxes[here].kind == "fold"
-        for i, parent in enumerate(node.parents):
-            if parent is not None and parent.id in users:
-                users[parent.id].add((here, -1 if fold else i))
-                for group, call in found.calls.get(k, {}).items():
-                    calls[parent.id].setdefault(group, set()).add(call)
-    shown = []
-    for i, node in leaves.items():
-        boxes = {here for here, _ in users[i]}
-        (only, *others) = boxes or {-1}
-        if boxes and not others and result.boxes[only].kind == "fold":
-            result.boxes[only].hidden += 1
-            result.box[i] = only
-        else:
-            shown.append(node)
-    merged = any(box.kind == "operation" and len(box.nodes) > 1 for box in result.boxes)
-    for nodes in _alike(shown, show.names, users, most, merged):
-        home = _home([result.boxes[here].cluster for node in nodes for here, _ in users[node.id]])
-        for number, plate in enumerate(found.open):
-            inside = [calls[node.id].get(number, set()) for node in nodes]
-            if home[: len(plate.path)] == plate.path and not _each_its_own(inside, len(plate.instances)):
-                home = plate.path[:-1]
-                break
-        result.add(Box("leaf", nodes, home))
-
-
-def _each_its_own(calls: list[set[int]], count: int) -> bool:
-    """Whether every call of what is drawn once has leaves of its own, and shares none."""
-    return count == 1 or (all(len(one) == 1 for one in calls) and len(set().union(*calls)) == count)
-
-
-def _alike(
-    nodes: list[Node], names: Names, users: dict[int, set[tuple[int, int]]], most: int, merged: bool
-) -> list[list[Node]]:
-    """Leaves that share a box: one each unless calls are merged, or as coarse as it takes to be `most`."""
-    ways: tuple[Callable[[Node], Hashable], ...] = (
-        lambda n: n.id,
-        lambda n: (tuple(sorted(users[n.id])), _stem(names[n])),
-        lambda n: tuple(sorted({here for here, _ in users[n.id]})),
-        lambda n: 0,
-    )
-    for key in ways[merged:]:
-        groups: dict[Hashable, list[Node]] = {}
-        for node in nodes:
-            groups.setdefault(key(node), []).append(node)
-        if len(groups) <= most:
-            break
-    return list(groups.values())
-
-
-def _stem(name: str) -> str:
-    """What names of one kind share: w[3,2] and w[0,1], h0.attn.wq and h1.attn.wq, wi and wi#3; "" for those of none."""
-    return "" if name.startswith("%") else re.sub(r"\d+", "#", re.split(r"[\[#]", name)[0])

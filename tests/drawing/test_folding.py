@@ -16,6 +16,7 @@ from autograd import Tensor, Value
 from autograd.drawing.boxes import View
 from autograd.drawing.folding import Folding
 from autograd.drawing.selection import Selection
+from autograd.drawing.sheets import sheets
 from autograd.drawing.view import view
 from autograd.stepping.text import Show
 from tests.drawing.pictures import transformer, width_and_height
@@ -110,6 +111,19 @@ def test_no_cycle_whatever_is_folded(program: Any, recorded: bool, limit: int, d
     root = run(program, recorded)
     check(root, seen(root, limit=limit))
     check(root, seen(root, depth=depth, limit=limit))
+
+
+@given(programs, st.booleans())
+def test_no_cycle_in_what_folds_open_to(program: Any, recorded: bool) -> None:
+    """And what is in them is there, down to single operations, however deep."""
+    root = run(program, recorded)
+    show = Show(ag.Stepper(root))
+    found = sheets(show, view(show, Selection(limit=4)))
+    alone = {box.nodes[0].id for sheet in found for box in sheet.view.boxes if len(box.nodes) == 1}
+    assert {n.id for n in show.stepper.nodes} <= alone
+    for k, sheet in enumerate(found):
+        assert not cyclic(sheet.view)
+        assert sheet.up is None or (sheet.up < k and k in found[sheet.up].doors.values())
 
 
 @given(programs, st.integers(1, 40))

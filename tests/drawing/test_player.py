@@ -552,8 +552,8 @@ def test_it_begins_before_the_first_operation_and_computes_forward(visit: Any) -
         sums.append(now(page)[-1] if k < 4 else page.find_element("css selector", ".now").text)
         if k < 4:
             assert len(page.find_elements("css selector", "svg .edge.lit.on")) == 2  # into the one computed
-    assert sums[:2] == ["x1w1 = x1 * w1 = 2.0 * -3.0 = -6.0", "x2w2 = x2 * w2 = 0.0 * 1.0 = 0.0"]
-    assert sums[3] == "n = s + b = -6.0 + 6.881 = 0.8814"
+    assert sums[:2] == ["x1w1 = x1*w1 = 2.0 * -3.0 = -6.0", "x2w2 = x2*w2 = 0.0 * 1.0 = 0.0"]
+    assert sums[3] == "n = s+b = -6.0 + 6.881 = 0.8814"
     assert step(page) == 0 and "dL/do = 1.0: the gradient of the root" in sums[4]
     press(page, "ARROW_RIGHT")
     assert step(page) == 1
