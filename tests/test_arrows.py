@@ -33,8 +33,8 @@ ENGINE = [
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"base"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
-    {"sample", "check", "train", "gpt2", "threads"}, {"models", "options"}, {"session"}, {"steps"},
+    {"base", "charts"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
+    {"sample", "check", "train", "gpt2", "threads"}, {"models", "options", "report"}, {"session"}, {"steps"},
     {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 

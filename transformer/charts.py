@@ -17,6 +17,8 @@ def curves(lines: Mapping[str, Points], levels: Mapping[str, float], label: str,
     """Lines over the steps, by class; levels: dotted lines with their names. named: lines have theirs at the end."""
     width, height, left, bottom, right = 720, 300, 54, 26, 24
     points = [p for line in lines.values() for p in line if math.isfinite(p[1])]
+    if not points:
+        return "<p>nothing was measured yet</p>"
     ys = [y for _, y in points] + list(levels.values())
     low, high, last = min(ys), max(ys), max(x for x, _ in points) or 1
     margin = 0.04 * (high - low) or 0.5

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from transformer.config import Config, count
 from transformer.data import Vocabulary
 from transformer.model import logits
 
+Row = TypeVar("Row")
 SHOWN = 24  # tokens of a text whose attention is shown
 KEPT = 8  # steps whose samples are shown
 # A page that is rewritten while training goes on reloads itself, and stays where it was scrolled to.
@@ -52,10 +54,10 @@ def page(folder: Path, text: str | None = None, going: bool = False) -> str:
     """The page as HTML. text: whose attention is shown (default: what the model wrote last)."""
     params, config, vocabulary = runs.load(folder)
     options = runs.facts(folder).options
-    losses = runs.read_losses(folder / "loss.csv") if (folder / "loss.csv").exists() else []
-    samples = [json.loads(line) for line in lines(folder / "samples.jsonl")]
+    losses = runs.read_losses(folder / "loss.csv")
+    samples = _read(folder / "samples.jsonl", _sample)
     if text is None:
-        text = next((t for t in (samples[-1]["texts"] if samples else []) if t.strip()), vocabulary.chars)
+        text = next((t for t in (samples[-1][1] if samples else []) if t.strip()), vocabulary.chars)
     title = escape(folder.name)
     settings = ", ".join(f"{name} {x}" for name, x in options.items() if name not in ("fingerprint", "data") and x)
     parts = [
@@ -73,13 +75,30 @@ def page(folder: Path, text: str | None = None, going: bool = False) -> str:
     return f"<!doctype html><html lang=en>{head}<style>{style}</style>{RELOAD * going}<body>{''.join(parts)}\n"
 
 
-def lines(path: Path) -> list[str]:
-    """The whole lines of a file that may be written to; none where there is no file."""
-    return (
-        path.read_text(encoding="utf-8").rpartition("\n")[0].split("\n")
-        if path.exists() and path.stat().st_size
-        else []
-    )
+class Measured(NamedTuple):
+    """A line of grads.csv."""
+
+    gradient: float
+    update: float
+    dead: float | None
+
+
+def _measured(line: str) -> tuple[tuple[str, str], Measured]:
+    step, name, gradient, update, dead = line.split(",")
+    return (step, name), Measured(float(gradient), float(update), float(dead) if dead else None)
+
+
+def _sample(line: str) -> tuple[int, list[str]]:
+    sample = json.loads(line)
+    return int(sample["step"]), [str(text) for text in sample["texts"]]
+
+
+def _read(path: Path, parse: Callable[[str], Row], head: int = 0) -> list[Row]:
+    """The lines of a log after its head; ValueError where it is damaged."""
+    try:
+        return [parse(line) for line in runs.lines(path)[head:]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); restore it from a copy, or remove it") from None
 
 
 def _losses(folder: Path, losses: list[runs.Row]) -> str:
@@ -105,13 +124,12 @@ def _losses(folder: Path, losses: list[runs.Row]) -> str:
 
 
 def _gradients(folder: Path, params: Weights) -> str:
-    rows = [line.split(",") for line in lines(folder / "grads.csv")[1:]]
-    steps = list(dict.fromkeys(row[0] for row in rows))
-    table = {(row[0], row[1]): row for row in rows}
-    names = [name for name in params if all((step, name) in table for step in steps)]
+    table, names = dict(_read(folder / "grads.csv", _measured, head=1)), list(params)
+    seen = dict.fromkeys(step for step, _ in table)
+    steps = [step for step in seen if all((step, name) in table for name in names)]  # the last may be in the writing
     parts = ["<h2>Inside</h2>"]
     if steps:
-        sizes = np.array([[float(table[step, name][2]) for step in steps] for name in names])
+        sizes = np.array([[table[step, name].gradient for step in steps] for name in names])
         logs = np.log10(np.maximum(sizes, 1e-30))
         low, high = np.quantile(logs, 0.02), logs.max()
         shade = np.clip((logs - low) / max(high - low, 1e-9), 0, 1)
@@ -120,7 +138,9 @@ def _gradients(folder: Path, params: Weights) -> str:
             f"{heat(shade, names, steps, 'gradient norms by tensor and step')}</figure>"
         )
         dead = {
-            name: [(float(s), float(table[s, name][4])) for s in steps] for name in names if table[steps[0], name][4]
+            name: [(float(step), table[step, name].dead or 0.0) for step in steps]
+            for name in names
+            if table[steps[0], name].dead is not None
         }
         if dead:
             parts.append(
@@ -133,7 +153,7 @@ def _gradients(folder: Path, params: Weights) -> str:
     for name, p in params.items():
         row = table.get((steps[-1], name)) if steps else None
         size = np.linalg.norm(p.astype(float))
-        moved = f"<td>{float(row[2]):.2e}<td>{float(row[3]) / size if size else 0:.1e}" if row else "<td><td>"
+        moved = f"<td>{row.gradient:.2e}<td>{row.update / size if size else 0:.1e}" if row else "<td><td>"
         parts.append(
             f"<tr><td>{escape(name)}<td>{' × '.join(map(str, p.shape))}<td>{p.mean():.2g}<td>{p.std():.2g}{moved}"
             f"<td>{histogram(p, f'histogram of {name}, {p.min():.2g} to {p.max():.2g}')}"
@@ -177,14 +197,12 @@ def _embedding(params: Weights, vocabulary: Vocabulary) -> str:
     )
 
 
-def _samples(samples: list[checkpoint.Json]) -> str:
+def _samples(samples: list[tuple[int, list[str]]]) -> str:
     if not samples:
         return ""
     chosen = {round(i) for i in np.linspace(0, len(samples) - 1, KEPT)}
     items = (
-        f"<dt>step {sample['step']:,}<dd>{escape(chr(10).join(sample['texts']))}"
-        for i, sample in enumerate(samples)
-        if i in chosen
+        f"<dt>step {step:,}<dd>{escape(chr(10).join(texts))}" for i, (step, texts) in enumerate(samples) if i in chosen
     )
     return f"<h2>Samples</h2><dl>{''.join(items)}</dl>"
 

@@ -234,8 +234,17 @@ def _load_old(path: Path) -> Weights:
 
 def read_losses(path: Path) -> list[Row]:
     """The rows of loss.csv."""
-    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-    return [(int(step), float(loss), float(val) if val else None) for step, loss, val in rows]
+    try:
+        rows = [line.split(",") for line in lines(path)[1:]]
+        return [(int(step), float(loss), float(val) if val else None) for step, loss, val in rows]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); restore it from a copy") from None
+
+
+def lines(path: Path) -> list[str]:
+    """The whole lines of a log, to which something may be written just now; none where there is no file."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return text.rpartition("\n")[0].split("\n") if text else []
 
 
 def draw_losses(folder: Path, baselines: dict[str, float], before: float) -> None:

@@ -130,7 +130,7 @@ def test_the_transformers_library_agrees_in_and_out(changes: Any, tmp_path: Path
         assert (p == q).all(), name
 
 
-@pytest.mark.skipif("STEPGRAD_FULL" not in os.environ, reason="takes 3 GB and a minute: STEPGRAD_FULL=1 asks for it")
+@pytest.mark.slow
 def test_the_transformers_library_agrees_at_full_size(tmp_path: Path) -> None:
     model = peer(tmp_path)
     params, config = load_gpt2(tmp_path / "theirs")

@@ -27,7 +27,6 @@ from transformer.data import Documents, Vocabulary
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 TINY = ["--n-embd", "8", "--batch-size", "4"]
-KILLS = int(os.environ.get("STEPGRAD_KILLS", "3"))  # .ci/run asks for 50
 
 
 @pytest.fixture(autouse=True)
@@ -368,16 +367,17 @@ def test_signals_keep_what_was_learned(number: int, tmp_path: Path) -> None:
     assert state.step == len(runs.read_losses(tmp_path / "run" / "loss.csv")) > 0
 
 
-def test_kill_at_any_moment_leaves_a_whole_run_that_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_kill_at_any_moment_leaves_a_whole_run_that_goes_on_to_the_same_bits(kills: int, tmp_path: Path) -> None:
     options = [*TINY, "--steps", "60"]
     assert main(["train", *options, "--out", "whole"]) == 0
-    draw = random.Random(KILLS)
+    draw = random.Random(kills)
     began = time.monotonic()
     start(*options, "--out", "timed").communicate()
     longest = time.monotonic() - began
-    for i in range(KILLS):
+    for i in range(kills):
         process = start(*options)
-        time.sleep(draw.uniform(0.2 if KILLS > 9 else 0.6, 1.1) * longest)
+        time.sleep(draw.uniform(0.2 if kills > 9 else 0.6, 1.1) * longest)
         process.kill()
         process.communicate()
         for folder in Path("runs").glob("*"):
