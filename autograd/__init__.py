@@ -17,7 +17,7 @@ from autograd.engine import primitives as primitives
 from autograd.engine.extend import primitive
 from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
 from autograd.engine.graph import Node as _Node
-from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source
+from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source, unfused
 from autograd.engine.tensor import Tensor
 from autograd.engine.value import Value, values
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autograd.drawing.dot import draw_dot
     from autograd.drawing.player import play
     from autograd.drawing.rendering import RenderError
+    from autograd.engine.fused import fuse
     from autograd.stepping.stepper import Stepper
 
 __version__ = "0.1.0"
@@ -38,15 +39,16 @@ __version__ = "0.1.0"
 _LATER = {
     "GradcheckError": "checking.report", "GradcheckReport": "checking.report", "RenderError": "drawing.rendering",
     "Stepper": "stepping.stepper", "card": "drawing.cards", "compile": "compiling.compiled",
-    "debug": "debugging.sessions", "draw_dot": "drawing.dot", "gradcheck": "checking.checks",
+    "debug": "debugging.sessions", "draw_dot": "drawing.dot", "fuse": "engine.fused", "gradcheck": "checking.checks",
     "play": "drawing.player", "pm": "debugging.sessions", "set_trace": "debugging.sessions",
     "taylor_test": "checking.checks",
 }  # fmt: skip
 
 __all__ = [
     "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card",
-    "compile", "debug", "detach", "detect_anomaly", "draw_dot", "grad", "gradcheck", "hessian", "hvp", "jacobian",
-    "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "value_and_grad", "values",
+    "compile", "debug", "detach", "detect_anomaly", "draw_dot", "fuse", "grad", "gradcheck", "hessian", "hvp",
+    "jacobian", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "unfused",
+    "value_and_grad", "values",
 ]  # fmt: skip
 
 

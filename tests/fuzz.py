@@ -1,4 +1,4 @@
-"""Random programs over the whole table: Values, Tensors, the stepper and PyTorch must agree on them, at both orders.
+"""Random programs over the whole table: Values, Tensors, compiled or not, the stepper and PyTorch must agree on them.
 
 `python -m tests.fuzz --programs 10000` runs many and prints each that fails, as lines of its operations;
 `--seed 17 --programs 1` runs one again. Programs keep away from corners and from large numbers, so that
@@ -21,6 +21,7 @@ from autograd import Tensor
 from autograd.engine import linalg as L
 from autograd.engine import primitives as p
 from autograd.engine.kinds import raw
+from transformer import layers
 
 try:
     import torch
@@ -230,7 +231,40 @@ LINEAR = [
     _linear("qr", lambda a: _joined(L.qr(a)), lambda a: _joined(torch.linalg.qr(a))),
 ]
 
-OPS = [_numeric(row) for row in p.TABLE.values() if row.scalar is not None] + ARRAY_OPS + LINEAR
+# ---- fused rows ----------------------------------------------------------------------------
+
+
+def _layer(name: str, theirs: Callable[..., Any], arity: int = 1, fits: Fits = _axes) -> Op:
+    """A function of the transformer's layers, whose row is fused."""
+    ours = getattr(layers, name)
+    return Op(name, ours, ours, theirs, arity, fits)
+
+
+def _width(x: Any, *_: Any) -> list[int]:
+    return [x.shape[-1]]
+
+
+def _targets(x: Any) -> Any:
+    """Ids that fit the last axis, the last of which does not count."""
+    ids = np.arange(x.shape[0]) % x.shape[1]
+    ids[-1] = -1
+    return ids
+
+
+FUSED = [
+    _layer("softmax", lambda x: torch.softmax(x, -1)),
+    _layer("rmsnorm", lambda x: torch.nn.functional.rms_norm(x, _width(x), eps=1e-5)),
+    _layer("layernorm", lambda x: torch.nn.functional.layer_norm(x, _width(x))),
+    _layer("gelu", lambda x: torch.nn.functional.gelu(x, approximate="tanh"), fits=lambda x: True),
+    _layer("linear", lambda x, w, b: x @ w + b, 3,
+           lambda x, w, b: _matrices(x, w) and b.ndim == 1 and x.shape[1] == w.shape[0] and w.shape[1] == b.shape[0]),
+    Op("cross_entropy", lambda x: layers.cross_entropy(x, _targets(x)),
+       lambda x: np.asarray(layers.cross_entropy(x, _targets(x)), object),
+       lambda x: torch.nn.functional.cross_entropy(x, torch.tensor(_targets(x)), ignore_index=-1),
+       fits=lambda x: x.ndim == 2 and x.shape[0] > 1),
+]  # fmt: skip
+
+OPS = [_numeric(row) for row in p.TABLE.values() if row.scalar is not None] + ARRAY_OPS + LINEAR + FUSED
 
 
 # ---- programs --------------------------------------------------------------------------------
@@ -331,11 +365,11 @@ def _stepped(root: Any, leaves: list[Any]) -> list[Any]:
 def faults(made: Program, odd: bool = False) -> list[str]:
     """Who disagrees on a program, or fails; nothing where all agree."""
     rng = np.random.default_rng(5)
-    vectors = [rng.normal(size=x.shape) for x in made.inputs]
+    vectors = [np.asarray(rng.normal(size=x.shape)) for x in made.inputs]
     try:
         slopes = ag.grad(lambda xs: made.run(xs, "ours"))(made.inputs)
         seconds = ag.hvp(lambda xs: made.run(xs, "ours"), made.inputs, vectors)
-        found = _of_stepper(made)
+        found = _of_stepper(made) + _of_compiled(made, vectors, slopes, seconds)
         if all(op.values is not None for op, _ in made.steps):
             found += _of_values(made, vectors, slopes, seconds)
         if torch and not odd:
@@ -362,6 +396,20 @@ def _of_values(made: Program, vectors: list[np.ndarray], slopes: Any, seconds: A
     root, leaves = run(inputs), [v for x in inputs for v in x.flat]
     root.backward()
     return found + _unlike("the stepper on Values", _stepped(root, leaves), [v.grad for v in leaves], 0.0)
+
+
+def _of_compiled(made: Program, vectors: list[np.ndarray], slopes: Any, seconds: Any) -> list[str]:
+    """Recorded elsewhere, so that no number of the recording can pass for one of the replay."""
+
+    def both(xs: Any, vs: Any) -> Any:
+        return ag.grad(lambda xs: made.run(xs, "ours"))(xs), ag.hvp(lambda xs: made.run(xs, "ours"), xs, vs)
+
+    compiled = ag.compile(both)
+    compiled([np.asarray(1.3 - 0.7 * x) for x in made.inputs], vectors)
+    first, second = compiled(made.inputs, vectors)
+    found = _unlike("compiled, first order", first, slopes, 1e-9)
+    found += _unlike("compiled, second order", second, seconds, 1e-9)
+    return found + ([] if compiled.recordings == 1 else [f"compiled: {compiled.recordings} recordings"])
 
 
 def _of_stepper(made: Program) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import autograd as ag
 from autograd.engine import linalg as L
 from autograd.engine import primitives as p
+from transformer import layers
 from transformer.lesson.dinner import Moment, training
 
 ROOT = Path(__file__).parents[1]
@@ -163,6 +164,16 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     ],
     "where": [(lambda a, b: p.where(A > 0, a, b), [A, B]), (lambda a, b: p.where(A > 0, a, b), [A[0], B[:, :1]])],
     "astype": [(lambda x: p.astype(x, np.dtype("float64")), [A])],
+    # Fused rows, by the functions that they stand for.
+    "softmax": [(layers.softmax, [A]), (layers.softmax, [A[0]])],
+    "rmsnorm": [(layers.rmsnorm, [A, B[0], B[1]]), (layers.rmsnorm, [A])],
+    "layernorm": [(layers.layernorm, [A, B[0], B[1]]), (layers.layernorm, [np.stack([A, B])])],
+    "gelu": [(layers.gelu, [A])],
+    "cross_entropy": [
+        (lambda x: layers.cross_entropy(x, np.array([2, 0])), [A]),
+        (lambda x: layers.cross_entropy(x, np.array([[2, -1], [0, 2]])), [np.stack([A, B])]),
+    ],
+    "linear": [(layers.linear, [A, B.T, A[:, 0]]), (layers.linear, [np.stack([A, B]), B.T, A[:, 0]])],
 }
 
 

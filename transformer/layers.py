@@ -11,10 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from autograd import detach
+from autograd import detach, fuse
 from transformer.base import Array, Drop, Params
 
 
+@fuse
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """x @ w + b: x (..., n_in), w (n_in, n_out), b (n_out,) or None."""
     y = x @ w
@@ -26,6 +27,7 @@ def relu(x: Array) -> Array:
     return np.where(x <= 0, 0.0, x)
 
 
+@fuse
 def gelu(x: Array) -> Array:
     """The tanh form of GELU (Hendrycks and Gimpel 2016, section 2), as in GPT-2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
@@ -43,6 +45,7 @@ def kept(x: Array) -> Array:
     return x
 
 
+@fuse
 def softmax(x: Array) -> Array:
     """exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so that nothing overflows.
 
@@ -52,6 +55,7 @@ def softmax(x: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@fuse
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """The mean of -log softmax(logits)[target], in nats, over targets that are not -1.
 
@@ -76,6 +80,7 @@ def _nll(x: Array, targets: Array) -> Array:
     return np.log(np.exp(x).sum(axis=-1)) - x[np.arange(x.shape[0]), targets]
 
 
+@fuse
 def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
     """(x - mean) / sqrt(var + 1e-5) over the last axis, times gain, plus bias (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
@@ -83,6 +88,7 @@ def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) ->
     return affine(centred * (variance + 1e-5) ** -0.5, gain, bias)
 
 
+@fuse
 def rmsnorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
     """x / sqrt(mean(x²) + 1e-5) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
     return affine(x * (np.square(x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)

@@ -38,8 +38,8 @@ def compile(f: Function) -> Compiled:
     `.recordings` counts. Arrays that f brings along are copied; where one changes later, f is recorded anew.
 
     Results are arrays of their own, and equal those of f to rounding. An error in a replay is raised by
-    f itself, which is then called. f itself is called, too, inside `detect_anomaly()` and `record_source()`,
-    inside `grad` and its kin, and with nodes or arrays of JAX among the arguments.
+    f itself, which is then called. f itself is called, too, inside `detect_anomaly()`, `record_source()` and
+    `unfused()`, inside `grad` and its kin, and with nodes or arrays of JAX among the arguments.
     Raises TracedError where f needs the numbers of an array while it is recorded: `if x > 0`,
     `float(x)`, `x.item()`, `x.data`; and TypeError for a static argument that is not hashable.
     """
@@ -70,7 +70,7 @@ class Compiled:
 
     def __call__(self, *args: Tree, **options: Tree) -> Tree:
         state = current()
-        if not state.ordinary and (state.check is not None or state.source is not None):
+        if not state.ordinary and (state.check is not None or state.source is not None or not state.fused):
             return self.function(*args, **options)
         if state.level is not OUTSIDE:
             return self.function(*args, **options)

@@ -725,7 +725,8 @@ class _Namespace:
 
     def asarray(self, x: Any, dtype: Any = None) -> Any:
         """A traced array as it is, a number as an array without axes, another array as a constant."""
-        x = _array(x) if isinstance(x, Traced) else Traced(self._program, _arg(self._program, np.asarray(x)))
+        program = self._program
+        x = _array(x) if isinstance(x, Traced) else Traced(program, _arg(program, np.asarray(x)))
         return x if dtype is None else _astype(x, dtype)
 
     def __getattr__(self, name: str) -> Any:

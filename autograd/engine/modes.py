@@ -25,7 +25,7 @@ from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
-__all__ = ["AnomalyError", "Call", "Place", "Source", "detect_anomaly", "hidden", "no_grad", "record_source"]
+__all__ = ["AnomalyError", "Call", "Place", "Source", "detect_anomaly", "hidden", "no_grad", "record_source", "unfused"]
 
 Place = tuple[int, int, int, int]
 F = TypeVar("F", bound=Function)
@@ -130,6 +130,18 @@ class no_grad(_Decorator):
     def __init__(self, *_: Any) -> None:
         super().__init__()
         self.settings = {"recording": False}
+
+
+class unfused(_Decorator):
+    """Inside it a layer that has a row of its own runs as the composition that defines it.
+
+    So a graph shows the operations that softmax, a norm or cross-entropy are made of. It is in force inside
+    `record_source()` and `detect_anomaly()`, too, which are there to look closer.
+    """
+
+    def __init__(self, *_: Any) -> None:
+        super().__init__()
+        self.settings = {"fused": False}
 
 
 # ---- source lines and scopes -----------------------------------------------------------
@@ -238,7 +250,7 @@ class record_source(_Decorator):
 
     def __enter__(self) -> Any:
         if not self.entered():
-            self.settings = {"source": _Scopes(sys._getframe(1))}
+            self.settings = {"source": _Scopes(sys._getframe(1)), "fused": False}
         return super().__enter__()
 
 
@@ -340,7 +352,8 @@ class detect_anomaly(_Decorator):
 
     def __enter__(self) -> Any:
         if not self.entered():
-            self.settings = {"check": _check, "source": current().source or _Scopes(sys._getframe(1))}
+            source = current().source or _Scopes(sys._getframe(1))
+            self.settings = {"check": _check, "source": source, "fused": False}
         return super().__enter__()
 
 

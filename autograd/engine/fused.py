@@ -1,0 +1,294 @@
+"""Fused rows: one operation in the place of many, for layers that neural networks are made of.
+
+A row here stands for a composition, which is the definition: `fuse` enters the row of a
+function's name into the table, and on Tensors and arrays the row is applied; on Values and inside
+`unfused()` the function itself runs. Rules are written as all rules are, and agree with the
+composition's at every order.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd.engine.base import Data, Operand, Rule
+from autograd.engine.graph import Primitive, ScalarNode
+from autograd.engine.kinds import asked, is_values, namespace, raw
+from autograd.engine.modes import F
+from autograd.engine.primitives import exp, matmul, scatter_add, select, tanh
+from autograd.engine.recording import current, now
+from autograd.engine.rows import row
+from autograd.engine.tensor import Tensor
+
+__all__ = ["FUSED", "Fused", "fuse"]
+
+
+class Fused(Primitive):
+    """A row that stands for a composition of others.
+
+    composition: the function that defines it, on arrays of any kind and on nodes.
+    """
+
+    __slots__ = ("composition", "forward")
+
+    def __init__(self, name: str, forward: Callable[..., Data], *vjps: Rule | None, local: tuple[str, ...]) -> None:
+        super().__init__(name, None, self._apart, vjps, local, analytic=False)
+        self.forward = forward
+        self.composition: Callable[..., Any] | None = None
+
+    def _apart(self, *args: Data) -> Data:
+        if is_values(args[0]) and self.composition is not None:
+            return self.composition(*args)
+        return self.forward(*args)
+
+
+FUSED: dict[str, Fused] = {}
+
+
+def _fused_row(name: str, forward: Callable[..., Data], *vjps: Rule | None, local: tuple[str, ...]) -> None:
+    FUSED[name] = Fused(name, forward, *vjps, local=local)
+
+
+def fuse(composition: F) -> F:
+    """A function of arrays that is one operation on Tensors: the row of its name, which knows its derivatives.
+
+    The function is the definition: it runs on Values and inside `ag.unfused()`, and the row gives what it
+    gives, to rounding, with fewer calls of NumPy. It takes the arguments of the row, in order.
+    Raises ValueError for a function without a row; there are {names}.
+    """
+    found = FUSED.get(composition.__name__)
+    if found is None:
+        raise ValueError(f"fuse: there is no row {composition.__name__!r}; there are {', '.join(FUSED)}")
+    found.composition = composition
+    entered = row(found)
+    signature, count = inspect.signature(composition), len(entered.vjps)
+
+    @functools.wraps(composition)
+    def apply(*args: Operand, **options: Operand) -> Operand:
+        if options or len(args) < count:
+            bound = signature.bind(*args, **options)
+            bound.apply_defaults()
+            args = bound.args
+        if not now().ordinary and not current().fused:
+            return composition(*args)
+        if args[0].__class__ is Tensor:
+            return Tensor._apply(entered, args)
+        for a in args:
+            if isinstance(a, ScalarNode) or is_values(a):
+                return composition(*args)
+        return entered(*args)
+
+    return apply  # type: ignore[return-value]
+
+
+fuse.__doc__ = str(fuse.__doc__).replace("{names}", "softmax, rmsnorm, layernorm, gelu, cross_entropy and linear")
+
+
+# ---- what forwards and rules share -----------------------------------------------------------
+
+
+def together(rule: Callable[..., tuple[Operand, ...]], n: int) -> list[Rule]:
+    """The rules of n arguments that share their work: the first one asked computes what all of them give."""
+    kept = threading.local()
+
+    def one(i: int) -> Rule:
+        def of(g: Operand, out: Operand, *args: Operand) -> Operand:
+            last = getattr(kept, "last", None)
+            if last is None or last[0] is not g or last[1] is not out or last[2][i] is None:
+                last = kept.last = g, out, list(rule(g, out, *args))
+            c, last[2][i] = last[2][i], None
+            if not any(x is not None for x in last[2]):
+                kept.last = None
+            return c
+
+        return of
+
+    return [one(i) for i in range(n)]
+
+
+SUMMED = 1 << 10  # up to so many numbers are summed by BLAS, which knows no better order than one after the other
+
+
+@functools.lru_cache(maxsize=64)
+def _column(n: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones((n, 1), dtype)
+
+
+def _sum(x: Operand) -> Operand:
+    """The sum over the last axis, kept. As a product with ones it takes BLAS half the time or less."""
+    if type(x) is not np.ndarray:
+        return x.sum(axis=-1, keepdims=True)
+    n = x.shape[-1]
+    if not 0 < n <= SUMMED or x.ndim < 2 or x.dtype not in _BLAS:
+        return _add_reduce(x, axis=-1, keepdims=True)
+    if x.ndim == 2:
+        return x.dot(_column(n, x.dtype))
+    return x.reshape((-1, n)).dot(_column(n, x.dtype)).reshape((*x.shape[:-1], 1))
+
+
+_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_add_reduce = np.add.reduce
+
+
+def _mean(x: Operand) -> Operand:
+    return _sum(x) * (1 / x.shape[-1])
+
+
+def _max(x: Data) -> Data:
+    """The maximum over the last axis, kept."""
+    return _max_reduce(x, axis=-1, keepdims=True) if type(x) is np.ndarray else x.max(axis=-1, keepdims=True)
+
+
+_max_reduce = np.maximum.reduce
+
+
+def _exp(x: Operand) -> Operand:
+    """exp(x) of an array that nobody else needs."""
+    return np.exp(x, x) if type(x) is np.ndarray else exp(x)
+
+
+def _tanh(x: Operand) -> Operand:
+    """tanh(x), likewise."""
+    return np.tanh(x, x) if type(x) is np.ndarray else tanh(x)
+
+
+# ---- softmax ---------------------------------------------------------------------------------
+
+
+def _softmax(x: Data) -> Data:
+    e = _exp(x - _max(x))
+    return e / _sum(e)
+
+
+def _softmax_x(g: Operand, out: Operand, x: Operand) -> Operand:
+    return out * (g - _sum(g * out))
+
+
+_fused_row("softmax", _softmax, _softmax_x, local=("out * (g - sum(g * out))",))
+
+
+# ---- norms -----------------------------------------------------------------------------------
+
+EPSILON = 1e-5
+
+
+def _scale(x: Operand) -> Operand:
+    """1 / the root of the mean square."""
+    return (_mean(x * x) + EPSILON) ** -0.5
+
+
+def _affine(y: Data, gain: Data, bias: Data) -> Data:
+    y = y if gain is None else y * gain
+    return y if bias is None else y + bias
+
+
+def _rmsnorm(x: Data, gain: Data, bias: Data) -> Data:
+    return _affine(x * _scale(x), gain, bias)
+
+
+def _rmsnorm_rule(g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand) -> tuple[Operand, ...]:
+    scale = _scale(x)
+    y = x * scale if gain is not None or bias is not None else out
+    slope = g if gain is None else g * gain
+    return scale * (slope - y * _mean(slope * y)), g * y if gain is not None else None, g
+
+
+def _layernorm(x: Data, gain: Data, bias: Data) -> Data:
+    centred = x - _mean(x)
+    return _affine(centred * _scale(centred), gain, bias)
+
+
+def _layernorm_rule(g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand) -> tuple[Operand, ...]:
+    centred = x - _mean(x)
+    scale = _scale(centred)
+    y = centred * scale
+    slope = g if gain is None else g * gain
+    return scale * (slope - _mean(slope) - y * _mean(slope * y)), g * y if gain is not None else None, g
+
+
+_NORM = ("g * gain, less its mean and its part along out, over the scale", "g * the normalized x", "g")
+_fused_row("rmsnorm", _rmsnorm, *together(_rmsnorm_rule, 3), local=_NORM)
+_fused_row("layernorm", _layernorm, *together(_layernorm_rule, 3), local=_NORM)
+
+
+# ---- gelu ------------------------------------------------------------------------------------
+
+ROOT = math.sqrt(2 / math.pi)
+
+
+def _gelu_tanh(x: Operand) -> Operand:
+    return _tanh(x * (ROOT + (ROOT * 0.044715) * (x * x)))
+
+
+def _gelu(x: Data) -> Data:
+    return (0.5 * x) * (1.0 + _gelu_tanh(x))
+
+
+def _gelu_x(g: Operand, out: Operand, x: Operand) -> Operand:
+    t = _gelu_tanh(x)
+    return g * (0.5 + 0.5 * t + (1 - t * t) * (x * (0.5 * ROOT + (1.5 * ROOT * 0.044715) * (x * x))))
+
+
+_fused_row("gelu", _gelu, _gelu_x, local=("g * (Φ + x φ), in the tanh form",))
+
+
+# ---- cross-entropy ---------------------------------------------------------------------------
+
+
+def _some(counted: np.ndarray) -> None:
+    if not counted.any():
+        raise ValueError("cross_entropy: every target is -1, so there is nothing to take the mean of")
+
+
+def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
+    """The rows of logits, 0 where they do not count; where in them the targets stand; and the share of each row in
+    the mean: 1 / count, or 0."""
+    x, t = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)
+    counted = t >= 0
+    asked(counted, _some)
+    if not (isinstance(counted, np.ndarray) and counted.all()):
+        x = select(counted.reshape((-1, 1)), x, 0.0)
+        t = select(counted, t, 0)
+    share = counted.astype(x.dtype) / counted.sum().astype(x.dtype)
+    return x, (np.arange(t.shape[0]), t), share
+
+
+def _cross_entropy(logits: Data, targets: Data) -> Data:
+    x, at, share = _shares(logits, targets)
+    x = x - _max(x)
+    nll = namespace([x]).log(namespace([x]).exp(x).sum(axis=-1)) - x[at]
+    return (nll * share).sum()
+
+
+def _cross_entropy_x(g: Operand, out: Operand, logits: Operand, targets: Data) -> Operand:
+    x, at, share = _shares(logits, targets)
+    e = _exp(x - _max(raw(x)))
+    p = e / _sum(e) * share.reshape((-1, 1))
+    return g * (p + scatter_add.array(-share, at, p.shape)).reshape(logits.shape)
+
+
+_fused_row("cross_entropy", _cross_entropy, _cross_entropy_x, None, local=("g * (softmax - onehot) / count", ""))
+
+
+# ---- linear ----------------------------------------------------------------------------------
+
+
+def _linear(x: Data, w: Data, b: Data) -> Data:
+    y = matmul.array(x, w)
+    return y if b is None else y + b
+
+
+_fused_row(
+    "linear",
+    _linear,
+    lambda g, out, x, w, b: matmul.vjps[0](g, out, x, w),
+    lambda g, out, x, w, b: matmul.vjps[1](g, out, x, w),
+    lambda g, out, x, w, b: g,
+    local=("g @ wᵀ", "xᵀ @ g", "g"),
+)
