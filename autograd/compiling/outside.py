@@ -1,7 +1,7 @@
 """What a recording takes from outside of its arguments: arrays and nodes that may change, and random numbers.
 
-They would be constants of the program. Arrays and nodes are watched, so that the function is
-recorded anew when one has changed; random numbers, and a node that is written into, are refused.
+They would be constants of the program. Arrays, nodes, and the numbers and texts in variables are watched, so
+that the function is recorded anew when one has changed; random numbers, and a node that is written into, are refused.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -25,15 +25,23 @@ from autograd.engine.recording import Mode, next_id
 
 __all__ = ["Dice", "Outside"]
 
+SMALL = 1 << 16  # bytes of an array in a variable that is looked at before every replay
+WATCHED = (int, float, complex, str, bytes, type(None), np.ndarray, np.generic)  # what may be in a variable and count
+_NOTHING = object()
+
 
 class Outside:
-    """The arrays and nodes that a function brings along while it is recorded, inside `with outside.watching`.
+    """What a function brings along while it is recorded, inside `with outside.watching`.
 
-    watching: the mode in which nodes are noticed.
+    watching: the mode in which nodes are noticed. within: the function; what its variables hold, those of the
+    functions that it calls by name and of the objects in them, are watched, arrays up to SMALL bytes by their bits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *within: Any) -> None:
         self.watching = Mode(check=self._notice)
+        held = [h for h in _reachable(within) if isinstance(h.value, WATCHED)]
+        self._variables = [h for h in held if not _is_array(h.value) or h.value.flags.writeable]
+        self._within_reach = [(h.value, h.value.copy()) for h in held if _is_array(h.value) and h.value.nbytes <= SMALL]
         self._since = next_id()
         self._nodes: dict[int, tuple[weakref.ref[Node], Any]] = {}
         self._arrays: list[tuple[np.ndarray, np.ndarray]] = []
@@ -54,16 +62,23 @@ class Outside:
                     f"ag.compile: the function leaves a gradient in {node.label or 'a node'} that is none of its "
                     "arguments; a replay would not. Use ag.grad, and return what is computed"
                 )
+        # What the function itself changes, such as a count of its calls, it changes when it is recorded only.
+        self._variables = [h for h in self._variables if h.now() is h.value]
+        self._within_reach = [(x, copy) for x, copy in self._within_reach if same_bits(x, copy)]
         used = {id(s.function) for s in steps if s.op == "constant"}
         self._arrays = [(x, s.function) for x, s in program.captured if id(s.function) in used]
         program.captured.clear()
         self._arrays = [self._arrays[i] for i in range(len(self._arrays)) if _may_change(self._arrays, i)]
 
     def __bool__(self) -> bool:
-        return bool(self._arrays or self._nodes)
+        return bool(self._arrays or self._nodes or self._variables)
 
     def changed(self) -> bool:
         """Whether something holds other numbers, or is held by nobody any more and so has been replaced."""
+        if any(h.now() is not h.value for h in self._variables):
+            return True
+        if not all(same_bits(x, copy) for x, copy in self._within_reach):
+            return True
         arrays = self._arrays
         for i, (x, copy) in enumerate(arrays):
             if not same_bits(x, copy) or not _may_change(arrays, i):
@@ -119,39 +134,65 @@ class Dice:
             )
 
 
-def _generators(within: tuple[Any, ...]) -> list[np.random.Generator]:
-    """The generators that functions, and those that they call by name, hold in variables."""
-    found: list[Any] = []
+class Held(NamedTuple):
+    """A value, and the variable, attribute or item that holds it."""
+
+    holder: Any
+    key: Any
+    value: Any
+
+    def now(self) -> Any:
+        """What it holds by now."""
+        try:
+            return self.holder.cell_contents if self.key is None else self.holder[self.key]
+        except (ValueError, LookupError):
+            return _NOTHING
+
+
+def _reachable(within: tuple[Any, ...]) -> list[Held]:
+    """What functions, and those that they call by name, hold in variables, and what is in it, some thousands at most."""
+    found: list[Held] = []
     seen: set[int] = set()
     todo = list(within)
     while todo and len(seen) < 2000:
         x = todo.pop()
-        if id(x) in seen or isinstance(x, (np.ndarray, type, str, ModuleType)):
-            continue
-        seen.add(id(x))
-        if isinstance(x, np.random.Generator):
-            found.append(x)
-        elif isinstance(x, (list, tuple)):
-            todo += x
-        elif isinstance(x, dict):
-            todo += x.values()
-        else:
-            todo += _held_by(x)
+        if id(x) not in seen and not isinstance(x, (np.ndarray, type, str, int, float, ModuleType)):
+            seen.add(id(x))
+            held = list(_held_by(x))
+            found += held
+            todo += [h.value for h in held]
     return found
 
 
-def _held_by(x: Any) -> list[Any]:
-    """What a function or an object holds: its closure, the globals that it names, its attributes."""
-    held = [getattr(x, name) for name in ("__wrapped__", "__func__", "__self__", "func", "args") if hasattr(x, name)]
+def _generators(within: tuple[Any, ...]) -> list[np.random.Generator]:
+    """The generators of random numbers that are held, or given."""
+    values = [*within, *(h.value for h in _reachable(within))]
+    return list({id(x): x for x in values if isinstance(x, np.random.Generator)}.values())
+
+
+def _held_by(x: Any) -> Iterator[Held]:
+    """What a function or an object holds: its closure, the globals that it names, its attributes, its items."""
+    if isinstance(x, (list, tuple, dict)):
+        yield from (Held(x, k, v) for k, v in (x.items() if isinstance(x, dict) else enumerate(x)))
+        return
+    wrappers = ("__wrapped__", "__func__", "__self__", "func", "args")
+    inner = {name: getattr(x, name) for name in wrappers if hasattr(x, name)}
+    yield from (Held(inner, name, v) for name, v in inner.items())
     for cell in getattr(x, "__closure__", None) or ():
         with suppress(ValueError):  # an empty cell
-            held.append(cell.cell_contents)
+            yield Held(cell, None, cell.cell_contents)
     code = getattr(x, "__code__", None)
     if code is not None and not code.co_filename.startswith(_LIBRARIES):
-        held += [x.__globals__[name] for name in code.co_names if name in x.__globals__]
-    if not isinstance(x, (FunctionType, BuiltinFunctionType)):
-        held += getattr(x, "__dict__", {}).values()
-    return held
+        yield from (Held(x.__globals__, name, x.__globals__[name]) for name in code.co_names if name in x.__globals__)
+    if not isinstance(x, (FunctionType, BuiltinFunctionType)) and not type(x).__module__.startswith(
+        ("numpy", "autograd")
+    ):
+        own = getattr(x, "__dict__", {})
+        yield from (Held(own, name, v) for name, v in own.items())
+
+
+def _is_array(x: Any) -> TypeGuard[np.ndarray]:
+    return isinstance(x, np.ndarray)
 
 
 _LIBRARIES = (__file__.rpartition("compiling")[0], np.__file__.rpartition("__init__")[0])

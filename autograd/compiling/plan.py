@@ -38,7 +38,7 @@ class Plan:
         program = Program()
         signature = Signature(args, options, loose, lambda *leaf: trace(program, *leaf))
         self.kind, self.ints = signature.kind, signature.ints
-        dice, self._outside = Dice(f, args, options), Outside()
+        dice, self._outside = Dice(f, args, options), Outside(f)
         try:
             with self._outside.watching:
                 result = f(*signature.args, **signature.options)
