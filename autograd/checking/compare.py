@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from autograd.checking.differences import MARGIN, Slope
+from autograd.checking.differences import Slope, norm
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
@@ -16,9 +17,11 @@ __all__ = ["compare"]
 LARGE = 1000  # from this many elements on, probe along random directions
 PROBES = 3  # random directions an input is probed along
 OFFENDERS = 8  # elements that a bisection tracks down
+CORNERS = 100  # elements at corners that are looked at one by one
+FAR = 1e-4  # how much smaller than the largest a gradient may be that is probed together with it
 
 
-def compare(point: Point, rng: np.random.Generator, options: Options, order: int) -> tuple[list[Row], list[str]]:
+def compare(point: Point, options: Options, order: int = 1) -> tuple[list[Row], list[str]]:
     """The rows for one function at one point, and guesses at what is wrong; order: of the derivatives it gives."""
     again = point.value(point.x)
     for verdict, there in (
@@ -27,37 +30,65 @@ def compare(point: Point, rng: np.random.Generator, options: Options, order: int
     ):
         if there:
             return [Row(", ".join(point.names), None, point.start, again, math.nan, 0.0, verdict, order=order)], []
-    judge = Judge(point, rng, options, order)
+    judge = Judge(point, options, order)
     fast = point.x.size > LARGE if options.fast is None else options.fast
     rows: list[Row] = []
     guesses: list[str] = []
     for k, name in enumerate(point.names):
         elements = np.arange(point.starts[k], point.starts[k + 1])
         judge.moved = False
-        found = _probe(judge, rng, name, elements) if fast else [judge.element(i) for i in elements]
-        if found and not judge.moved and not judge.g[elements].any():
-            found = [Row(name, None, 0.0, 0.0, 0.0, 0.0, "unused", order=order)]
+        found = _probed(judge, name, elements) if fast else [judge.element(i) for i in elements]
+        if order == 1 and found and not judge.moved and not judge.g[elements].any():
+            found = [Row(name, None, 0.0, 0.0, 0.0, 0.0, "unused")]
         rows += found
         guesses += filter(None, [guess(name, point.shapes[k], found)])
     return rows, guesses
 
 
-def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarray) -> list[Row]:
-    """Rows for random directions in an input, up to one that fails, and for the elements at fault."""
+def _probed(judge: Judge, name: str, elements: np.ndarray) -> list[Row]:
+    """Rows for random directions in an input, and for the elements that may be at fault."""
+    rng = np.random.default_rng(0)  # the same directions at every run
     bad = elements[~np.isfinite(judge.g[elements])]
     if bad.size:
         return [judge.element(i) for i in bad[:OFFENDERS]]
+    edges = elements[judge.corners[elements]]
+    some = edges if edges.size <= CORNERS else rng.choice(edges, CORNERS, replace=False)
+    rows = [judge.element(i) for i in some]
+    if edges.size > CORNERS:
+        judge.point.notes.append(f"{name}: {edges.size:,} elements are at a corner, of which {CORNERS} were looked at")
+    for group in _groups(judge, elements[~judge.corners[elements]]):
+        rows += _probe(judge, rng, name, group) if group.size > 1 else [judge.element(int(group[0]))]
+    return rows
+
+
+def _groups(judge: Judge, elements: np.ndarray) -> Iterator[np.ndarray]:
+    """The elements by the size of their gradients: beside one that is far larger, a small one would go unseen."""
+    sizes = np.abs(judge.g[elements]) * judge.point.scale[elements]
+    far = max(FAR, 300 * judge.point.eps / judge.rtol) if judge.rtol else FAR
+    while elements.size:
+        large = sizes >= min(far, 0.1) * sizes.max()
+        yield elements[large]
+        elements, sizes = elements[~large], sizes[~large]
+
+
+def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarray) -> list[Row]:
+    """Rows for random directions in some elements, up to one that fails, and for the elements at fault."""
     rows: list[Row] = []
-    for _ in range(PROBES if elements.size > 1 else 1):
+    for _ in range(PROBES):
         u = _signs(judge, rng, elements)
         slope, limit = judge.direction(u)
-        flagged = slope.bent or not abs(slope.value) <= limit
-        found = _offenders(judge, rng, elements) if flagged else []
-        row = _row(judge, name, elements, u, slope, limit, found, flagged)
+        flagged = not _clear(slope, limit)
+        found = _offenders(judge, rng, elements, slope) if flagged else []
+        row = _row(judge, name, elements, u, slope, limit, found)
         rows.append(row)
         if row.verdict != "ok":
-            return rows + found
+            return rows + [row for row in found if row.verdict != "ok"]
     return rows
+
+
+def _clear(slope: Slope | None, limit: float) -> bool:
+    """Whether a direction leaves nothing to look for."""
+    return slope is not None and slope.kind == "smooth" and abs(slope.value) <= limit
 
 
 def _signs(judge: Judge, rng: np.random.Generator, where: np.ndarray) -> np.ndarray:
@@ -67,7 +98,7 @@ def _signs(judge: Judge, rng: np.random.Generator, where: np.ndarray) -> np.ndar
     return u
 
 
-def _offenders(judge: Judge, rng: np.random.Generator, elements: np.ndarray) -> list[Row]:
+def _offenders(judge: Judge, rng: np.random.Generator, elements: np.ndarray, slope: Slope | None) -> list[Row]:
     """Halve what is at fault until single elements are left."""
     found: list[Row] = []
     todo = [elements]
@@ -76,10 +107,11 @@ def _offenders(judge: Judge, rng: np.random.Generator, elements: np.ndarray) -> 
         if part.size == 1:
             found.append(judge.element(int(part[0])))
             continue
-        for half in reversed(np.array_split(part, 2)):
-            slope, limit = judge.direction(_signs(judge, rng, half))
-            if slope.bent or not abs(slope.value) <= limit:
-                todo.append(half)
+        todo += [
+            half
+            for half in reversed(np.array_split(part, 2))
+            if half.size == 1 or not _clear(*judge.direction(_signs(judge, rng, half), slope))
+        ]
     return found
 
 
@@ -88,23 +120,22 @@ def _row(
     name: str,
     elements: np.ndarray,
     u: np.ndarray,
-    slope: Slope,
+    slope: Slope | None,
     limit: float,
     found: list[Row],
-    flagged: bool,
 ) -> Row:
     """The verdict on a direction, given what was found among its elements."""
-    g = judge.g
-    allowed = float((judge.atol[elements] * judge.point.scale[elements]).sum() + judge.rtol * np.abs(g * u).sum())
-    along, wide = float(g @ u), allowed + limit
+    g, along = judge.g, float(judge.g @ u)
+    if slope is None:
+        return Row(name, None, along, math.nan, math.nan, 0.0, "nonfinite", order=judge.order, probe=True)
     verdicts = {row.verdict for row in found} - {"ok"}
-    # Elements that are off by less than the user's tolerance explain a difference; nothing found does not.
-    if not verdicts and not abs(slope.value) <= (wide if found else limit):
-        verdicts = {"wrong" if math.isfinite(slope.value) else "nonfinite"}
-    size, noise = float(np.linalg.norm(g * u)), float(np.linalg.norm(judge.g_noise * u))
-    if not verdicts and MARGIN * slope.error > 0.1 * size > 0.1 * MARGIN * noise:
+    # Elements that are off by less than the user's tolerance, or near a corner, explain a difference.
+    if not found and not _clear(slope, limit):
+        verdicts = {"kink" if slope.kind == "corner" and slope.vanishes(limit) else "wrong"}
+    if not verdicts and judge.rough(slope, norm(judge.size * u), int(elements[0])):
         verdicts = {"noisy"}
     verdict = next((v for v in ("nonfinite", "wrong", "noisy", "kink") if v in verdicts), "ok")
-    tolerance = limit if verdict == "wrong" or not flagged else wide
+    allowed = judge.atol * float(np.abs(u).sum()) + judge.rtol * float(np.abs(g * u).sum()) + limit
+    tolerance = allowed if found and verdict != "wrong" else limit
     numeric = along + slope.value
     return Row(name, None, along, numeric, slope.error, tolerance, verdict, order=judge.order, probe=True)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 
 from autograd.checking import differences
-from autograd.checking.differences import MARGIN, Slope
+from autograd.checking.differences import MARGIN, TELLING, TOP, Line, Slope
 from autograd.checking.point import Point
 from autograd.checking.report import Row
 
 __all__ = ["Judge", "Options"]
 
 RTOL = {8: 1e-6, 4: 1e-3, 2: 5e-2}  # by the size of the dtype
+UNEXPLAINED = 1e6  # times what rounding does to f: more noise than this is no rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,117 +35,189 @@ class Options:
 
 
 class Judge:
-    """Compares derivatives along elements and directions, and gives verdicts."""
+    """Compares derivatives along elements and directions, and gives verdicts.
 
-    def __init__(self, point: Point, rng: np.random.Generator, options: Options, order: int) -> None:
-        self.point, self.method, self.order = point, options.method, order
-        self.g = g = point.gradient()
-        self.noise = point.noise(rng)  # of the function
-        self.g_noise = point.gradient_noise(g, rng)
-        self.step = differences.step_of(point.dtype, options.method) if options.eps is None else options.eps
+    The gradient is judged in its own precision; the function is differentiated numerically in float64, where
+    it can be.
+    """
+
+    def __init__(self, point: Point, options: Options, order: int = 1) -> None:
+        self.point, self.options, self.order = point, options, order
+        self.g = g = point.gradient
+        self.exact = point.wide or point
+        self.step = options.eps or differences.step_of(self.exact.eps, options.method)
         self.rtol = options.rtol_of(point.dtype)
-        self.wide_noise: float | None = None
+        self.atol = options.atol or 0.0
         self.moved = False  # whether the function has changed along anything asked so far
-        # The largest gradient within the same input: what rounding of the gradient is measured by.
-        sizes = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
-        self.size = np.repeat(sizes, np.diff(point.starts))
-        self.atol = (
-            100 * point.eps * (self.size + abs(point.start) / point.scale)
-            if options.atol is None
-            else np.full(g.size, options.atol)
-        )
+        # The largest gradient within the same input: an error far below it may go unseen in a smaller one.
+        parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
+        self.size = np.repeat(parts, np.diff(point.starts))
 
-    def along(self, u: np.ndarray) -> differences.Function:
-        r = self.point.along(u, self.g)
-        (where,) = np.nonzero(u)
-        g = np.where(np.isfinite(self.g), self.g, 0)[where]
-        if g.any():  # then a change of the gradient's own part counts as well
-            self.moved = True
-            return r
-
-        def watched(t: float) -> float:
-            y = r(t)
-            self.moved = self.moved or y != 0
-            return y
-
-        return watched
-
-    def closer(self, u: np.ndarray, r: differences.Function) -> tuple[differences.Function, float, float]:
-        """For a closer look along u: the function, in float64 where it can be, with its step and its noise."""
-        wide = self.point.wide
-        if wide is None or self.method != "auto":
-            return r, self.step, self.noise
-        if self.wide_noise is None:
-            self.wide_noise = wide.noise(np.random.default_rng(0))
-        return wide.along(u, self.g), differences.step_of(wide.dtype, "central"), self.wide_noise
+    # ---- one element ----
 
     def element(self, i: int) -> Row:
         """The verdict on one element."""
-        point, unit, g = self.point, self.point.scale[i], float(self.g[i])
-        row = partial(Row, *point.name_of(i), order=self.order)
+        name, index = self.point.name_of(i)
+        unit, g = float(self.point.scale[i]), float(self.g[i])
         if not math.isfinite(g):
-            return row(g, math.nan, math.nan, 0.0, "nonfinite")
-        u = np.zeros_like(point.x)
+            return Row(name, index, g, math.nan, math.nan, 0.0, "nonfinite", order=self.order)
+        u = np.zeros_like(self.point.x)
         u[i] = unit
-
-        def tolerance(slope: Slope) -> float:
-            """The user's, and ten times what the finite difference may be off by."""
-            return float(
-                self.atol[i]
-                + self.rtol * max(abs(g), abs(g + slope.value / unit))
-                + MARGIN * (slope.error / unit + self.g_noise[i])
-            )
-
-        def rough(slope: Slope) -> bool:
-            """Whether the difference is too uncertain to tell even a gradient twice too large."""
-            return MARGIN * slope.error / unit > 0.1 * self.size[i] > 0.1 * MARGIN * self.g_noise[i]
-
-        if self.method == "complex":
-            self.moved = True
-            numeric = point.imaginary_step(u) / unit
-            slope = Slope((numeric - g) * unit, point.eps * max(abs(numeric), abs(g)) * unit)
-        else:
-            r = self.along(u)
-            slope = self.slope(r)
-            vague = self.method == "auto" and MARGIN * slope.error / unit > 100 * self.rtol * self.size[i]
-            if slope.bent or vague or rough(slope) or not abs(slope.value) / unit <= tolerance(slope):
-                closer, step, noise = self.closer(u, r)
-                corner = differences.kink(closer, step, noise)
-                if corner is not None:
-                    left, right = g + corner.left / unit, g + corner.right / unit
-                    slack = tolerance(Slope(0.0, corner.error))
-                    between = min(left, right) - slack <= g <= max(left, right) + slack
-                    return row(
-                        g, (left + right) / 2, corner.error / unit, slack, "kink" if between else "wrong", left, right
-                    )
-                if self.method == "auto":
-                    fine = differences.richardson(closer, noise)
-                    slope = fine if fine.error < slope.error or not math.isfinite(slope.value) else slope
-        numeric, estimate, limit = g + slope.value / unit, slope.error / unit, tolerance(slope)
-        if not math.isfinite(numeric):
-            return row(g, numeric, estimate, 0.0, "nonfinite")
-        verdict = "noisy" if rough(slope) else "ok" if abs(slope.value) / unit <= limit else "wrong"
-        return row(g, numeric, estimate, limit, verdict)
-
-    def slope(self, r: differences.Function) -> Slope:
-        """The derivative of r by the method asked for."""
-        if self.method == "forward":
-            return differences.one_sided(r, self.step, self.noise)
-        if self.method == "backward":
-            return differences.one_sided(r, -self.step, self.noise)
-        if self.method == "richardson":
-            return differences.richardson(r, self.noise)
-        return differences.central(r, self.step, self.noise)
-
-    def direction(self, u: np.ndarray) -> tuple[Slope, float]:
-        """The unexplained derivative along u, and how large it may be by its own error and by rounding."""
-        rounding = 100 * self.point.eps * float(np.linalg.norm(self.g * u)) + MARGIN * float(
-            np.linalg.norm(self.g_noise * u)
+        found = self.slope(u, g * unit)
+        if found is None:
+            return Row(name, index, g, math.nan, math.nan, 0.0, "nonfinite", order=self.order)
+        slack = self.slack(g * unit, unit, found)
+        if not found.vanishes(slack):
+            slack += MARGIN * float(self.point.gradient_noise[i]) * unit
+        verdict = self.verdict(found, slack, float(self.size[i]) * unit, i)
+        left, right = (
+            (math.nan, math.nan) if found.kind == "smooth" else (g + found.left / unit, g + found.right / unit)
         )
-        if self.method == "complex":
+        limit = (slack + MARGIN * found.error) / unit
+        numeric = g + found.value / unit
+        return Row(name, index, g, numeric, found.error / unit, limit, verdict, left, right, order=self.order)
+
+    def slack(self, g: float, unit: float, found: Slope) -> float:
+        """The difference that the user lets pass, and that the rounding of g alone makes."""
+        numeric = abs(g + found.value) if math.isfinite(found.value) else 0.0
+        rounding = 4 * self.point.eps * abs(g) + self.point.tiny * unit
+        return self.atol * unit + self.rtol * max(abs(g), numeric) + rounding
+
+    def verdict(self, found: Slope, slack: float, size: float, i: int) -> str:
+        """The word for what was found along an element."""
+        if not found.vanishes(slack):
+            return "wrong"
+        if found.kind == "corner" and found.size > slack:
+            return "kink"
+        return "noisy" if self.rough(found, size, i) else "ok"
+
+    def rough(self, found: Slope, size: float, i: int) -> bool:
+        """Whether the difference is too uncertain to tell a wrong gradient."""
+        if MARGIN * found.error <= TELLING * size or not found.size:
+            return False
+        noise = self.point.split(self.point.gradient_noise)[self.point.input_of(i)].max()
+        if size > MARGIN * self.point.scale[i] * noise:
+            return True
+        return found.noise > UNEXPLAINED * self.point.rounding
+
+    # ---- along any direction ----
+
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """Where an element may be at a corner: those are looked at one by one."""
+        return self.point.corners
+
+    def direction(self, u: np.ndarray, whole: Slope | None = None) -> tuple[Slope | None, float]:
+        """The unexplained derivative along u, and how large it may be by its own error and by rounding.
+
+        whole: that of a direction of which u is a part, if it is at fault.
+        """
+        size = differences.norm(self.g * u)
+        rounding = 100 * self.point.eps * size
+        found: Slope | None
+        if self.options.method == "complex":
+            found = self.slope(u, float(self.g @ u))
+        else:
+            r = self.line(u)
+            first = self.first_look(r) if whole else None
+            if whole and first and first.kind == "smooth" and MARGIN * first.error <= TELLING * abs(whole.value):
+                found = first  # good enough to see which part it is
+            else:
+                found = self.closer_look(r, u, size, whole.noise if whole else None)
+            self.moved = self.moved or r.moved
+        if found is None:
+            return None, rounding
+        limit = MARGIN * found.error + rounding
+        if not abs(found.value) <= limit:
+            limit += MARGIN * differences.norm(self.point.gradient_noise * u)
+        return found, limit
+
+    def line(self, u: np.ndarray) -> Line:
+        """The function along u, in float64 where it can be, and what the gradient says of it."""
+        return self.exact.line(u, self.g)
+
+    def slope(self, u: np.ndarray, g: float) -> Slope | None:
+        """The unexplained derivative along u, where the gradient says g."""
+        if self.options.method == "complex":
             self.moved = True
-            return Slope(self.point.imaginary_step(u) - float(self.g @ u), 0.0), rounding
-        r, step, noise = self.closer(u, self.along(u))
-        slope = differences.richardson(r, noise)
-        bent = differences.kink(r, step, noise) is not None
-        return Slope(slope.value, slope.error, bent), MARGIN * slope.error + rounding
+            numeric = self.point.imaginary_step(u)
+            return Slope(numeric - g, self.point.eps * max(abs(numeric), abs(g)))
+        r = self.line(u)
+        first = self.first_look(r)
+        if first is not None and first.kind == "smooth" and abs(first.coarse - first.value) <= TELLING * abs(g):
+            slack = self.slack(g, float(np.abs(u).max()), first)
+            slack += min(MARGIN * first.error, 10 * self.rtol * abs(g))
+            telling = MARGIN * first.error <= TELLING * abs(g) or not (g or r.moved)
+            if abs(first.value) <= slack and telling and not self.lost(r, g):
+                self.moved = self.moved or r.moved
+                return first
+            if not self.lost(r, g) and self.point.nearest[np.nonzero(u)].min() > 1e-6 and first.is_plain(r, self.step, g):
+                self.moved = True
+                return first
+        found = self.closer_look(r, u, g)
+        self.moved = self.moved or r.moved
+        return found
+
+    def lost(self, r: Line, g: float) -> bool:
+        """Whether small steps may be lost in a sum with something large."""
+        if self.exact.rounding > math.sqrt(self.exact.eps) * abs(g) > 0:
+            return True
+        return not r.moved and bool(r.change(TOP) or r.change(-TOP))
+
+    def first_look(self, r: Line) -> Slope | None:
+        """The derivative of r by the method asked for; None where that is the closer look."""
+        method = self.options.method
+        if method == "richardson":
+            return None
+        if method in ("forward", "backward"):
+            return differences.one_sided(r, self.step if method == "forward" else -self.step)
+        return differences.central(r, self.step)
+
+    def closer_look(self, r: Line, u: np.ndarray, g: float, noise: float | None = None) -> Slope | None:
+        """The derivative of r over all steps; on the scale of x, or of what g says of f, where 1 is too large."""
+        bottom, slack, enough = 4 * self.exact.eps, self.rtol * abs(g), TELLING * abs(g)
+
+        def settled(found: Slope | None) -> bool:
+            return found is not None and found.kind == "smooth" and found.resolves(slack, enough)
+
+        def still(t: float) -> bool:
+            return not r.change(t) and not r.change(-t)
+
+        if noise is None and self.lost(r, g):
+            noise = differences.noise_beside(r, TOP, bottom)
+        found = differences.look(r, TOP, bottom, slack, enough, known=noise or 0.0, noise=noise)
+        if settled(found):
+            return found
+        (where,) = np.nonzero(u)
+        least = float((np.abs(self.point.x[where]) / np.abs(u[where])).max(initial=0.0))
+        for unit in self.units(r, u, g):
+            floor = bottom * max(unit, least)
+            finer = differences.look(r, TOP * unit, floor, slack, enough, known=found.noise if found else 0.0)
+            if finer and (not found or finer.error < found.error or (finer.tells(g) and finer.differs(found))):
+                found = finer
+        if g and still(2 * bottom) and (found is None or still(TOP) or not found.tells(g)):
+            # Steps are lost in a sum with something large: look from where they are not.
+            h = max(TOP, r.floor / abs(g))
+            while h < 1e250 and still(h):
+                h *= 8
+            wider = differences.look(r, 1e6 * h, h / 8, slack, enough)
+            resolved = wider and MARGIN * wider.error <= enough and wider.noise <= 1e-3 * abs(r.change(1e6 * h))
+            if settled(wider) or (still(TOP) and resolved):
+                return wider
+        if self.point.wide and not (found and found.vanishes(slack)):
+            # What is apart by less than the precision of x may be one and the same to the gradient.
+            coarse = differences.look(r, TOP, 4 * self.point.eps, slack, enough, noise=found.noise if found else None)
+            if coarse is not None and coarse.kind == "corner" and coarse.vanishes(slack):
+                return coarse
+        return found
+
+    def units(self, r: Line, u: np.ndarray, g: float) -> list[float]:
+        """Scales far below 1 on which f may vary, largest first: that of x, and how far g says it is to where f ends."""
+        (where,) = np.nonzero(u)
+        near = self.point.nearest[where]
+        units = [float((near / np.abs(u[where])).max(initial=0.0))]
+        if g:
+            changes = [abs(x) for x in (r.change(TOP), r.change(-TOP)) if math.isfinite(x)]
+            units.append(max(changes, default=abs(self.exact.start)) / abs(g))
+        units = sorted((x for x in units if 1e-290 < x < 1e-3), reverse=True)
+        return [x for k, x in enumerate(units) if not k or x < 1e-3 * units[k - 1]]

@@ -6,23 +6,27 @@ analytic gradient, its rounding noise. The function is called as `grad` calls it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from autograd.checking import differences
-from autograd.checking.inputs import has_gradient, is_counted, like, named, plain
+from autograd.checking.differences import Line
+from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
 from autograd.engine.functional import grad, wrap_arguments
-from autograd.engine.graph import Node, ScalarNode, operations
+from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
 from autograd.engine.kinds import each, is_array, is_foreign, is_number, is_values, raw, single
 from autograd.engine.modes import no_grad
-from autograd.engine.recording import OUTSIDE, Mode
+from autograd.engine.recording import OUTSIDE, Level, Mode, at_level
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree
+from autograd.engine.value import Value
 
 __all__ = ["Point", "Unfit"]
+
+SHAKES = 3  # gradients from which the noise in one is told
 
 
 class Unfit(ValueError):
@@ -33,16 +37,22 @@ class Point:
     """A function and its inputs as one function of a flat vector of float64, `value`.
 
     x: the vector. names, shapes, dtypes, originals: per input that is differentiated. starts:
-    where it begins in x. scale: max(1, |x|), the unit of steps. evaluations: calls of f so far.
+    where it begins in x. scale: max(1, |x|), the unit of steps. nearest: |x|, or where that is 0
+    a typical one of the same input; 0 where all are. dtype, eps, tiny: of the lowest precision within f.
+    rounding: how much f changes where the number within it that matters most is rounded. evaluations: calls of f so far.
     """
 
-    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], rng: np.random.Generator) -> None:
-        self.f, self.inputs, self.rng = f, inputs, rng
-        self.weights: list[Any] | None = None
+    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], weights: list[Any] | None = None) -> None:
+        self.f, self.inputs, self.weights = f, inputs, weights
         self.evaluations = 0
         leaves_ = list(named(f, inputs))
         wanted = has_gradient if any(has_gradient(x) for _, x in leaves_) else is_counted
         self.wanted = [wanted(x) for _, x in leaves_]
+        self.plain = (
+            all(self.wanted)
+            and len(self.wanted) == len(inputs)
+            and not any(isinstance(x, (dict, list, tuple)) for x in inputs)
+        )
         self.names = [name for (name, _), wanted in zip(leaves_, self.wanted) if wanted]
         if not self.names:
             given = ", ".join(name for name, _ in leaves_) or "no inputs"
@@ -55,28 +65,69 @@ class Point:
         self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
         self.starts = np.cumsum([0, *(a.size for a in arrays)])
         self.x = np.concatenate([a.ravel().astype(float) for a in arrays])
+        self.rounds = any(d != np.float64 for d in self.dtypes)
         self.scale = np.maximum(1, np.abs(self.x))
-        # The lowest precision within f counts, which may be lower than that of its inputs.
-        self.dtype = max([*self.dtypes, *self._dtypes_inside()], key=lambda d: np.finfo(d).eps)
-        self.eps = float(np.finfo(self.dtype).eps)
+        self.nearest = np.concatenate([_nearest(np.abs(a)) for a in self.split(self.x)])
+        self.direct = False  # whether f is called on plain arrays
+        at_level(self._record, nested=False)
+        self.direct = self._agrees()
 
-    def _dtypes_inside(self) -> set[np.dtype]:
-        with np.errstate(all="ignore"):
-            args, _ = self.wrapped(self.given())
-            out = single(self.scalar(*args))
-        nodes = operations(out) if isinstance(out, Node) and not isinstance(out, ScalarNode) else []
-        return {np.dtype(n.raw.dtype) for n in nodes if hasattr(n.raw, "dtype")}
+    def _record(self, level: Level) -> None:
+        """Run f once on nodes, and back, as `grad` does, to see what is in it."""
+        arrays = [self.given(self.x)]
+        wrapped = wrap_arguments("check", arrays, (0,), level)
+        out = single(self.scalar(*self.arguments(arrays[0])))
+        dtypes, sizes = set(self.dtypes), [0.0]
+        if isinstance(out, Node) and out.id >= level.floor:
+            backpropagate(out, np.ones(np.shape(out.raw), np.asarray(out.raw).dtype)[()], level)
+            inputs = [v for x in leaves(wrapped) for v in (x.flat if is_values(x) else (x,))]
+            for node in [*operations(out), *inputs]:
+                x, g = np.asarray(node.raw), node._grad
+                if not isinstance(node, ScalarNode) and x.dtype.kind == "f":
+                    dtypes.add(x.dtype)
+                if g is not None:
+                    sizes.append(float(np.abs(x * np.asarray(raw(g))).max(initial=0.0)))
+        self.dtype = max(dtypes, key=lambda d: np.finfo(d).eps)
+        self.eps, self.tiny = (float(x) for x in (np.finfo(self.dtype).eps, np.finfo(self.dtype).tiny))
+        self.rounding = self.eps * max(x for x in sizes if math.isfinite(x))
 
-    def given(self, flat: np.ndarray | None = None) -> list[Any]:
-        """The inputs that are differentiated, in their own kinds, here or at another point."""
-        return [like(a, x) for a, x in zip(self.split(self.x if flat is None else flat), self.originals)]
+    def _agrees(self) -> bool:
+        """Whether f gives on plain arrays what it gives on nodes, here and beside: then it need not record."""
+        if any(is_foreign(raw(x)) for x in self.originals):
+            return False
+        beside = self.x + 1e-3 * np.cos(np.arange(self.x.size)) * np.where(self.nearest > 0, self.nearest, 1)
+        try:
+            pairs = [(self._recorded(flat), self._direct(flat)) for flat in (self.x, beside)]
+        except Exception:  # f asks for what only nodes have
+            return False
+        return all(
+            abs(a - b) <= 64 * max(self.rounding, self.eps * abs(a)) or a == b or (a != a and b != b) for a, b in pairs
+        )
+
+    # ---- inputs ----
+
+    def given(self, flat: np.ndarray) -> list[Any]:
+        """Other numbers for the inputs that are differentiated, in their own kinds."""
+        return [like(a, x) for a, x in zip(self.split(flat), self.originals)]
+
+    def bare(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The same as plain arrays and NumPy's numbers, of which f may change what it is given."""
+        return [a.astype(d)[()] for a, d in zip(self.split(flat), self.dtypes)]
+
+    def input_of(self, i: int) -> int:
+        """Which input an element of the vector belongs to."""
+        return int(np.searchsorted(self.starts, i, side="right")) - 1
 
     def name_of(self, i: int) -> tuple[str, tuple[int, ...]]:
-        """The input that an element of the vector belongs to, and its index there."""
-        k = int(np.searchsorted(self.starts, i, side="right")) - 1
-        return self.names[k], tuple(
-            int(n) for n in np.unravel_index(i - self.starts[k], self.shapes[k])
-        ) if self.shapes[k] else ()
+        """The name of the input that an element of the vector belongs to, and its index there."""
+        k = self.input_of(i)
+        index = np.unravel_index(i - self.starts[k], self.shapes[k]) if self.shapes[k] else ()
+        return self.names[k], tuple(map(int, index))
+
+    def position_of(self, name: str, index: tuple[int, ...]) -> int:
+        """Where in the vector an element of an input stands."""
+        k = self.names.index(name)
+        return int(self.starts[k] + (np.ravel_multi_index(index, self.shapes[k]) if index else 0))
 
     def split(self, flat: np.ndarray) -> list[np.ndarray]:
         """A flat vector as arrays in the shapes of the inputs."""
@@ -84,12 +135,25 @@ class Point:
 
     def arguments(self, arrays: list[Any]) -> list[Any]:
         """The inputs, with `arrays` in place of those that are differentiated."""
+        if self.plain:
+            return arrays
         new, wanted = iter(arrays), iter(self.wanted)
         return list(map_tree(lambda x: next(new) if next(wanted) else x, list(self.inputs)))
 
+    def wrapped(self, arrays: list[Any]) -> list[Any]:
+        """The arguments with fresh nodes for the floats in them."""
+        given = [arrays]
+        wrap_arguments("check", given, (0,), OUTSIDE)
+        return self.arguments(given[0])
+
+    # ---- the function ----
+
     def scalar(self, *args: Any) -> Any:
         """f, made one number: its outputs weighted at random, unless there is just one."""
-        outputs = list(leaves(self.f(*args)))
+        out = self.f(*args)
+        if isinstance(out, (float, Value)) or (isinstance(out, Tensor) and not out.raw.shape):
+            return out
+        outputs = list(leaves(out))
         for y in outputs:
             if not (isinstance(y, Node) or is_number(y) or is_array(y) or is_values(y)):
                 raise Unfit(f"the function must give numbers and arrays, but gave {y!r}")
@@ -97,88 +161,128 @@ class Point:
         if shapes == [()]:
             return outputs[0]
         if self.weights is None:
-            self.weights = [self.rng.uniform(0.5, 1.5, s) * self.rng.choice([-1.0, 1.0], s) for s in shapes]
+            rng = np.random.default_rng(1)
+            self.weights = [rng.uniform(0.5, 1.5, s) * rng.choice([-1.0, 1.0], s) for s in shapes]
         return sum((y * w).sum() if np.ndim(w) else y * float(w) for y, w in zip(outputs, self.weights, strict=True))
 
-    def wrapped(self, arrays: list[Any]) -> tuple[list[Any], list[Any]]:
-        """The arguments with fresh nodes for the floats in them; and these nodes."""
-        given = [arrays]
-        (nodes,) = wrap_arguments("check", given, (0,), OUTSIDE)
-        return self.arguments(given[0]), nodes
-
     def value(self, flat: np.ndarray) -> float:
-        """f at another point, without recording."""
+        """f at another point."""
         self.evaluations += 1
-        with no_grad(), np.errstate(all="ignore"):
-            args, _ = self.wrapped(self.given(flat))
-            return float(np.asarray(raw(single(self.scalar(*args)))).reshape(()))
+        if self.direct:
+            try:
+                return self._direct(flat)
+            except Exception:  # somewhere else it asks for what only nodes have
+                self.direct = False
+        return self._recorded(flat)
+
+    def _direct(self, flat: np.ndarray) -> float:
+        return _number(self.scalar(*self.arguments(self.bare(flat))))
+
+    def _recorded(self, flat: np.ndarray) -> float:
+        with no_grad():
+            return _number(self.scalar(*self.wrapped(self.given(flat))))
 
     @cached_property
     def start(self) -> float:
         """f at the point."""
         return self.value(self.x)
 
-    def gradient(self, flat: np.ndarray | None = None) -> np.ndarray:
-        """The analytic gradient, flat, here or at another point."""
-        with np.errstate(all="ignore"):
-            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.given(flat))
-        return np.concatenate([np.asarray(raw(g), float).ravel() for g in parts])
-
-    def gradient_noise(self, g: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The rounding noise in the analytic gradient g, by how it changes over a few units in the last place.
-
-        Where terms cancel, it is far more than the gradient's size would tell. Per element,
-        the largest within the same input.
-        """
-        noise = np.zeros_like(g)
-        for _ in range(3):
-            moved = self.gradient(self.x + rng.choice([-3, -2, 2, 3], self.x.size) * self.eps * self.scale)
-            noise = np.maximum(noise, np.where(np.isfinite(g) & np.isfinite(moved), np.abs(moved - g), 0))
-        return np.concatenate([np.full(part.size, part.max(initial=0.0)) for part in self.split(noise)])
-
-    def along(self, u: np.ndarray, g: np.ndarray) -> differences.Function:
-        """r(t) = f(x + t u) - f(x) - <g, the step>: what the gradient g leaves unexplained.
-
-        The step is taken as it comes out in the dtype of the inputs.
-        """
+    def line(self, u: np.ndarray, g: np.ndarray) -> Line:
+        """f along u, and what the gradient g says of it; steps are taken as they come out in the inputs' dtypes."""
         (where,) = np.nonzero(u)
-        start, u, g = self.start, u[where], np.where(np.isfinite(g), g, 0)[where]
-        rounds = any(d != np.float64 for d in self.dtypes)
+        start, here, u, g = self.start, self.x[where], u[where], np.where(np.isfinite(g), g, 0)[where]
 
-        def r(t: float) -> float:
+        def sample(t: float) -> tuple[float, float]:
             flat = self.x.copy()
-            flat[where] += t * u
-            if rounds:
+            flat[where] = here + t * u
+            if self.rounds:
                 flat = np.concatenate(
                     [a.ravel().astype(d).astype(float) for a, d in zip(self.split(flat), self.dtypes)]
                 )
-            moved = flat[where] - self.x[where]
-            return self.value(flat) - start - float(g @ moved)
+            return self.value(flat) - start, float(g @ (flat[where] - here))
 
-        return r
-
-    def noise(self, rng: np.random.Generator) -> float:
-        """The rounding noise in f near x."""
-        u = rng.choice([-1.0, 1.0], self.x.size) * self.scale
-        r = self.along(u, np.zeros_like(self.x))
-        return differences.noise_of([self.start + r(4 * k * self.eps) for k in range(8)], self.eps / 2)
+        return Line(sample, self.eps, self.eps / 2 * abs(start), 1e3 * self.rounding)
 
     @cached_property
     def wide(self) -> Point | None:
         """The same function at the same inputs in float64; None where they are already, or cannot be."""
-        if all(d == np.float64 for d in self.dtypes) or any(is_foreign(raw(x)) for x in self.originals):
+        if not self.rounds or any(is_foreign(raw(x)) for x in self.originals):
             return None
-        inputs = self.arguments(
-            [np.asarray(raw(x), float) if d != np.float64 else x for x, d in zip(self.originals, self.dtypes)]
-        )
-        wide = Point(self.f, tuple(inputs), self.rng)
-        wide.weights = self.weights
-        return wide
+        wider = [x if d == np.float64 else np.asarray(raw(x), float) for x, d in zip(self.originals, self.dtypes)]
+        return Point(self.f, tuple(self.arguments(wider)), self.weights)
+
+    # ---- its gradient ----
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """The analytic gradient, flat."""
+        return self.gradient_at(self.x)
+
+    def gradient_at(self, flat: np.ndarray) -> np.ndarray:
+        """The analytic gradient at another point; as the user takes it, where every input has one."""
+        if all(self.wanted):
+            arguments = self.arguments(self.given(flat))
+            parts: Any = grad(self.scalar, tuple(range(len(arguments))))(*arguments)
+        else:
+            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.given(flat))
+        return np.concatenate([np.asarray(raw(g), float).ravel() for g in leaves(list(parts))])
+
+    @cached_property
+    def gradient_noise(self) -> np.ndarray:
+        """What rounding does to the analytic gradient, element by element.
+
+        Where terms cancel, it is far more than the gradient's size would tell. So the gradient is taken once more
+        with every number in it changed by as much as rounding may (Monte Carlo arithmetic, Parker 1997).
+        """
+        exact = self.wide or self
+        rng = np.random.default_rng(2)
+        changes = []
+        for _ in range(SHAKES):
+            moved, largest = exact.shaken(self.eps, rng)
+            changes.append(np.abs(moved - exact.gradient))
+        noise = np.nan_to_num(np.max(changes, axis=0), posinf=0)
+        if self.wide:  # what really became of it is known, and must only be likely
+            typical = [np.full(g.size, np.median(g) if g.size else 0.0) for g in self.split(np.abs(exact.gradient))]
+            noise = noise + 4 * self.eps * np.concatenate(typical)
+            return np.minimum(noise, 2 * np.abs(self.gradient - exact.gradient))
+        # A change that flips a choice, as of the larger one, shows a corner, which is no rounding.
+        return np.minimum(noise, 1e3 * self.eps * largest)
+
+    def shaken(self, eps: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
+        largest = 0.0
+
+        def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
+            nonlocal largest
+            if parent is None and letter(raw(result)) in ("f", ""):
+                x = raw(result)
+                largest = max(largest, float(np.abs(np.asarray(x)).max(initial=0.0)))
+                node.raw = _shaken(x, eps, rng)
+
+        arrays = [self.given(_shaken(self.x, eps, rng))]
+        (nodes,) = wrap_arguments("check", arrays, (0,), OUTSIDE)
+        with Mode(check=shake, recording=True):
+            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(nodes)  # of nodes: every rule records
+        return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), largest
+
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """Where the gradient differs to both sides of the point, however close: the elements that may be at a corner."""
+        exact = self.wide or self
+        signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
+        jumps = []
+        for step in (exact.eps**0.5, exact.eps**0.5 / 8):
+            a, b = (exact.gradient_at(exact.x + t * signs * exact.scale) for t in (step, -step))
+            jumps.append(np.abs(a - b) > 1e-3 * np.maximum(np.abs(a), np.abs(b)))
+        return jumps[0] & jumps[1]
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""
         self.evaluations += 1
-        h = 1e-30
+        (where,) = np.nonzero(u)
+        reach = np.where(self.nearest > 0, self.nearest, 1)[where] / np.abs(u[where])
+        # So small that h² is nothing beside 1, on the scale of x and on that of which the gradient speaks.
+        h = max(1e-290, 1e-30 * min(1.0, reach.min(), 1 / max(1.0, abs(float(self.gradient @ u)))))
         arrays: list[Any] = []
         for a, step, x in zip(self.split(self.x), self.split(u), self.originals):
             z = a + 1j * h * step
@@ -189,6 +293,22 @@ class Point:
         except (TypeError, np.exceptions.ComplexWarning) as error:
             raise Unfit(f"the complex step cannot go through {self.f!r}: {error}; use another method") from error
         return float(np.imag(out)) / h
+
+
+def _shaken(x: Any, eps: float, rng: np.random.Generator) -> Any:
+    factors = 1 + eps * rng.uniform(-1, 1, np.shape(x))
+    return x * float(factors) if type(x) is float else x * np.asarray(factors, x.dtype)
+
+
+def _nearest(sizes: np.ndarray) -> np.ndarray:
+    """Sizes, with a typical one in place of those that are 0."""
+    sizes = sizes.ravel()
+    rest = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, np.median(rest) if rest.size else 0.0)
+
+
+def _number(out: Any) -> float:
+    return float(out) if isinstance(out, float) else float(np.asarray(raw(single(out))).reshape(()))
 
 
 def _complex_tensor(z: np.ndarray) -> Tensor:
