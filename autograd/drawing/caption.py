@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from itertools import starmap
 
@@ -18,19 +19,18 @@ TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR>{}
 Swatch = tuple[str, str, str]  # colour, text, and the colour of that
 
 
-def caption(seen: View, heat: Heat, legend: bool, wrong: bool) -> str:
-    """A label of Graphviz in its HTML, "" for none. wrong: whether there are boxes in the colour of alarm."""
-    cells = [TABLE.format("".join(starmap(_cell, _swatches(seen, heat, wrong))))] if legend else []
+def caption(seen: View, heat: Heat, legend: bool, kinds: Iterable[str]) -> str:
+    """A label of Graphviz in its HTML, "" for none. kinds: what boxes are there, besides their own: root, wrong."""
+    kinds = {*kinds, *(box.kind for box in seen.boxes)}
+    cells = [TABLE.format("".join(starmap(_cell, _swatches(kinds, heat))))] if legend else []
     cells += [escape(plain(line)) for line in _lines(seen.note)]
     rows = "</TD></TR><TR><TD>".join(cells)
     return f"<{TABLE.format(f'<TD>{rows}</TD>')}>" if cells else ""
 
 
-def _swatches(seen: View, heat: Heat, wrong: bool) -> list[Swatch]:
-    kinds = {box.kind for box in seen.boxes}
-    found = [(LIGHT[kind], str(kind), LIGHT["ink"]) for kind in ("leaf", "operation", "fold") if kind in kinds]
-    found.append((LIGHT["root"], "root", LIGHT["ink"]))
-    if wrong:
+def _swatches(kinds: set[str], heat: Heat) -> list[Swatch]:
+    found = [(LIGHT[kind], str(kind), LIGHT["ink"]) for kind in ("leaf", "operation", "fold", "root") if kind in kinds]
+    if "wrong" in kinds:
         found.append((LIGHT["wrong"], "nan or inf arises", LIGHT["alarm"]))
     if heat.high > 0:
         least = ("≤ " if heat.cut else "") + number(heat.low)

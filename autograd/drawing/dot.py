@@ -201,9 +201,10 @@ def picture(seen: View, show: Show, grad: Gradient, look: Look = Look()) -> Draw
         attributes = _edge(edge, seen, show, look.derivatives, marked)
         attributes["class"] = f"e{look.first[1] + i}{attributes.get('class', '')}"
         dot.edge(f"n{edge.tail}", f"n{edge.head}", _attributes=attributes)
-    below = "" if look.page else caption(seen, heat, heat.high > 0 if look.legend is None else look.legend, bool(wrong))
-    if below:
-        dot.attr(label=below)
+    if not look.page:
+        kinds = ["root"] * (show.stepper.root.id in seen.box) + ["wrong"] * bool(wrong)
+        below = caption(seen, heat, heat.high > 0 if look.legend is None else look.legend, kinds)
+        dot.attr(**({"label": below} if below else {}))
     return dot
 
 

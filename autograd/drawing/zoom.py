@@ -18,13 +18,14 @@ from autograd.engine.kinds import each, is_foreign, is_values, raw, received
 from autograd.engine.primitives import identity
 from autograd.engine.recording import Mode
 from autograd.engine.value import Value, values
-from autograd.stepping.names import Names
+from autograd.stepping.names import VARIABLE, Names
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import rows
 
 __all__ = ["Part", "Place", "zoomed"]
 
 MOST = 100  # nodes up to which all elements of a result are shown
+LONG = 20  # characters of the name of an array whose elements are shown
 TOO_MANY = 300_000  # operations on single Values
 
 Part = Node | str  # an operation's result, "op:matmul", or a scope
@@ -130,7 +131,9 @@ def _run(nodes: list[Node], names: Names) -> np.ndarray:
                 args.append(np.asarray(saved) if is_foreign(saved) else saved)  # an array of JAX takes no Values
                 continue
             if parent.id not in done:
-                done[parent.id] = _values(saved, names[parent] if parent.label or parent.primitive else f"input{i}")
+                done[parent.id] = _values(
+                    saved, words.short(names[parent], LONG) if parent.label or parent.primitive else f"input{i}"
+                )
             args.append(done[parent.id])
         done[node.id] = _again(node, args, names[node])
     return done[nodes[-1].id]
@@ -156,7 +159,7 @@ def _again(node: Node, args: list[Any], name: str) -> np.ndarray:
         if isinstance(v, Value):
             if id(v) in came:  # taken as it is, which shall be seen
                 v = result[index] = identity(v)
-            if not v.label and not name.startswith("%"):
+            if not v.label and (node.label or VARIABLE.fullmatch(name.partition("#")[0])):
                 v.label = _named(name, index)
     return result
 
