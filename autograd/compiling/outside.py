@@ -26,7 +26,7 @@ from autograd.engine.recording import Mode, next_id
 __all__ = ["Dice", "Outside"]
 
 SMALL = 1 << 16  # bytes of an array in a variable that is looked at before every replay
-WATCHED = (int, float, complex, str, bytes, type(None), np.ndarray, np.generic)  # what may be in a variable and count
+LASTING = (ModuleType, type, BuiltinFunctionType, np.ufunc)  # what a variable goes on holding
 _NOTHING = object()
 
 
@@ -39,8 +39,10 @@ class Outside:
 
     def __init__(self, *within: Any) -> None:
         self.watching = Mode(check=self._notice)
-        held = [h for h in _reachable(within) if isinstance(h.value, WATCHED)]
-        self._variables = [h for h in held if not _is_array(h.value) or h.value.flags.writeable]
+        held = [h for h in _reachable(within) if not isinstance(h.value, LASTING)]
+        self._variables = held
+        self._mappings: list[Held] = []
+        self._others: list[Held] = []
         self._within_reach = [(h.value, h.value.copy()) for h in held if _is_array(h.value) and h.value.nbytes <= SMALL]
         self._since = next_id()
         self._nodes: dict[int, tuple[weakref.ref[Node], Any]] = {}
@@ -63,7 +65,9 @@ class Outside:
                     "arguments; a replay would not. Use ag.grad, and return what is computed"
                 )
         # What the function itself changes, such as a count of its calls, it changes when it is recorded only.
-        self._variables = [h for h in self._variables if h.now() is h.value]
+        still = [h for h in self._variables if h.now() is h.value]
+        self._mappings = [h for h in still if isinstance(h.holder, dict)]
+        self._others = [h for h in still if not isinstance(h.holder, dict)]
         self._within_reach = [(x, copy) for x, copy in self._within_reach if same_bits(x, copy)]
         used = {id(s.function) for s in steps if s.op == "constant"}
         self._arrays = [(x, s.function) for x, s in program.captured if id(s.function) in used]
@@ -71,11 +75,14 @@ class Outside:
         self._arrays = [self._arrays[i] for i in range(len(self._arrays)) if _may_change(self._arrays, i)]
 
     def __bool__(self) -> bool:
-        return bool(self._arrays or self._nodes or self._variables)
+        return bool(self._arrays or self._nodes or self._mappings or self._others)
 
     def changed(self) -> bool:
         """Whether something holds other numbers, or is held by nobody any more and so has been replaced."""
-        if any(h.now() is not h.value for h in self._variables):
+        for holder, key, value in self._mappings:  # most of them, and so without a call of Python each
+            if holder.get(key, _NOTHING) is not value:
+                return True
+        if any(h.now() is not h.value for h in self._others):
             return True
         if not all(same_bits(x, copy) for x, copy in self._within_reach):
             return True
@@ -150,7 +157,7 @@ class Held(NamedTuple):
 
 
 def _reachable(within: tuple[Any, ...]) -> list[Held]:
-    """What functions, and those that they call by name, hold in variables, and what is in it, some thousands at most."""
+    """What functions, and those that they call by name, hold in variables, and what is in it; thousands at most."""
     found: list[Held] = []
     seen: set[int] = set()
     todo = list(within)
