@@ -151,7 +151,8 @@ class Judge:
             if abs(first.value) <= slack and telling and not self.lost(r, g):
                 self.moved = self.moved or r.moved
                 return first
-            if not self.lost(r, g) and self.point.nearest[np.nonzero(u)].min() > 1e-6 and first.is_plain(r, self.step, g):
+            near = self.point.nearest[np.nonzero(u)].min() <= 1e-6
+            if not near and not self.lost(r, g) and first.is_plain(r, self.step, g):
                 self.moved = True
                 return first
         found = self.closer_look(r, u, g)
@@ -212,7 +213,7 @@ class Judge:
         return found
 
     def units(self, r: Line, u: np.ndarray, g: float) -> list[float]:
-        """Scales far below 1 on which f may vary, largest first: that of x, and how far g says it is to where f ends."""
+        """Scales far below 1 on which f may vary, largest first: that of x, and how far g says that f reaches."""
         (where,) = np.nonzero(u)
         near = self.point.nearest[where]
         units = [float((near / np.abs(u[where])).max(initial=0.0))]

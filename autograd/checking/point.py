@@ -39,7 +39,7 @@ class Point:
     x: the vector. names, shapes, dtypes, originals: per input that is differentiated. starts:
     where it begins in x. scale: max(1, |x|), the unit of steps. nearest: |x|, or where that is 0
     a typical one of the same input; 0 where all are. dtype, eps, tiny: of the lowest precision within f.
-    rounding: how much f changes where the number within it that matters most is rounded. evaluations: calls of f so far.
+    rounding: how much f changes where the number within it that matters most is rounded. evaluations: calls of f.
     """
 
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], weights: list[Any] | None = None) -> None:
@@ -267,7 +267,7 @@ class Point:
 
     @cached_property
     def corners(self) -> np.ndarray:
-        """Where the gradient differs to both sides of the point, however close: the elements that may be at a corner."""
+        """Where the gradient differs to both sides of the point, however close: elements that may be at a corner."""
         exact = self.wide or self
         signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
         jumps = []
