@@ -114,7 +114,7 @@ class Slope:
         return self.kind != other.kind or not apart <= MARGIN * (self.error + other.error)
 
     def is_plain(self, r: Line, h: float, g: float) -> bool:
-        """Whether a first look over h finds a slope far from 0, the same at steps of all sizes: no need to look closer."""
+        """Whether a first look over h finds a slope far from 0, alike at all steps: no need to look closer."""
         apart = 0.05 * abs(self.value)
         error = MARGIN * (self.error + r.rounding / 1e3 / h)
         if not (self.kind == "smooth" and abs(self.value) > 1e-3 * abs(g) and error <= apart):
