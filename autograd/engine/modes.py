@@ -25,7 +25,10 @@ from autograd.engine.graph import Node
 from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
-__all__ = ["AnomalyError", "Call", "Place", "Source", "detect_anomaly", "hidden", "no_grad", "record_source", "unfused"]
+__all__ = [
+    "AnomalyError", "Call", "Place", "Source", "detect_anomaly", "file_name", "hidden", "no_grad", "place_of",
+    "record_source", "unfused",
+]  # fmt: skip
 
 Place = tuple[int, int, int, int]
 F = TypeVar("F", bound=Function)
@@ -218,7 +221,14 @@ class Source:
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.line}  {self.code}".rstrip()
+        return f"{file_name(self.file)}:{self.line}  {self.code}".rstrip()
+
+
+def file_name(file: str) -> str:
+    """What a file is called: without its folder, and a cell of a notebook by its number, In[3]."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    told = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(file)
+    return str(told[1]) if told else os.path.basename(file)
 
 
 def place_of(code: CodeType, instruction: int) -> Place:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,10 +21,9 @@ from autograd.engine.graph import Node, ScalarNode, backpropagate, contribution
 from autograd.engine.kinds import raw, received
 from autograd.engine.modes import Source
 from autograd.engine.tensor import Tensor
-from autograd.engine.value import Value
 from autograd.stepping.names import Names
 from autograd.stepping.syntax import piece_of
-from autograd.stepping.walk import Contribution, Walk
+from autograd.stepping.walk import Walk
 
 __all__ = ["Cause", "blame", "kind_of"]
 
@@ -38,7 +38,6 @@ TWICE = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Cause:
     """One step of the way from a gradient to what made it so.
 
@@ -46,15 +45,35 @@ class Cause:
     the forward pass the data.
     """
 
-    node: Node
-    reason: str
-    value: Data
+    __slots__ = ("_reason", "node", "value")
+
+    def __init__(self, node: Node, reason: str | Callable[[], str], value: Data) -> None:
+        self.node, self._reason, self.value = node, reason, value
+
+    @property
+    def reason(self) -> str:
+        """What the operation did; a long way is put into words only where it is read."""
+        if not isinstance(self._reason, str):
+            self._reason = self._reason()
+        return self._reason
 
     @property
     def source(self) -> Source | None:
         """The line that made the node, where it was recorded."""
         found: Source | None = self.node.source
         return found
+
+    def __repr__(self) -> str:
+        return f"<Cause: {self.reason}>"
+
+
+class Part(NamedTuple):
+    """A contribution: of argument `argument` of an operation, to the input there."""
+
+    node: Node
+    argument: int
+    parent: Node
+    value: Data
 
 
 def blame(walk: Walk, names: Names, node: Node, index: tuple[int, ...] | None = None) -> list[Cause]:
@@ -63,15 +82,11 @@ def blame(walk: Walk, names: Names, node: Node, index: tuple[int, ...] | None = 
     The last of the list is the cause. The walk comes back to where it stands. Raises IndexError for an index that
     the node does not have.
     """
-    here = walk.position
-    walk.end()
-    try:
-        mask = np.full(np.shape(walk.data(node)), index is None)
-        if index is not None:
-            mask[index] = True
+    mask = np.full(np.shape(walk.data(node)), index is None)
+    if index is not None:
+        mask[index] = True
+    with walk.at_its_end():
         return _Trace(walk, names).of(node, mask)
-    finally:
-        walk.move_to(here)
 
 
 def kind_of(g: Data, seed: Data, mask: np.ndarray | None = None) -> str:
@@ -106,24 +121,24 @@ class _Trace:
     def _say(self, node: Node, reason: str, value: Data = None) -> None:
         self.found.append(Cause(node, reason, self.walk.grad(node) if value is None else value))
 
-    def _parts(self, node: Node) -> list[Contribution]:
-        """The contributions to a gradient, with the operations that made them, which have all made theirs."""
-        found = []
-        for user, i in self.walk.consumers(node):
-            found += [c for c in self.walk.step_of(user).contributions if c.argument == i and c.value is not None]
-        return found
+    def _parts(self, node: Node) -> list[Part]:
+        """The contributions to a gradient."""
+        made = ((user, i, self.walk.entry_of(user, i)) for user, i in self.walk.consumers(node))
+        return [Part(user, i, node, e.value) for user, i, e in made if e is not None and e.value is not None]
 
-    def _above(self, c: Contribution, mask: np.ndarray) -> np.ndarray:
+    def _above(self, c: Part, mask: np.ndarray) -> np.ndarray:
         """Which elements of an operation's gradient the masked elements of a contribution depend on."""
+        if isinstance(c.node, ScalarNode):
+            return np.array(0 < abs(c.value) < np.inf or self.walk.local(c.node, c.argument) != 0)
         # In a context of its own: neither a debugged script nor detect_anomaly() is to look at this backward pass.
         return Context().run(self._weights, c, mask) != 0
 
-    def _weights(self, c: Contribution, mask: np.ndarray) -> np.ndarray:
+    def _weights(self, c: Part, mask: np.ndarray) -> np.ndarray:
         """The derivative of a random sum of the masked elements of a contribution by the gradient above."""
         walk, node = self.walk, c.node
         assert node.primitive is not None
         shape = np.shape(walk.data(node))
-        g = Value(1.0) if isinstance(node, ScalarNode) else Tensor(np.ones(shape))
+        g = Tensor(np.ones(shape))
         with np.errstate(all="ignore"):
             given = contribution(node.primitive.vjps[c.argument], c.parent, g, walk.data(node), walk.arguments(node))
             if not isinstance(given, Node):  # it does not depend on the gradient at all
@@ -134,7 +149,13 @@ class _Trace:
         found = received(g)
         return np.zeros(shape) if found is None else np.asarray(found)
 
-    def _through(self, c: Contribution) -> str:
+    @staticmethod
+    def _symbol(c: Part) -> str:
+        """The local derivative as text, in a, b and out."""
+        local = c.node.primitive.local if c.node.primitive is not None else ()
+        return local[min(c.argument, len(local) - 1)] if local else ""
+
+    def _through(self, c: Part) -> str:
         """The operation of a contribution, as a word in a sentence."""
         return f"{c.node.op} by {self.names[c.parent]}"
 
@@ -186,7 +207,7 @@ class _Trace:
         source: Source | None = leaf.source
         return source is not None and piece_of(source.call.code, source.instruction).operation == "detach"
 
-    def _blocked(self, c: Contribution, mask: np.ndarray) -> str:
+    def _blocked(self, c: Part, mask: np.ndarray) -> str:
         """Why an operation lets nothing through to the masked elements of an argument."""
         op, name, arguments = c.node.op, self.names[c.parent], self.walk.arguments(c.node)
         x = arguments[c.argument]
@@ -209,10 +230,10 @@ class _Trace:
         if op in SATURATING:
             out = words.summary(np.asarray(self.walk.data(c.node))[mask] if np.ndim(x) else self.walk.data(c.node))
             return f"{op} is saturated: {op}({here}) = {out}, and its derivative is 0 there{self._softmax_note(c.node)}"
-        symbol = f" {c.symbol}" if c.symbol else ""
+        symbol = f" {self._symbol(c)}".rstrip()
         return f"the derivative{symbol} of {op} by {name} is 0 where {name} is {here}"
 
-    def _other(self, c: Contribution) -> str:
+    def _other(self, c: Part) -> str:
         """The other argument of an operation of two."""
         i = 1 - c.argument if c.argument < 2 and len(c.node.parents) == 2 else 0
         other = c.node.parents[i] if c.argument != i else None
@@ -284,11 +305,12 @@ class _Trace:
             self._say(c.node, f"{c.node.op} passes on the {kind_of(g, 1.0)} that comes from above")
             node, mask = c.node, up
 
-    def _arises(self, c: Contribution, mine: np.ndarray) -> np.ndarray | None:
+    def _arises(self, c: Part, mine: np.ndarray) -> np.ndarray | None:
         """Say how an operation made nan or inf; where the gradient from above is to be followed on, its elements."""
         walk, op = self.walk, c.node.op
         g = np.asarray(walk.grad(c.node), float)
-        local = np.asarray(c.local) if c.local is not None else walk.local_array(c.node, c.argument)
+        number = walk.local(c.node, c.argument)
+        local = np.asarray(number) if number is not None else walk.local_array(c.node, c.argument)
         aligned = local.shape == g.shape
         nothing = aligned and bool((np.isinf(local) & (g == 0)).any())
         effect = "0 * inf = nan: no gradient comes from above, but the local derivative is infinite" if nothing else ""
@@ -312,7 +334,7 @@ class _Trace:
         elif not np.isfinite(local).all():
             x, name = walk.arguments(c.node)[c.argument], self.names[c.parent]
             at = np.asarray(x)[~np.isfinite(local)].flat[0] if local.shape == np.shape(x) else x
-            where = f"{c.symbol} of {op} is not finite where {name} is {words.summary(at)}"
+            where = f"{self._symbol(c)} of {op} is not finite where {name} is {words.summary(at)}"
             self._say(c.node, f"the local derivative {where}", c.value)
         else:
             factors, held = (
@@ -392,8 +414,8 @@ class _Trace:
                 node, mask = c.node, self._above(c, mask)
             above = self._largest(self.walk.grad(node), mask)
             gain = most / above if above else np.inf
-            reason = self._scaling(c, gain) if weights is None else self._saturation(weights, gain)
-            way.append((gain, Cause(node, reason, self.walk.grad(node))))
+            words_of = partial(self._scaling, c, gain) if weights is None else partial(self._saturation, weights, gain)
+            way.append((gain, Cause(node, words_of, self.walk.grad(node))))
         if not way:
             self._say(node, f"{name} is the root, and starts from {words.summary(self.walk.seed)}")
             return
@@ -402,12 +424,12 @@ class _Trace:
 
     @staticmethod
     def _largest(x: Data, mask: np.ndarray) -> float:
-        if x is None:
-            return 0.0
+        if x is None or type(x) is float:
+            return abs(x or 0.0)
         x = np.abs(np.asarray(x, float))
         return float(x[mask].max(initial=0.0)) if x.shape == mask.shape else float(x.max(initial=0.0))
 
-    def _scaling(self, c: Contribution, gain: float) -> str:
+    def _scaling(self, c: Part, gain: float) -> str:
         op, x = c.node.op, self.walk.arguments(c.node)[c.argument]
         factor = f"a factor of {words.number(gain)}"
         if op in SATURATING and gain < 1e-2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,28 +47,24 @@ class Comparison:
 
 def compare(here: Walk, there: Walk) -> Comparison:
     """Compare two runs, with the gradients at their ends; both walks come back to where they stand."""
-    before = here.position, there.position
-    here.end()
-    there.end()
-    try:
-        rows: list[Difference] = []
-        parts = None
+    rows: list[Difference] = []
+    parts = None
+    with here.at_its_end(), there.at_its_end():
         for k, (a, b) in enumerate(zip(here.nodes, there.nodes)):
             if a.op != b.op or np.shape(here.data(a)) != np.shape(there.data(b)):
                 parts = k
                 break
             data, grad = _distance(here.data(a), there.data(b)), _distance(here.grad(a), there.grad(b))
             rows.append(Difference(k, a, b, data, grad))
-        if parts is None and len(here.nodes) != len(there.nodes):
-            parts = min(len(here.nodes), len(there.nodes))
-        return Comparison(tuple(rows), parts)
-    finally:
-        here.move_to(before[0])
-        there.move_to(before[1])
+    if parts is None and len(here.nodes) != len(there.nodes):
+        parts = min(len(here.nodes), len(there.nodes))
+    return Comparison(tuple(rows), parts)
 
 
 def _distance(a: Data, b: Data) -> float:
     """The norm of the difference by the larger norm; inf where only one of them is finite at a place."""
+    if type(a) is float and type(b) is float and math.isfinite(a) and math.isfinite(b):
+        return abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0
     x, y = (np.asarray(0.0 if z is None else z, float) for z in (a, b))
     x, y = np.broadcast_arrays(x, y)
     if np.array_equal(x, y, equal_nan=True):

@@ -43,7 +43,7 @@ STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 def norm(x: Data) -> float:
     """The root of the sum of squares of a number or an array."""
-    return float(np.sqrt(np.sum(np.square(np.asarray(x, float)))))
+    return abs(x) if type(x) is float else float(np.sqrt(np.sum(np.square(np.asarray(x, float)))))
 
 
 class View:

@@ -9,7 +9,7 @@ import numpy as np
 from autograd.engine.base import Data
 from autograd.engine.graph import Node
 from autograd.stepping.names import Names
-from autograd.stepping.walk import Contribution, Walk
+from autograd.stepping.walk import Entry, Walk
 
 __all__ = ["Branch", "Row", "branch", "flow", "norm"]
 
@@ -50,7 +50,9 @@ class Row:
 
 def norm(x: Data) -> float:
     """The root of the sum of squares, without overflow."""
-    x = np.abs(np.asarray(0.0 if x is None else x, float)).ravel()
+    if x is None or type(x) is float:
+        return abs(x or 0.0)
+    x = np.abs(np.asarray(x, float)).ravel()
     most = float(x.max(initial=0.0))
     return most * float(np.sqrt(np.square(x / most).sum())) if 0 < most < np.inf else float(x.sum())
 
@@ -61,20 +63,14 @@ def flow(walk: Walk, names: Names, a: Node | None = None, b: Node | None = None,
     by: "operation" or "scope"; by default by scope where the way is long and scopes were recorded. The walk comes
     back to where it stands. Raises ValueError where no way leads from a to b.
     """
-    here = walk.position
-    walk.end()
-    try:
+    with walk.at_its_end():
         way = _way(walk, names, walk.root if a is None else a, b)
         rows = [_row(walk, names, way, k) for k in range(len(way))]
-        scopes = list(dict.fromkeys(row.node.scope for row in rows))
-        if by == "scope" or (not by and len(rows) > MANY and len(scopes) > 2):
-            rows = _by_scope(rows)
-        return rows
-    finally:
-        walk.move_to(here)
+        scopes = {row.node.scope for row in rows}
+        return _by_scope(rows) if by == "scope" or (not by and len(rows) > MANY and len(scopes) > 2) else rows
 
 
-def _way(walk: Walk, names: Names, a: Node, b: Node | None) -> list[tuple[Node, Contribution | None]]:
+def _way(walk: Walk, names: Names, a: Node, b: Node | None) -> list[tuple[Node, Entry | None]]:
     """Operations from a downwards, each with the contribution by which the gradient goes on."""
     above = None
     if b is not None:
@@ -88,45 +84,43 @@ def _way(walk: Walk, names: Names, a: Node, b: Node | None) -> list[tuple[Node, 
                     todo.append(user)
         if a.id not in above:
             raise ValueError(f"no way leads from {names[a]} to {names[b]}")
-    way: list[tuple[Node, Contribution | None]] = []
+    way: list[tuple[Node, Entry | None]] = []
     node = a
     while node is not b and node.id in walk.index:
-        made = [c for c in walk.step_of(node).contributions if c.value is not None]
-        made = [c for c in made if c.parent.id in above] if above is not None else made
-        on = [c for c in made if c.parent.primitive is not None] if b is None else made
-        c = max(on or made, key=lambda c: _size(walk, c), default=None)
-        way.append((node, c))
-        if c is None:
+        made = [e for i, _, _ in walk.edges(node) if (e := walk.entry_of(node, i)) is not None and e.value is not None]
+        made = [e for e in made if e.parent.id in above] if above is not None else made
+        on = [e for e in made if e.parent.primitive is not None] if b is None else made
+        best = max(on or made, key=lambda e: _size(walk, e), default=None)
+        way.append((node, best))
+        if best is None or (b is None and best.parent.primitive is None):
             break
-        node = c.parent
-        if b is None and node.primitive is None:
-            break
+        node = best.parent
     return [*way, (b, None)] if b is not None else way
 
 
-def _size(walk: Walk, c: Contribution) -> tuple[float, int, int]:
+def _size(walk: Walk, c: Entry) -> tuple[float, int, int]:
     """What is largest goes on; of equals, as at a residual sum, the stream, which more operations take up."""
     return float(f"{norm(c.value):.6g}"), len(walk.consumers(c.parent)), c.parent.id
 
 
-def _row(walk: Walk, names: Names, way: list[tuple[Node, Contribution | None]], k: int) -> Row:
+def _row(walk: Walk, names: Names, way: list[tuple[Node, Entry | None]], k: int) -> Row:
     node, c = way[k]
     g = walk.grad(node)
     size = norm(g)
-    arrived = [p for user, i in walk.consumers(node) for p in walk.step_of(user).contributions if p.argument == i]
-    arrived = [p for p in arrived if p.value is not None]
-    branches = tuple(branch(names, g, p) for p in arrived) if len(arrived) > 1 else ()
+    made = ((user, walk.entry_of(user, i)) for user, i in walk.consumers(node))
+    arrived = [(user, e.value) for user, e in made if e is not None and e.value is not None]
+    branches = tuple(branch(names, g, user, value) for user, value in arrived) if len(arrived) > 1 else ()
     came = way[k - 1][0] if k else None
     share = sum(branch.share for branch in branches if branch.node is came) if branches and came is not None else 1.0
     return Row(names[node], size, norm(c.value) / size if c is not None and size else 0.0, share, node, branches)
 
 
-def branch(names: Names, g: Data, c: Contribution) -> Branch:
-    """A contribution as a part of a gradient."""
-    whole, part = np.asarray(g, float).ravel(), np.asarray(c.value, float).ravel()
+def branch(names: Names, g: Data, node: Node, value: Data) -> Branch:
+    """A contribution, which came through an operation, as a part of a gradient."""
+    whole, part = np.asarray(g, float).ravel(), np.asarray(value, float).ravel()
     size, most = norm(part), norm(whole)
     cosine = float(part / size @ (whole / most)) if size and most else 0.0
-    return Branch(names[c.node], size, cosine * size / most if most else 0.0, cosine, c.node)
+    return Branch(names[node], size, cosine * size / most if most else 0.0, cosine, node)
 
 
 def _by_scope(rows: list[Row]) -> list[Row]:

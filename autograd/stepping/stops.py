@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd.engine.base import Data
 from autograd.engine.graph import Node
+from autograd.engine.modes import file_name
 from autograd.stepping.expressions import Expression, Reader
 from autograd.stepping.names import compact
 
@@ -129,11 +130,11 @@ def _breakpoint(spec: str, reader: Reader) -> Stop:
         pattern = what if what.startswith("*") else f"*{what}"
         match = fnmatch.fnmatchcase
         return Stop(spec, "node", lambda node, *_: match(node.scope, pattern) or match(node.scope + "/", pattern))
-    file, line = os.path.basename(kind), int(what)
+    file, line = os.path.basename(kind).replace(" ", ""), int(what)
 
     def at(node: Node, *_: Data) -> bool:
         source = node.source
-        return source is not None and source.line == line and os.path.basename(source.file) == file
+        return source is not None and source.line == line and file_name(source.file).replace(" ", "") == file
 
     return Stop(spec, "node", at)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import raw
+from autograd.engine.modes import file_name
 from autograd.engine.recording import assigned
 from autograd.engine.words import many, number, shape, short, summary
 from autograd.stepping.causes import Cause, kind_of
@@ -252,7 +252,7 @@ class Show:
             code = linecache.getline(source.file, n).rstrip()
             lines += [f"{'->' if n == source.line else '  '} {n:>4}  {code}"] if code or n == source.line else []
         calls = reversed(source.stack[:-1])
-        return lines + [f"   called from {os.path.basename(file)}:{line} in {name}" for file, line, name in calls]
+        return lines + [f"   called from {file_name(file)}:{line} in {name}" for file, line, name in calls]
 
     def blame(self, causes: Sequence[Cause], node: Node, at: str = "") -> list[str]:
         """The way from a gradient to the operation that made it so."""
@@ -341,7 +341,7 @@ class Show:
     def _part(self, c: Contribution, digits: int, total: Data) -> str:
         """One contribution of the sum that a gradient is; of arrays with its share of the whole."""
         if c.local is None:
-            part = branch(self.names, total, c) if total is not None else None
+            part = branch(self.names, total, c.node, c.value) if total is not None else None
             share = f"   share {part.share:.1%}, cosine {part.cosine:.2f}" if part is not None else ""
             return f"  through {self.header(c.node)}: {summary(c.value)}{share}"
         out, name = self.part(c.node), self.part(c.parent)

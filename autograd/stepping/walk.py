@@ -8,6 +8,8 @@ What the nodes are called, and what explains a gradient, is left to `stepper`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +105,7 @@ class Walk:
         self.part = 0  # contributions made by the node under way
         self._grads: dict[int, Data] = {self.root.id: self.seed}
         self._log: list[Entry] = []
+        self._begins: dict[int, int] = {}  # where in the log the contributions of an operation begin, by its place
         self._arrive()
 
     # ---- where it stands ----
@@ -171,12 +174,11 @@ class Walk:
     def step_of(self, node: Node) -> Step:
         """The step of a node, whether it is over, under way or ahead."""
         k = self.index[node.id]
-        mine = {e.argument: e for e in reversed(self._log) if e.index == k} if self.passed(node) else {}
         running: dict[int, Data] = {}
         found = []
         for i, p, _ in self.edges(node):
-            if i in mine:
-                e = mine[i]
+            e = self.entry_of(node, i)
+            if e is not None:
                 found.append(self._contribution(node, i, p, e.value, e.before, True))
             else:
                 before = running.get(p.id, self._grads.get(p.id))
@@ -187,6 +189,17 @@ class Walk:
         arrived = sum(self.passed(n, i) for n, i in consumers)
         total = len(consumers) + (node is self.root)
         return Step(node, k, len(self.nodes), self.grad(node), (arrived + (node is self.root), total), tuple(found))
+
+    def entry_of(self, node: Node, argument: int) -> Entry | None:
+        """The contribution of one argument of an operation; None while it lies ahead."""
+        k = self.index[node.id]
+        for at in range(self._begins.get(k, len(self._log)), len(self._log)):
+            e = self._log[at]
+            if e.index == k and e.argument == argument:
+                return e
+            if e.index not in (k, -1):
+                break
+        return None
 
     def passed(self, node: Node, argument: int | None = None) -> bool:
         """Whether a node has made its contributions, or that of one argument."""
@@ -257,6 +270,8 @@ class Walk:
             before = self._grads.get(parent.id)
             self._grads[parent.id] = c if before is None else before + c
             entry = Entry(parent, before, c, k, i)
+            if self.part == 0:
+                self._begins[k] = len(self._log)
             self._log.append(entry)
             self.part += 1
         if entry is None or self.part == len(edges):
@@ -326,6 +341,17 @@ class Walk:
     def end(self) -> int:
         """Travel to the end; how many nodes are finished there."""
         return self.goto(len(self.nodes))[0]
+
+    @contextmanager
+    def at_its_end(self) -> Iterator[None]:
+        """Inside it the walk stands at its end, with every gradient; afterwards again where it stood."""
+        done, part, grads, length = self.done, self.part, dict(self._grads), len(self._log)
+        try:
+            self.end()
+            yield
+        finally:
+            self.done, self.part, self._grads = done, part, grads
+            del self._log[length:]
 
     def move_to(self, position: Position) -> None:
         """Travel to a position, a node's middle included."""

@@ -228,3 +228,15 @@ def test_recorded_graphs_of_arrays_of_values_are_named() -> None:
 
     names = named(program)
     assert {"e", "e#1", "p"} <= set(names) and "x[0]" in names
+
+
+def test_cells_of_a_notebook_are_called_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shell:
+        compile = type("Compiler", (), {"format_code_name": staticmethod(lambda file: ("Cell", "In[3]"))})
+
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": staticmethod(Shell)}))
+    with ag.record_source():
+        y = Value(2.0, "x") * 3
+    assert str(y.source).startswith("In[3]:")
+    s = Stepper(y * 2)
+    assert s.run(f"In[3]:{y.source.line}")[0].node is y
