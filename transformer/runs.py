@@ -19,6 +19,7 @@ import dataclasses
 import json
 import os
 import shutil
+import time
 import uuid
 import zipfile
 from collections.abc import Sequence
@@ -137,8 +138,7 @@ def create(out: str | None, facts: Facts, state: State, record: Json, logs: dict
         raise ValueError(f"--out {out} is there already and would be overwritten; remove it, or name another folder")
     parent = Path(os.path.realpath(out)).parent if out is not None else Path("runs")
     parent.mkdir(parents=True, exist_ok=True)
-    part = parent / f".{uuid.uuid4().hex}.part"
-    part.mkdir()
+    part = _part(parent if out is not None else Path("."), parent)
     try:
         text = json.dumps(facts.record(), indent=2, ensure_ascii=False) + "\n"
         (part / CONFIG).write_text(text, encoding="utf-8")
@@ -155,6 +155,17 @@ def create(out: str | None, facts: Facts, state: State, record: Json, logs: dict
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Run(folder, facts)
+
+
+def _part(where: Path, target: Path) -> Path:
+    """A folder to work in: not among the runs, so that those are whole, unless they are on another disk."""
+    where = where if where.stat().st_dev == target.stat().st_dev else target
+    for left in where.glob(".stepgrad-*.part"):  # by a process that was killed while it made a run
+        if time.time() - left.stat().st_mtime > 3600:
+            shutil.rmtree(left, ignore_errors=True)
+    part = where / f".stepgrad-{uuid.uuid4().hex}.part"
+    part.mkdir()
+    return part
 
 
 def _renamed(part: Path, out: str | None) -> Path:
@@ -185,6 +196,8 @@ def facts(folder: str | Path) -> Facts:
         raise ValueError(f"{folder} is not a run folder: it has no {CONFIG}; python -m transformer train makes one")
     try:
         record = checkpoint.parsed(path.read_text(encoding="utf-8"), path)
+        if "model_type" in record:
+            raise ValueError("it is Hugging Face's, of a model and not of a run")
         chars, options, fields = record["vocabulary"], record.get("options", {}), record["config"]
         if not (isinstance(chars, str) and isinstance(options, dict) and isinstance(fields, dict)):
             raise ValueError("the vocabulary must be text, config and options objects")

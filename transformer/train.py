@@ -104,8 +104,10 @@ class DivergedError(ArithmeticError):
 def validate(params: Weights, data: Documents | Text, config: Config) -> float:
     """The mean loss over all held-out rows, on plain arrays."""
     total = count = 0.0
-    for i in range(0, len(data.held_out), 128):
-        rows = data.held_out[i : i + 128]
+    a_row = data.held_out.shape[1] * max(config.vocab_size, 4 * config.n_embd)  # numbers in its largest array
+    n_rows = max(1, min(128, 2**24 // a_row))
+    for i in range(0, len(data.held_out), n_rows):
+        rows = data.held_out[i : i + n_rows]
         n = int((rows[:, 1:] >= 0).sum())
         with np.errstate(all="ignore"):
             total += float(loss(params, rows, config)) * n

@@ -381,8 +381,6 @@ def test_kill_at_any_moment_leaves_a_whole_run_that_goes_on_to_the_same_bits(kil
         process.kill()
         process.communicate()
         for folder in Path("runs").glob("*"):
-            if folder.name.startswith("."):
-                continue
             runs.load(folder)
             runs.load(folder, best=True)
             resumed = start("--resume", str(folder))
@@ -412,6 +410,35 @@ def test_steps_may_be_raised_and_nothing_else(run: Path, capsys: pytest.CaptureF
     assert len(runs.read_losses(run / "loss.csv")) == 45
     assert main(["train", "--resume", "run"]) == 0  # nothing is left to do
     assert "after 45 steps" in capsys.readouterr().out
+
+
+def test_raised_steps_go_on_as_if_they_had_been_planned(tmp_path: Path) -> None:
+    """At a learning rate that does not fall; what is measured on the way may differ."""
+    options = ["train", *TINY, "--schedule", "constant"]
+    assert main([*options, "--steps", "30", "--out", "whole"]) == 0
+    assert main([*options, "--steps", "11", "--out", "parts"]) == 0
+    assert main(["train", "--resume", "parts", "--steps", "30"]) == 0
+    for name, p in runs.load("whole")[0].items():
+        np.testing.assert_array_equal(runs.load("parts")[0][name], p)
+
+
+def test_a_fresh_clone_goes_on_to_the_same_bits(run: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "autograd", tmp_path / "clone" / "autograd")
+    shutil.copytree(ROOT / "transformer", tmp_path / "clone" / "transformer")
+    again = Path(shutil.copytree(trained, tmp_path / "again"))
+    for folder, root in ((run, ROOT), (again, tmp_path / "clone")):
+        command = [sys.executable, "-m", "transformer", "train", "--resume", str(folder), "--steps", "50"]
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root)}, check=True, capture_output=True)
+    assert contents(run) == contents(again)
+
+
+def test_what_a_killed_process_left_is_not_among_the_runs_and_is_cleared_later(tmp_path: Path) -> None:
+    for name, age in (("old", 4000), ("new", 10)):
+        left = tmp_path / f".stepgrad-{name}.part"
+        left.mkdir()
+        os.utime(left, (time.time() - age, time.time() - age))
+    assert main(["train", *TINY, "--steps", "1"]) == 0
+    assert sorted(os.listdir()) == [".stepgrad-new.part", "runs"] and os.listdir("runs") == ["001"]
 
 
 def test_other_data_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
