@@ -14,7 +14,8 @@ import numpy as np
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_foreign
 
-__all__ = ["COMPOSED", "MATRICES", "ROWS", "F", "Function", "arrays", "axes_of", "by_row", "means", "shape_after"]
+__all__ = ["COMPOSED", "MATRICES", "ROWS", "F", "Function", "arrays", "axes_of", "by_row", "means", "root"]
+__all__ += ["shape_after"]
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -61,3 +62,10 @@ def axes_of(axis: Any, ndim: int) -> list[int]:
 def shape_after(change: Function, x: Any, *how: Any) -> tuple[int, ...]:
     """The shape that a function of NumPy gives: NumPy knows the rules, and no memory is taken."""
     return change(np.broadcast_to(False, np.shape(data_of(x))), *how).shape
+
+
+def root(total: Any, ord: float = 2) -> Any:
+    """The root of a sum of powers. It has a corner at 0, where the slope is taken to be 0, as that of abs."""
+    at_0 = np.equal(total, 0)
+    total = np.where(at_0, 1.0, total)
+    return np.where(at_0, 0.0, np.sqrt(total) if ord == 2 else total ** (1 / ord))

@@ -75,7 +75,8 @@ def _i0(x: Any) -> Any:
 @means(np.piecewise)
 def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Each function sees the elements that are its own, and only those."""
-    conditions = [np.broadcast_to(data_of(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
+    several = np.ndim(condlist) and (np.ndim(condlist[0]) or not x.ndim)  # or one condition, by itself
+    conditions = [np.broadcast_to(data_of(c), x.shape) for c in (condlist if several else [condlist])]
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.logical_or.reduce(conditions))
     owner = np.select(conditions[::-1], list(range(len(conditions)))[::-1], -1).reshape(-1)
@@ -214,7 +215,7 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retst
     k = np.arange(float(num)).reshape((num, *(1 for _ in shape)))
     out = start + (k * step if num > 1 else np.zeros((num, *shape)))
     if endpoint and num > 1:
-        out = np.concatenate([out[:-1], np.broadcast_to(stop, shape)[None]])
+        out = np.concatenate([out[:-1], np.expand_dims(np.broadcast_to(stop, shape), 0)])
     out = np.moveaxis(out, 0, axis)
     return (out, step) if retstep else out
 

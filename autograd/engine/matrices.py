@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from autograd.engine import linalg
-from autograd.engine.dispatch import MATRICES, F, Function, arrays, by_row, means
+from autograd.engine.dispatch import MATRICES, F, Function, arrays, by_row, means, root
 from autograd.engine.kinds import is_foreign
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
@@ -21,29 +21,22 @@ np: Any = numpy  # with nodes for arguments, of which its types know nothing
 # ---- norms, powers, chains ---------------------------------------------------------------
 
 
-def _root(total: Any, ord: float = 2) -> Any:
-    """The root of a sum of powers. It has a corner at 0, where the slope is taken to be 0, as that of abs."""
-    at_0 = np.equal(total, 0)
-    total = np.where(at_0, 1.0, total)
-    return np.where(at_0, 0.0, np.sqrt(total) if ord == 2 else total ** (1 / ord))
-
-
 @means(np.linalg.vector_norm)
 def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Any:
     if ord == 2:
-        return _root(np.sum(x * x, axis=axis, keepdims=keepdims))
+        return root(np.sum(x * x, axis=axis, keepdims=keepdims))
     if ord in (math.inf, -math.inf):
         return (np.max if ord > 0 else np.min)(np.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
         return np.sum(np.not_equal(x, 0).astype(np.float64), axis=axis, keepdims=keepdims)
     total = np.sum(np.abs(x) if ord == 1 else np.abs(x) ** ord, axis=axis, keepdims=keepdims)
-    return total if ord == 1 else _root(total, ord) if ord > 0 else total ** (1 / ord)
+    return total if ord == 1 else root(total, ord) if ord > 0 else total ** (1 / ord)
 
 
 @means(np.linalg.matrix_norm)
 def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     if ord == "fro":
-        out = _root(np.sum(x * x, axis=(-2, -1), keepdims=True))
+        out = root(np.sum(x * x, axis=(-2, -1), keepdims=True))
     elif ord in ("nuc", 2, -2):
         s = np.linalg.svd(x, compute_uv=False)
         out = {"nuc": np.sum, 2: np.max, -2: np.min}[ord](s, axis=-1, keepdims=True)[..., None]

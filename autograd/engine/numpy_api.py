@@ -19,7 +19,7 @@ import numpy
 from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
 from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
-from autograd.engine.graph import Node, Primitive
+from autograd.engine.graph import NUMBER, Node, Primitive
 from autograd.engine.kinds import data_of, is_values, namespace
 from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
@@ -439,8 +439,32 @@ def call_function_on_values(function: Function, args: tuple[Any, ...], options: 
     if options.get("dtype") is not None:
         return function(*args, **{k: x for k, x in options.items() if k != "dtype"}).astype(options["dtype"])
     if function in ROWS or function in DATA or function in ON_OBJECTS:
-        return function(*map(_argument, args), **{k: _argument(x) for k, x in options.items()})
+        return _moved(function, name, args, options)
     raise _refusal(function, name, "an array of Values")
+
+
+def _moved(function: Function, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """NumPy's own function of arrays of objects, called behind its door, at which Values in lists would ask again."""
+    behind = getattr(function, "_implementation", function)
+    if function in DATA:
+        bound = inspect.signature(function).bind(*args, **options)
+        bound.arguments.update({k: _of_objects(x) for k, x in bound.arguments.items() if k in DATA[function]})
+        args, options = bound.args, bound.kwargs
+    try:
+        return behind(*map(_argument, args), **{k: _argument(x) for k, x in options.items()})
+    except TypeError as error:
+        if "not 'Value'" not in str(error):
+            raise
+        raise TypeError(
+            f"{name}: an array of numbers cannot hold Values; give an array of objects, as x.astype(object) makes it"
+        ) from None
+
+
+def _of_objects(x: Any) -> Any:
+    """An array of numbers as one that can hold Values too."""
+    if isinstance(x, list) and x and all(isinstance(v, NUMBER) for v in x):
+        x = np.array(x)
+    return x.astype(object) if isinstance(x, np.ndarray) else x
 
 
 def _argument(x: Any) -> Any:

@@ -19,7 +19,7 @@ from autograd.engine import primitives as p
 from autograd.engine.dispatch import Function, arrays, by_row, means, shape_after
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_foreign, namespace
-from autograd.engine.tree import map_tree
+from autograd.engine.tree import leaves, map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -87,7 +87,7 @@ def rearranged(function: Function, args: tuple[Any, ...], options: dict[str, Any
         _only_moves(**given)
     pool = Pool()
     given = {k: pool.positions(x) if k in DATA[function] else map_tree(data_of, x) for k, x in given.items()}
-    library = namespace(given.values())  # positions that depend on data are of JAX where the data is
+    library = namespace(leaves(given))  # positions that depend on data are of JAX where the data is
     moved = function if library is np else getattr(library, function.__name__)
     return map_tree(pool.look_up, moved(*([given.pop(first)] if first else []), **given))
 

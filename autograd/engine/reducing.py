@@ -6,14 +6,16 @@ elements for an array of Values.
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy
 
-from autograd.engine.dispatch import Function, arrays, axes_of, means
+from autograd.engine.dispatch import F, Function, arrays, axes_of, means, root
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, namespace
+from autograd.engine.tree import map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -24,6 +26,19 @@ def _given(a: Any, where: Any, otherwise: Any, dtype: Any) -> Any:
     """What a reduction is to take in: the elements where `where` holds, in the dtype asked for."""
     a = a if where is True else np.where(where, a, otherwise)
     return a if dtype is None else a.astype(dtype)
+
+
+def _widely(function: F) -> F:
+    """A function of an array, in float32 where it is of float16, which counts no further than 65504."""
+
+    @functools.wraps(function)
+    def wide(a: Any, *args: Any, **options: Any) -> Any:
+        if getattr(a, "dtype", None) != np.float16 or options.get("dtype") is not None:
+            return function(a, *args, **options)
+        out = function(a.astype(np.float32), *args, **options)
+        return map_tree(lambda x: x.astype(np.float16), out)
+
+    return cast(F, wide)
 
 
 def _number(a: Any, axis: Any, where: Any = True) -> Any:
@@ -49,6 +64,7 @@ def _prod(
 
 
 @means(np.mean)
+@_widely
 def _mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Any:
     if where is True:
         return _given(a, where, 0.0, dtype).mean(axis=axis, keepdims=keepdims)
@@ -62,6 +78,7 @@ def _dropped(out: Any, axis: Any) -> Any:
 
 
 @means(np.var)
+@_widely
 def _var(
     a: Any,
     axis: Any = None,
@@ -89,7 +106,7 @@ def _float(a: Any) -> Any:
 
 @means(np.std)
 def _std(a: Any, axis: Any = None, **options: Any) -> Any:
-    return np.sqrt(np.var(a, axis, **options))
+    return root(np.var(a, axis, **options))
 
 
 def _extreme(name: str, better: Function) -> Function:
@@ -112,6 +129,7 @@ def _ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @means(np.average)
+@_widely
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     (a,) = arrays(a)
     if weights is None:
@@ -270,6 +288,7 @@ for _find in (np.quantile, np.percentile, np.nanquantile, np.nanpercentile):
 
 
 @means(np.cov)
+@_widely
 def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
     x = np.atleast_2d(arrays(m)[0])
     x = x if rowvar or x.shape[0] == 1 else np.transpose(x)

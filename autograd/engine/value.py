@@ -13,7 +13,7 @@ from autograd.engine import primitives as p
 from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import is_number, received
-from autograd.engine.numpy_api import ArrayMethods
+from autograd.engine.numpy_api import ACROSS, ArrayMethods
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.value_array import Values, arrayed, boxed, by_function, by_ufunc
 from autograd.engine.words import described
@@ -349,10 +349,18 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+ACROSS["to_value"] = Value
+
+
+def _elementwise(primitive: Primitive) -> Callable[[Values], Any]:
+    return lambda self: arrayed(np.frompyfunc(primitive, 1, 1)(self.view(np.ndarray)))
+
+
 # The functions of one number in the table, and what an array without axes does by itself, as methods.
 for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Value, _row.name, _unary(_row))
+        setattr(Values, _row.name, _elementwise(_row))
 _BOXED: tuple[str, ...] = ("sum", "prod", "mean", "max", "min", "cumsum", "cumprod", "astype")
 _BOXED += ("copy", "flatten", "ravel", "reshape", "squeeze", "swapaxes", "transpose")
 for _name in _BOXED:

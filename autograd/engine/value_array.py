@@ -14,9 +14,9 @@ from typing import Any
 import numpy
 
 from autograd.engine.dispatch import axes_of
-from autograd.engine.graph import ArrayNode, Node
-from autograd.engine.kinds import data_of, is_values, raw
-from autograd.engine.numpy_api import ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
+from autograd.engine.graph import NUMBER, ArrayNode, Node
+from autograd.engine.kinds import data_of, each, is_values, raw
+from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 
@@ -123,6 +123,18 @@ class Values(ArrayMethods, np.ndarray):  # type: ignore[misc]
         x = self.view(np.ndarray)
         return arrayed(ufunc.accumulate(x.reshape(-1) if axis is None else x, axis or 0))
 
+    def maximum(self, other: Any) -> Any:
+        """The larger of the two, element by element; at a tie each gets half the gradient."""
+        return np.maximum(self, other)
+
+    def minimum(self, other: Any) -> Any:
+        """The smaller of the two, element by element; at a tie each gets half the gradient."""
+        return np.minimum(self, other)
+
+    def detach(self) -> Any:
+        """The same numbers as new leaves without history."""
+        return each(lambda x: getattr(x, "detach", lambda: x)(), self)
+
     def astype(self, dtype: Any, **options: Any) -> Any:
         """The numbers rounded to another float dtype, which the Values hold in float64."""
         dtype = np.dtype(dtype)
@@ -163,8 +175,11 @@ def arrayed(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return type(x)(map(arrayed, x)) if not hasattr(x, "_fields") else type(x)(*map(arrayed, x))
     if is_values(x):
-        return x.view(Values) if x.ndim else x.item()
-    return x
+        if x.ndim:
+            return x.view(Values)
+        x = x.item()
+        x = float(x) if isinstance(x, NUMBER) and not isinstance(x, bool) else x
+    return ACROSS["to_value"](x) if x.__class__ is float else x  # a constant, of which more is asked than of a float
 
 
 def boxed(x: Any) -> Any:

@@ -262,3 +262,100 @@ def test_numbers_too_large_for_a_float_are_refused() -> None:
     for f in (lambda: Value(10**400), lambda: Value(1.0) + 10**400, lambda: 10**400 * Value(1.0)):
         with pytest.raises(OverflowError, match=r"larger than a float64 can be"):
             f()
+
+
+# ---- Values by themselves, in lists, and with numbers ----
+
+ALONE: dict[str, Callable[[Any], Any]] = {
+    "block": lambda v: np.block([[v, v * v], [v, 1.0]]),
+    "select": lambda v: np.select([True, False], [v * v, v], 0.0),
+    "select from a default": lambda v: np.select([v > 5], [v], 3.0),
+    "choose": lambda v: np.choose([0, 1, 1], [v, v * v]),
+    "where, of a constant": lambda v: 1 / (np.where(v > 5, v, 0.0) + v),
+    "stack of lists": lambda v: np.concatenate([np.stack([v, v]), np.array([1.0, 2.0])]),
+    "append": lambda v: np.append(np.array([1.0, 2.0]), v),
+    "insert": lambda v: np.insert(np.array([1.0, 2.0]), 1, v),
+    "insert into a list": lambda v: np.insert([1.0, 2.0], 1, v),
+    "linspace": lambda v: np.linspace(0.0, v, 4),
+    "geomspace": lambda v: np.geomspace(1.0, v, 4),
+    "piecewise": lambda v: np.piecewise(v, [v > 0], [lambda t: t * t, 0.0]),
+    "piecewise, one condition": lambda v: np.piecewise(v, v > 5, [lambda t: t * t, lambda t: t / 2]),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_one_value_where_numpy_takes_arrays_and_lists(name: str) -> None:
+    v, t = Value(2.0), Tensor(2.0)
+    a, b = ALONE[name](v), ALONE[name](t)
+    same(a, b)
+    np.sum(a).backward()
+    np.sum(b).backward()
+    assert v.grad == pytest.approx(t.grad.item(), abs=1e-15)
+
+
+def test_values_among_numbers_in_lists() -> None:
+    v = ag.values([1.0, 2.0])
+    for made in (np.append(v, [3.0, v[0]]), np.insert(v, 2, [3.0, v[0]]), np.hstack([v, [3.0], v[0]])):
+        assert made.data.tolist() == [1.0, 2.0, 3.0, 1.0] and made[3] is v[0]
+    assert np.choose([0, 1], [v, [v[1], v[0]]]).data.tolist() == [1.0, 1.0]
+
+
+def test_an_array_of_numbers_that_cannot_hold_values_says_so() -> None:
+    with pytest.raises(TypeError, match=r"np.copyto: an array of numbers cannot hold Values; .*astype\(object\)"):
+        np.full_like(np.ones(2), Value(1.0))
+    with pytest.raises(TypeError, match="into an int"):
+        int(Value(2.0))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.where(False, Value(1.0), 0.0),
+        lambda: ag.values([]).sum(),
+        lambda: np.sum(np.where([False, False], ag.values([1.0, 2.0]), 0.0)),
+        lambda: np.where([False, False], ag.values([1.0, 2.0]), 0.0).max() * 1.0,
+        lambda: np.linalg.norm(ag.values([0.0, 0.0])),
+        lambda: np.select([Value(1.0) > 5], [Value(1.0)]),
+    ],
+)
+def test_a_number_that_does_not_depend_on_any_value_is_one_all_the_same(make: Any) -> None:
+    x = make()
+    assert isinstance(x, Value) and x.data == 0.0 and (1 / x).data == math.inf
+    x.backward()
+
+
+@pytest.mark.parametrize("name", ["exp", "log1p", "sqrt", "tanh", "sigmoid", "relu", "floor", "square", "sinh"])
+def test_what_one_value_can_an_array_of_them_can(name: str) -> None:
+    v, t = ag.values(X + 2), Tensor(X + 2)
+    same(getattr(v, name)(), getattr(t, name)())
+    np.sum(getattr(v, name)()).backward()
+    getattr(t, name)().sum().backward()
+    np.testing.assert_allclose(v.grad, t.grad, rtol=1e-12)
+    same(v.maximum(2.0), t.maximum(2.0))
+    same(v.minimum(v.T.T), t.minimum(t))
+    leaf = v.detach()
+    assert type(leaf) is Values and leaf[0, 0] is not v[0, 0] and leaf[0, 0].label == v[0, 0].label
+
+
+@pytest.mark.parametrize("kind", [np.array, ag.values])
+def test_the_spread_of_equal_numbers_has_slope_0(kind: Any) -> None:
+    for f in (np.std, lambda x: x.std(), lambda x: np.nanstd(x), lambda x: np.std(x, axis=0, ddof=1)):
+        assert ag.grad(f)(kind([2.0, 2.0, 2.0])).tolist() == [0.0, 0.0, 0.0]
+        assert not ag.hessian(f)(kind([2.0, 2.0])).any()
+
+
+@pytest.mark.parametrize(
+    "f", [np.var, np.nanvar, lambda x: np.var(x, where=np.arange(x.size) < 65_520), lambda x: np.std(x) ** 2]
+)
+def test_float16_spreads_over_more_elements_than_it_counts(f: Any) -> None:
+    x = np.tile(np.array([0, 2], np.float16), 33_000)
+    value, slope = ag.value_and_grad(f)(x)
+    want = ag.grad(f)(x.astype(np.float32))
+    assert value == 1.0 and value.dtype == slope.dtype == np.float16
+    np.testing.assert_array_equal(slope, want.astype(np.float16))
+
+
+@pytest.mark.parametrize("f", [np.nanmean, lambda x: np.mean(x, where=x.data < 5), np.average, np.mean])
+def test_float16_means_over_more_elements_than_it_counts(f: Any) -> None:
+    slope = ag.grad(f)(np.ones(66_000, np.float16))
+    assert (slope == np.float16(1 / 66_000)).all()
