@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, "__version__", "primitives"})
 
 
 # ---- what hangs on Node and Stepper --------------------------------------------------------------------

@@ -68,7 +68,10 @@ def shape_given(args: argparse.Namespace) -> dict[str, Any]:
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe of the preset, with the fields that options replace; ValueError for those that do not fit."""
     given = {f.name: getattr(args, f.name) for f in dataclasses.fields(Recipe) if getattr(args, f.name) is not None}
-    return dataclasses.replace(RECIPES.get(args.preset, Recipe()), **given)
+    recipe = RECIPES.get(args.preset, Recipe())
+    if "steps" in given and "warmup" not in given:  # what the preset brings is cut to a short training
+        given["warmup"] = min(recipe.warmup, given["steps"])
+    return dataclasses.replace(recipe, **given)
 
 
 class Parser(argparse.ArgumentParser):

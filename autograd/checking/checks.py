@@ -23,6 +23,7 @@ from autograd.checking.judge import Judge, Options
 from autograd.checking.localize import guilty_operations
 from autograd.checking.point import Point, Unfit
 from autograd.checking.report import GradcheckReport
+from autograd.engine.words import described
 
 __all__ = ["gradcheck", "taylor_test"]
 
@@ -61,6 +62,8 @@ def gradcheck(
     Raises ValueError for options out of range, for inputs without a float, and, for the
     complex step, where an operation of `f` is not analytic.
     """
+    if not callable(f):
+        raise TypeError(f"gradcheck: expected a function, got {described(f)}")
     if order not in (1, 2):
         raise ValueError(f"gradcheck: order={order}; choose 1, or 2 for derivatives of the gradient")
     if method not in differences.METHODS:

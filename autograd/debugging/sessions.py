@@ -109,6 +109,8 @@ def debug(f: Callable[..., Any] | Iterator[Node | str], *inputs: Any, forward: b
     if isinstance(f, Iterator):
         _tell(Story(f, forward))
         return
+    if not callable(f):
+        raise TypeError(f"debug: expected a function, got {words.described(f)}; y.debug() steps from a node")
     names = iter([name for name, _ in named(f, inputs)])
 
     def wrap(x: Any) -> Any:

@@ -112,6 +112,8 @@ def play(
             f"play: path is the file to write, as in play(root, 'backprop.html'), got {type(path).__name__}; "
             "between=(a, b) shows paths"
         )
+    if not isinstance(root, Node):
+        raise TypeError(f"play: expected a Value or a Tensor, got {type(root).__name__}")
     with asked_by("play", path="between"):
         show = Show(Stepper(root, gradient))
         chosen = selection(

@@ -215,7 +215,8 @@ def _one_number(name: str, out: Operand) -> Operand:
     if isinstance(out, Value) or is_number(out) or ((isinstance(out, Tensor) or is_array(out)) and out.size == 1):
         return out
     what = f"a Tensor of shape {out.shape}" if isinstance(out, Tensor) else described(out)
-    raise ValueError(f"{name}: the function must give one number, but gave {what}; sum it, or use jacobian")
+    remedy = "sum it, or use jacobian" if isinstance(out, Tensor) or is_array(out) or is_values(out) else "return one"
+    raise ValueError(f"{name}: the function must give one number, but gave {what}; {remedy}")
 
 
 def _is_bool(x: Operand) -> bool:

@@ -194,9 +194,19 @@ def _composed(ours: Function, name: str, args: tuple[Any, ...], options: dict[st
         raise
 
 
+def _are_constant(bins: Any) -> bool:
+    """Whether the edges of a histogram are given, and are numbers."""
+    return isinstance(bins, (list, tuple, np.ndarray)) and not any(isinstance(x, Node) for x in np.ravel(bins))
+
+
 def _fact(function: Function, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if isinstance(options.get("weights"), Node) or is_values(options.get("weights")):
         raise TypeError(f"{name_of(function)} has no derivative by its weights here; use np.bincount, or weights.data")
+    if function is np.histogram and not _are_constant(args[1] if len(args) > 1 else options.get("bins")):
+        raise TypeError(
+            "np.histogram gives its edges, too, and without an array of them as bins these follow the data, whose "
+            "gradient would be lost; give bins as an array, or use np.histogram(x.data)"
+        )
     args = tuple(map_tree(data_of, x) for x in args)
     options = {k: map_tree(data_of, x) for k, x in options.items()}
     xp: Any = namespace(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable
 from copyreg import _slotnames as slot_names  # type: ignore[attr-defined]  # what pickle itself asks
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -361,6 +362,8 @@ for _row in p.TABLE.values():
     if _row.scalar is not None and len(_row.local) == 1:
         setattr(Value, _row.name, _unary(_row))
         setattr(Values, _row.name, _elementwise(_row))
+for _row in (p.arctan2, p.fmod, p.hypot):  # NumPy's loops over arrays of objects call these by name
+    setattr(Value, _row.name, partialmethod(_row))
 _BOXED: tuple[str, ...] = ("sum", "prod", "mean", "max", "min", "cumsum", "cumprod", "astype")
 _BOXED += ("copy", "flatten", "ravel", "reshape", "squeeze", "swapaxes", "transpose")
 for _name in _BOXED:

@@ -347,7 +347,7 @@ FACTS: dict[str, Callable[[Any], Any]] = {
     "argsort": lambda x: np.argsort(x, axis=1),
     "searchsorted": lambda x: np.searchsorted(np.sort(x[0]), [0.3, 0.7]),
     "digitize": lambda x: np.digitize(x, [0.3, 0.7]),
-    "histogram": lambda x: np.histogram(x, 3)[0],
+    "histogram": lambda x: np.histogram(x, [-2.0, 0.0, 1.0, 3.0])[0],
     "nonzero": lambda x: np.nonzero(x > 0.5)[1],
     "flatnonzero": np.flatnonzero,
     "argwhere": np.argwhere,

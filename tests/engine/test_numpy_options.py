@@ -429,3 +429,13 @@ def test_options_of_numpy(call: str) -> None:
     check(f, [X])
     slopes = [ag.grad(lambda x: (lambda y: np.sum(y * y))(f(x)))(x) for x in (X, ag.values(X))]
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-10, atol=1e-12)
+
+
+def test_a_histogram_whose_edges_follow_the_data_is_refused() -> None:
+    x = Tensor(np.arange(4.0))
+    for bins in (3, x, "auto"):
+        with pytest.raises(TypeError, match=r"np.histogram gives its edges.*give bins as an array"):
+            np.histogram(x, bins)
+    with pytest.raises(TypeError, match="np.histogram has no derivative by its weights"):
+        np.histogram([1, 2], [0.0, 1.5, 3.0], weights=x[:2])
+    np.testing.assert_array_equal(np.histogram(x, [0.0, 1.5, 3.0])[0], [2, 2])
