@@ -436,6 +436,6 @@ def test_a_histogram_whose_edges_follow_the_data_is_refused() -> None:
     for bins in (3, x, "auto"):
         with pytest.raises(TypeError, match=r"np.histogram gives its edges.*give bins as an array"):
             np.histogram(x, bins)
-    with pytest.raises(TypeError, match="np.histogram has no derivative by its weights"):
+    with pytest.raises(TypeError, match=r"np.histogram has no derivative by its weights"):
         np.histogram([1, 2], [0.0, 1.5, 3.0], weights=x[:2])
     np.testing.assert_array_equal(np.histogram(x, [0.0, 1.5, 3.0])[0], [2, 2])
