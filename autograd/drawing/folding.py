@@ -24,7 +24,7 @@ from autograd.engine.graph import Node
 __all__ = ["Fold", "Folding", "Group"]
 
 MOST_PLAIN = 150  # boxes of one open scope, where depth or open asks for it
-GROUP = 9  # boxes of calls drawn once
+GROUP = 6  # boxes of calls drawn once
 TITLE = 28  # characters of code in the title of a loop
 
 
@@ -119,7 +119,7 @@ class Folding:
         while heap:
             *_, group, around = heapq.heappop(heap)
             listed = root.what in ("list", "batch") and group is not root  # of many, none is opened
-            parts = None if listed else self._shown(group, most - total + 1, depth, group is root)
+            parts = None if listed else self._shown(group, most - total + 1, depth, group is root, total == 1)
             if parts is None:
                 while (
                     around in result.open
@@ -164,23 +164,26 @@ class Folding:
         scope = Scope(title, around, sorted(self.tape.place[node.id] for node in nodes))
         return Group([scope], (*around, title), title, "batch", len(around))
 
-    def _shown(self, group: Group, room: int, depth: int | None, first: bool) -> list[Part] | None:
-        """The parts that a group shows; None where it stays folded."""
+    def _shown(self, group: Group, room: int, depth: int | None, first: bool, alone: bool) -> list[Part] | None:
+        """The parts that a group shows; None where it stays folded. alone: there would be nothing else to see."""
         if group.what in ("run", "piece") or not group.alike or (group.what == "batch" and not first):
             return None
         if group.what in ("list", "batch"):
             count = len(group.instances[0].items)
             return [Part("piece", [list(piece)], None) for piece in pieces(count, min(room, count))]
         if depth is None and not group.opened:
-            return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room)
+            return self._parts(group, min(room, GROUP) if len(group.instances) > 1 else room, alone)
         if depth is not None and group.level > depth and not group.opened and not first:
             return None
-        return self._parts(group, MOST_PLAIN)
+        return self._parts(group, MOST_PLAIN, True)
 
     # ---- what is in an open group ----
 
-    def _parts(self, group: Group, room: int) -> list[Part] | None:
-        """The finest way to show what is in a group that takes no more than `room` boxes; None where none does."""
+    def _parts(self, group: Group, room: int, must: bool) -> list[Part] | None:
+        """The finest way to show what is in a group that takes no more than `room` boxes; None where none does.
+
+        must: if need be in runs over several lines, of which others than these are never made.
+        """
         group.before = group.before or self._before(group)
         plain = sum(isinstance(item, int) for item in group.instances[0].items)
         for way in range(plain > room, 5):
@@ -188,7 +191,10 @@ class Folding:
                 group.ways[way] = self._way(group, way)
             if len(group.ways[way]) <= room and (way < 4 or len(group.ways[way]) > 1):
                 return group.ways[way]
-        return runs(group.ways[3], room, group.instances[0].items) if room > 1 else None
+        recorded = self.tape.nodes[next(group.instances[0].operations())].source is not None
+        if room == 1 or (recorded and not must):
+            return None
+        return runs(group.ways[3], room, group.instances[0].items)
 
     def _way(self, group: Group, way: int) -> list[Part]:
         """0: every operation, and calls of the same code as one; 1: operations of the same line as one, too;

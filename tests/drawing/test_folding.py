@@ -126,6 +126,17 @@ def test_no_cycle_in_what_folds_open_to(program: Any, recorded: bool) -> None:
         assert sheet.up is None or (sheet.up < k and k in found[sheet.up].doors.values())
 
 
+@given(programs, st.integers(2, 30))
+def test_what_is_folded_within_a_call_is_of_one_line(program: Any, most: int) -> None:
+    """Unless there would be nothing to see."""
+    root = run(program, True)
+    nodes = dict(enumerate(ag.Stepper(root).nodes))
+    for _, around, group in Folding(nodes).fold(most).boxes:
+        if group is not None and group.what == "run" and len(around.path) > 1:
+            direct = [nodes[item] for item in group.instances[0].items if isinstance(item, int)]
+            assert len({n.source.line for n in direct}) <= 1
+
+
 @given(programs, st.integers(1, 40))
 def test_folding_keeps_to_the_number_of_boxes(program: Any, most: int) -> None:
     root = run(program, True)
