@@ -61,6 +61,13 @@ def fuse(composition: F) -> F:
     The function is the definition: it runs on Values and inside `ag.unfused()`, and the row gives what it
     gives, to rounding, with fewer calls of NumPy. It takes the arguments of the row, in order.
     Raises ValueError for a function without a row; there are {names}.
+
+    >>> import numpy as np
+    >>> from autograd import Tensor
+    >>> def gelu(x):
+    ...     return 0.5 * x * (1.0 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x)))
+    >>> fuse(gelu)(Tensor([0.0, 1.0])).op
+    'gelu'
     """
     found = FUSED.get(composition.__name__)
     if found is None:

@@ -140,6 +140,15 @@ class unfused(_Decorator):
 
     So a graph shows the operations that softmax, a norm or cross-entropy are made of. It is in force inside
     `record_source()` and `detect_anomaly()`, too, which are there to look closer.
+
+    >>> import numpy as np
+    >>> from autograd import Tensor, unfused
+    >>> from transformer.layers import softmax
+    >>> softmax(Tensor(np.ones((2, 3)))).op
+    'softmax'
+    >>> with unfused():
+    ...     softmax(Tensor(np.ones((2, 3)))).op
+    'div'
     """
 
     def __init__(self, *_: Any) -> None:
