@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
+import importlib.util
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,19 @@ from autograd.exercises.sheet import check as check_exercise
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status is 0 where the gradient holds, 1 where it does not, 2 for bad input."""
-    args = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["check"]:  # a space, or argparse takes -1e-3 for an option
+        given = [f" {text}" if _is_number(text) else text for text in given]
+    args = _parser().parse_args(given)
     return int(args.run(args))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check(args: argparse.Namespace) -> int:
@@ -80,18 +92,34 @@ def guided(args: argparse.Namespace) -> int:
 
 
 def _function(text: str) -> Callable[..., Any]:
-    module, colon, name = text.partition(":")
+    module, colon, name = text.rpartition(":")
     if not (module and colon and name):
         raise ValueError(
             f"{text!r} names no function; write module:function, as in mymodel:loss for the function loss of mymodel.py"
         )
-    sys.path.insert(0, "")
-    found = importlib.import_module(module.removesuffix(".py"))
+    found = _file(Path(module)) if module.endswith(".py") or os.sep in module else _module(module)
     f = getattr(found, name, None)
     if not callable(f):
         known = [n for n, x in vars(found).items() if inspect.isfunction(x) and not n.startswith("_")]
         raise ValueError(f"{module} has no function {name!r}; it has {', '.join(known) or 'none'}")
     return f
+
+
+def _module(name: str) -> ModuleType:
+    sys.path.insert(0, "")
+    return importlib.import_module(name)
+
+
+def _file(path: Path) -> ModuleType:
+    """The module in a file, which finds its neighbours as a script does."""
+    spec = importlib.util.spec_from_file_location(path.stem, path.with_suffix(".py"))
+    if spec is None or spec.loader is None or not path.with_suffix(".py").is_file():
+        raise ImportError(f"there is no file {path}")
+    sys.path.insert(0, str(path.parent.resolve()))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
 
 
 def _inputs(f: Callable[..., Any], at: list[str] | None) -> list[Any]:
@@ -140,9 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         "Exit status 0: it holds; 1: it does not.",
     )
     p.set_defaults(run=check)
-    p.add_argument(
-        "function", metavar="MODULE:FUNCTION", help="for example mymodel:loss, for the function loss in mymodel.py"
-    )
+    p.add_argument("function", metavar="MODULE:FUNCTION", help="for example mymodel:loss or ./folder/mymodel.py:loss")
     p.add_argument(
         "--at",
         nargs="+",

@@ -114,14 +114,14 @@ class Slope:
         return self.kind != other.kind or not apart <= MARGIN * (self.error + other.error)
 
     def is_plain(self, r: Line, h: float, g: float) -> bool:
-        """Whether a first look over h finds a slope far from 0, alike at all steps: no need to look closer."""
+        """Whether a first look over h finds a slope far from 0, and all steps the same: no need to look closer."""
         apart = 0.05 * abs(self.value)
         error = MARGIN * (self.error + r.rounding / 1e3 / h)
         if not (self.kind == "smooth" and abs(self.value) > 1e-3 * abs(g) and error <= apart):
             return False
         if abs(self.coarse - self.value) > apart or not any(change for change, _ in r.seen.values()):
             return False
-        for t in (1e-8, 1e-10, 1e-12, 1e-14):
+        for t in (1e-8, 1e-10, 1e-12, 1e-13):
             noise = MARGIN * max(r.noise(t), r.rounding / 1e3) / t
             furthest = max(abs(r(t) / t - self.value), abs(r(-t) / -t - self.value))
             if noise <= 10 * apart and not furthest <= apart + noise:
@@ -140,28 +140,24 @@ def step_of(eps: float, method: str) -> float:
 # ---- a first look ------------------------------------------------------------------------
 
 
-def central(r: Line, h: float) -> Slope:
-    """(r(h) - r(-h)) / 2h. The same over a larger step tells the truncation error, and whether r may have a corner."""
-    wide = _wider(h)
-    right, left, right2, left2 = r(h), r(-h), r(wide), r(-wide)
-    value, coarse = (right - left) / (2 * h), (right2 - left2) / (2 * wide)
-    bend, bend2 = abs(right + left) / h, abs(right2 + left2) / wide  # a corner keeps the bend, a curve does not
+def first_look(r: Line, h: float, side: int = 0) -> Slope:
+    """(r(h) - r(-h)) / 2h, or r(h) / h from one side (1: the right, -1: the left).
+
+    The same over a larger step tells the truncation error, and whether r may have a corner: that keeps the bend, a
+    curve does not.
+    """
+    wide = max(2 * h, min(100 * h, TOP))
+    right, left, right2, left2 = r(h) / h, r(-h) / -h, r(wide) / wide, r(-wide) / -wide
     noise = r.noise(h) / h
-    bent = bend > 20 * noise and bend > bend2 * math.sqrt(h / wide)
-    error = abs(coarse - value) * (h / wide) ** 2 + noise
+    bend = abs(right - left)
+    bent = bend > 20 * noise and bend > abs(right2 - left2) * math.sqrt(h / wide)
+    if side:
+        value, coarse = (right, right2) if side > 0 else (left, left2)
+        error = abs(coarse - value) * h / wide + 2 * noise
+    else:
+        value, coarse = (right + left) / 2, (right2 + left2) / 2
+        error = abs(coarse - value) * (h / wide) ** 2 + noise
     return Slope(value, error, kind="corner" if bent else "smooth", coarse=coarse)
-
-
-def one_sided(r: Line, h: float) -> Slope:
-    """r(h) / h; with a negative h, from the left. The same over a larger step tells the truncation error."""
-    wide = _wider(h)
-    value, coarse = r(h) / h, r(wide) / wide
-    return Slope(value, abs((coarse - value) * h / wide) + 2 * r.noise(h) / abs(h), coarse=coarse)
-
-
-def _wider(h: float) -> float:
-    """A larger step, to compare with."""
-    return math.copysign(max(2 * abs(h), min(100 * abs(h), TOP)), h)
 
 
 # ---- a closer look -----------------------------------------------------------------------

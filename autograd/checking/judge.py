@@ -16,7 +16,7 @@ from autograd.checking.report import Row
 __all__ = ["Judge", "Options"]
 
 RTOL = {8: 1e-6, 4: 1e-3, 2: 5e-2}  # by the size of the dtype
-UNEXPLAINED = 1e6  # times what rounding does to f: more noise than this is no rounding
+UNEXPLAINED = 100  # times what rounding does to f: more noise than this is no rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,8 @@ class Judge:
             if abs(first.value) <= slack and telling and not self.lost(r, g):
                 self.moved = self.moved or r.moved
                 return first
-            near = self.point.nearest[np.nonzero(u)].min() <= 1e-6
-            if not near and not self.lost(r, g) and first.is_plain(r, self.step, g):
+            small = self.point.nearest[np.nonzero(u)].min() < 1e-6
+            if not self.lost(r, g) and not small and first.is_plain(r, self.step, g):
                 self.moved = True
                 return first
         found = self.closer_look(r, u, g)
@@ -170,9 +170,7 @@ class Judge:
         method = self.options.method
         if method == "richardson":
             return None
-        if method in ("forward", "backward"):
-            return differences.one_sided(r, self.step if method == "forward" else -self.step)
-        return differences.central(r, self.step)
+        return differences.first_look(r, self.step, {"forward": 1, "backward": -1}.get(method, 0))
 
     def closer_look(self, r: Line, u: np.ndarray, g: float, noise: float | None = None) -> Slope | None:
         """The derivative of r over all steps; on the scale of x, or of what g says of f, where 1 is too large."""
@@ -196,10 +194,11 @@ class Judge:
             finer = differences.look(r, TOP * unit, floor, slack, enough, known=found.noise if found else 0.0)
             if finer and (not found or finer.error < found.error or (finer.tells(g) and finer.differs(found))):
                 found = finer
-        if g and still(2 * bottom) and (found is None or still(TOP) or not found.tells(g)):
+        hidden = r.rounding >= 1e-3 * TOP * abs(g) > 0
+        if hidden and still(2 * bottom) and (found is None or still(TOP) or not found.tells(g)):
             # Steps are lost in a sum with something large: look from where they are not.
-            h = max(TOP, r.floor / abs(g))
-            while h < 1e250 and still(h):
+            start = h = max(TOP, min(max(r.floor, r.rounding / 1e3) / abs(g), 1e250))
+            while still(h) and h < 1e5 * start:
                 h *= 8
             wider = differences.look(r, 1e6 * h, h / 8, slack, enough)
             resolved = wider and MARGIN * wider.error <= enough and wider.noise <= 1e-3 * abs(r.change(1e6 * h))
@@ -213,12 +212,12 @@ class Judge:
         return found
 
     def units(self, r: Line, u: np.ndarray, g: float) -> list[float]:
-        """Scales far below 1 on which f may vary, largest first: that of x, and how far g says that f reaches."""
+        """Scales far below 1 on which f may vary, largest first: that of x, and how far f goes at the slope g."""
         (where,) = np.nonzero(u)
         near = self.point.nearest[where]
         units = [float((near / np.abs(u[where])).max(initial=0.0))]
         if g:
             changes = [abs(x) for x in (r.change(TOP), r.change(-TOP)) if math.isfinite(x)]
             units.append(max(changes, default=abs(self.exact.start)) / abs(g))
-        units = sorted((x for x in units if 1e-290 < x < 1e-3), reverse=True)
+        units = sorted((x for x in units if 1e-305 < x < 1e-3), reverse=True)
         return [x for k, x in enumerate(units) if not k or x < 1e-3 * units[k - 1]]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.checking.differences import Line
+from autograd.checking.differences import Line, norm
 from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
 from autograd.engine.functional import grad, wrap_arguments
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
@@ -39,12 +39,12 @@ class Point:
     x: the vector. names, shapes, dtypes, originals: per input that is differentiated. starts:
     where it begins in x. scale: max(1, |x|), the unit of steps. nearest: |x|, or where that is 0
     a typical one of the same input; 0 where all are. dtype, eps, tiny: of the lowest precision within f.
-    rounding: how much f changes where the number within it that matters most is rounded. evaluations: calls of f.
+    rounding: what rounding the number within f that matters most makes of f.
     """
 
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], weights: list[Any] | None = None) -> None:
         self.f, self.inputs, self.weights = f, inputs, weights
-        self.evaluations = 0
+        self.calls = 0
         leaves_ = list(named(f, inputs))
         wanted = has_gradient if any(has_gradient(x) for _, x in leaves_) else is_counted
         self.wanted = [wanted(x) for _, x in leaves_]
@@ -86,7 +86,7 @@ class Point:
                 if not isinstance(node, ScalarNode) and x.dtype.kind == "f":
                     dtypes.add(x.dtype)
                 if g is not None:
-                    sizes.append(float(np.abs(x * np.asarray(raw(g))).max(initial=0.0)))
+                    sizes.append(norm(x * np.asarray(raw(g))))
         self.dtype = max(dtypes, key=lambda d: np.finfo(d).eps)
         self.eps, self.tiny = (float(x) for x in (np.finfo(self.dtype).eps, np.finfo(self.dtype).tiny))
         self.rounding = self.eps * max(x for x in sizes if math.isfinite(x))
@@ -165,9 +165,15 @@ class Point:
             self.weights = [rng.uniform(0.5, 1.5, s) * rng.choice([-1.0, 1.0], s) for s in shapes]
         return sum((y * w).sum() if np.ndim(w) else y * float(w) for y, w in zip(outputs, self.weights, strict=True))
 
+    @property
+    def evaluations(self) -> int:
+        """How often f was called for its value."""
+        wide = self.__dict__.get("wide")  # unless it was not needed yet
+        return self.calls + (wide.evaluations if wide else 0)
+
     def value(self, flat: np.ndarray) -> float:
         """f at another point."""
-        self.evaluations += 1
+        self.calls += 1
         if self.direct:
             try:
                 return self._direct(flat)
@@ -267,7 +273,7 @@ class Point:
 
     @cached_property
     def corners(self) -> np.ndarray:
-        """Where the gradient differs to both sides of the point, however close: elements that may be at a corner."""
+        """Where the gradient differs to both sides of the point, however close: what may be at a corner."""
         exact = self.wide or self
         signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
         jumps = []
@@ -278,7 +284,7 @@ class Point:
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""
-        self.evaluations += 1
+        self.calls += 1
         (where,) = np.nonzero(u)
         reach = np.where(self.nearest > 0, self.nearest, 1)[where] / np.abs(u[where])
         # So small that h² is nothing beside 1, on the scale of x and on that of which the gradient speaks.

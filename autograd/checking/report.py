@@ -201,41 +201,45 @@ HEADER = ["input", "analytic", "numeric", "error", "estimate", "ratio", "verdict
 
 def guess(name: str, shape: tuple[int, ...], rows: list[Row]) -> str:
     """What a wrong gradient looks like, where the pattern is plain."""
-    rows = [row for row in rows if row.index is not None and math.isfinite(row.numeric) and math.isfinite(row.analytic)]
-    if not any(row.verdict == "wrong" for row in rows):
+    rows = [row for row in rows if row.index is not None and row.verdict in ("ok", "wrong")]
+    rows = [row for row in rows if math.isfinite(row.numeric)]
+    wrong = [row for row in rows if row.verdict == "wrong"]
+    if not wrong:
         return ""
-    a, n = np.array([row.analytic for row in rows]), np.array([row.numeric for row in rows])
-    near = 1e-3 * np.abs(n).max() + np.array([row.tolerance for row in rows])
-
-    def same(x: np.ndarray, y: np.ndarray) -> bool:
-        return bool((np.abs(x - y) <= near).all())
-
-    if not a.any():
+    name = ("d²: " if wrong[0].order == 2 else "") + name
+    if not any(row.analytic for row in rows):
         return f"{name}: the analytic gradient is all zero; is the graph cut, by detach, .data or no_grad?"
-    whole = len(rows) == math.prod(shape)
-    if whole and len(shape) == 2 and shape[0] == shape[1] > 1 and same(a.reshape(shape).T.ravel(), n):
-        return f"{name}: the analytic gradient is transposed"
-    if whole and len(rows) > 2:
-        wrong = [row for row in rows if row.verdict == "wrong"]
-        if len(wrong) <= len(rows) / 4 and all(row.analytic == 0 for row in wrong):
-            return f"{name}: a few elements have gradient zero and should not; is a term dropped?"
-    big = np.abs(n) > 1e-3 * np.abs(n).max()
-    if not big.any():
+    if len(rows) == math.prod(shape) and len(shape) == 2 and shape[0] == shape[1] > 1:
+        turned = np.array([row.analytic for row in rows]).reshape(shape).T.ravel()
+        if _same(turned, rows):
+            return f"{name}: the analytic gradient is transposed"
+    if not any(row.analytic for row in wrong):
+        return f"{name}: a few elements have gradient zero and should not; is a term dropped?"
+    for where, part in (("", rows), (" where it is wrong", wrong)):
+        pattern = _proportion(part)
+        if pattern:
+            return f"{name}: the analytic gradient{where} {pattern}"
+    return ""
+
+
+def _same(analytic: np.ndarray, rows: list[Row]) -> bool:
+    """Whether other gradients would be right."""
+    numeric, tolerance = np.array([(row.numeric, row.tolerance) for row in rows]).T
+    return bool((np.abs(analytic - numeric) <= 1e-3 * np.abs(numeric).max() + tolerance).all())
+
+
+def _proportion(rows: list[Row]) -> str:
+    """How many times too large all gradients are, if they are."""
+    analytic, numeric = np.array([(row.analytic, row.numeric) for row in rows]).T
+    big = np.abs(numeric) > 1e-3 * np.abs(numeric).max()
+    ratio = float(np.median(analytic[big] / numeric[big])) if big.any() else 0.0
+    if not ratio or not _same(analytic / ratio, rows):
         return ""
-    ratio = float(np.median(a[big] / n[big]))
-    if not same(a, ratio * n):
-        return ""
-    lengths = [k for k in range(2, 10_000) if math.isclose(ratio * k, 1, rel_tol=1e-3)]
     if math.isclose(ratio, 2, rel_tol=1e-3):
-        return (
-            f"{name}: the analytic gradient is twice the numeric one; "
-            "is a contribution counted twice, or a factor 1/2 missing?"
-        )
+        return "is twice the numeric one; is a contribution counted twice, or a factor 1/2 missing?"
     if math.isclose(ratio, -1, rel_tol=1e-3):
-        return f"{name}: the analytic gradient has the wrong sign"
-    if lengths:
-        return (
-            f"{name}: the analytic gradient is {lengths[0]} times too small; "
-            f"is a factor, or a sum over a broadcast axis of length {lengths[0]}, missing?"
-        )
-    return f"{name}: the analytic gradient is {ratio:.6g} times the numeric one"
+        return "has the wrong sign"
+    times = round(1 / ratio)
+    if 2 <= times < 10_000 and math.isclose(ratio * times, 1, rel_tol=1e-3):
+        return f"is {times} times too small; is a factor, or a sum over a broadcast axis of length {times}, missing?"
+    return f"is {ratio:.6g} times the numeric one"
