@@ -30,7 +30,13 @@ def main(argv: list[str] | None = None) -> int:
     if given[:1] == ["check"]:  # a space, or argparse takes -1e-3 for an option
         given = [f" {text}" if _is_number(text) else text for text in given]
     args = _parser().parse_args(given)
-    return int(args.run(args))
+    try:
+        status = int(args.run(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as in `... | head`: whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _is_number(text: str) -> bool:
