@@ -118,6 +118,8 @@ class Run:
 
     def open(self) -> tuple[State, Json, dict[str, int]]:
         """The state to go on from, the record saved with it, and the lengths of the logs."""
+        for left in self.folder.glob("*.part"):  # by a process that was killed while it wrote
+            left.unlink()
         path = self.folder / LAST
         if not path.is_file():
             old = f"{self.folder} was made by version 0.1, which kept parameters only: sample from it, or train anew"

@@ -395,6 +395,12 @@ def test_kill_at_any_moment_leaves_a_whole_run_that_goes_on_to_the_same_bits(kil
             shutil.rmtree(folder)
 
 
+def test_what_a_kill_left_half_written_is_removed_on_going_on(run: Path) -> None:
+    (run / "last.safetensors.part").write_bytes(b"half")
+    assert main(["train", "--resume", "run"]) == 0
+    assert not list(run.glob("*.part"))
+
+
 def test_steps_may_be_raised_and_nothing_else(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for option, message in (
         ("--lr 0.5", "--lr 0.5: this run was begun with 0.01"),
