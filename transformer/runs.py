@@ -70,13 +70,15 @@ class Run:
         self._lock = open(self.folder / CONFIG, "rb")
         try:
             import fcntl
+
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:  # Windows
             return self
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
             raise ValueError(f"{self.folder} is being trained by another process; wait for it, or stop it") from None
+        for left in self.folder.glob("*.part"):  # by a process that was killed while it wrote
+            left.unlink()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,8 +120,6 @@ class Run:
 
     def open(self) -> tuple[State, Json, dict[str, int]]:
         """The state to go on from, the record saved with it, and the lengths of the logs."""
-        for left in self.folder.glob("*.part"):  # by a process that was killed while it wrote
-            left.unlink()
         path = self.folder / LAST
         if not path.is_file():
             old = f"{self.folder} was made by version 0.1, which kept parameters only: sample from it, or train anew"
