@@ -169,6 +169,9 @@ class Looking(Prompt):
         self._tape(len(self.stepper.nodes) - 1, 0, self._here())
 
     def _tape(self, high: int, low: int, here: Node | None) -> None:
+        if high < 0:
+            self.say(self.show.header(self.stepper.root))
+            return
         last = max(low, high - MOST)
         self.say(*(self.show.place(k, here) for k in range(high, last, -1)))
         self.say(self.show.place(last, here) if last == low else f"... {last + 1 - low:,} operations more")
@@ -265,7 +268,8 @@ class Looking(Prompt):
         rows = self.stepper.flow(a, b, by)
         if "gain" in asked or "norm" in asked:
             rows = sorted(rows, key=lambda row: -(row.gain if "gain" in asked else row.norm))
-        self.say(*self.show.flow(rows))
+        more = [f"... {len(rows) - MOST:,} operations more; flow A B shows a part"] if len(rows) > MOST else []
+        self.say(*self.show.flow(rows[:MOST])[:MOST], *more)
 
     def do_compare(self, text: str) -> None:
         """compare A B [tolerance]: the first node in which two runs of the same code differ, forward and backward."""

@@ -119,6 +119,8 @@ def branch(names: Names, g: Data, node: Node, value: Data) -> Branch:
     """A contribution, which came through an operation, as a part of a gradient."""
     whole, part = np.asarray(g, float).ravel(), np.asarray(value, float).ravel()
     size, most = norm(part), norm(whole)
+    if not np.isfinite(size + most):
+        return Branch(names[node], size, np.nan, np.nan, node)
     cosine = float(part / size @ (whole / most)) if size and most else 0.0
     return Branch(names[node], size, cosine * size / most if most else 0.0, cosine, node)
 

@@ -77,7 +77,7 @@ class Entry:
 
     @property
     def after(self) -> Data:
-        return self.value if self.before is None else self.before + self.value
+        return _sum(self.before, self.value)
 
 
 class Walk:
@@ -225,7 +225,7 @@ class Walk:
     def _contribution(self, node: Node, i: int, parent: Node, value: Data, before: Data, applied: bool) -> Contribution:
         primitive = node.primitive
         assert primitive is not None
-        after = before if value is None else value if before is None else before + value
+        after = before if value is None else _sum(before, value)
         symbol = primitive.local[min(i, len(primitive.local) - 1)] if primitive.local else ""
         return Contribution(
             node, i, parent, self.grad(node), symbol, self.local(node, i), value, before, after, applied
@@ -267,8 +267,8 @@ class Walk:
             i, parent, rule = edges[self.part]
             with np.errstate(all="ignore"):
                 c = contribution(rule, parent, g, self.data(node), self.arguments(node))
-            before = self._grads.get(parent.id)
-            self._grads[parent.id] = c if before is None else before + c
+                before = self._grads.get(parent.id)
+                self._grads[parent.id] = c if before is None else before + c
             entry = Entry(parent, before, c, k, i)
             if self.part == 0:
                 self._begins[k] = len(self._log)
@@ -452,6 +452,14 @@ def _seed(root: Node, gradient: Data) -> Data:
     if gradient.shape != data.shape:
         raise ValueError(f"gradient has shape {gradient.shape}, and the root {data.shape}")
     return gradient
+
+
+def _sum(before: Data, value: Data) -> Data:
+    """A gradient with one contribution more, the first of which is itself."""
+    if before is None or type(value) is float:
+        return value if before is None else before + value
+    with np.errstate(all="ignore"):
+        return before + value
 
 
 def _like(node: Node, data: Data, value: Data) -> Data:

@@ -679,3 +679,32 @@ def test_an_error_of_the_script_is_told_with_its_own_frames(tmp_path: Path) -> N
     files = re.findall(r'File "([^"]+)"', done.stderr)
     assert done.returncode == 1 and [os.path.basename(file) for file in files] == ["wrong.py", "wrong.py"]
     assert "return x + 'text'" in done.stderr and "TypeError" in done.stderr
+
+
+def test_habits_of_pdb(prompt: Any) -> None:
+    assert prompt("n;;n").count("(1 of 1 consumers in)") == 1 and prompt.debugger.stepper.done == 2
+    assert "took back: n\ntook back: n\n" in prompt("undo 2") and prompt.debugger.stepper.at_start
+    assert "3 nodes match" in prompt("b *") and "2 nodes match" in prompt("b h*"), "h and h.relu()"
+    assert "stopped at 1" in prompt("c") and "took back [2/3] add -> y" in prompt("rn")
+    prompt("end")
+    assert "took back [0/3] mul -> h back to [1/3] relu" in prompt("rn 2")
+    prompt("end")
+    assert "took back part of [0/3] mul -> h" in prompt("rs")
+
+
+def test_what_is_displayed_is_of_the_node_just_shown(prompt: Any) -> None:
+    prompt("display out")
+    assert "  out = 2.0\n" in prompt("n") and "  out = 0.0\n" in prompt("n")
+    assert "  out = -6.0\n" in prompt("s") and "  out = -6.0\n" in prompt("s")
+
+
+def test_q_all_ends_every_stop_of_a_script(tmp_path: Path) -> None:
+    t = script(
+        tmp_path,
+        "import autograd as ag\nx = ag.Value(3.0, label='x')\n"
+        "for _ in range(3):\n    (x * x).backward()\n    (x * 2).debug()\n    ag.set_trace(x * 3)\n"
+        "print('G', x.grad)\n",
+    )
+    assert "Backward pass 1, line 4 of neuron.py." in t.first
+    assert "operation from" in t("q") and "operation from" in t("q") and "Backward pass 2" in t("q")
+    assert t.leave("q all").strip() == "G 18.0"
