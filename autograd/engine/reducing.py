@@ -113,6 +113,8 @@ def _extreme(name: str, better: Function) -> Function:
     def extreme(a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
         if where is not True and initial is None:
             raise ValueError(f"np.{name}: where= needs initial=, the result where nothing is left")
+        if initial is not None and not a.size:
+            return a.sum(axis=axis, keepdims=keepdims) + initial
         out = getattr(_given(a, where, initial, None), name)(axis=axis, keepdims=keepdims)
         return out if initial is None else better(out, initial)
 

@@ -456,9 +456,14 @@ class Tensor(ArrayMethods, ArrayNode):
                         f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers"
                     )
                 if isinstance(a, (np.ma.MaskedArray, np.matrix)):
+                    remedy = (
+                        "np.asarray(x)"
+                        if isinstance(a, np.matrix)
+                        else "np.where and an array of bools, or x.filled(0.0)"
+                    )
                     raise TypeError(
                         f"{primitive.name}: argument {i} is a {type(a).__name__}, "
-                        "which means something else than an array; use np.asarray(x)"
+                        f"which means something else than an array; use {remedy}"
                     )
                 if current().recording:
                     a = a.copy()

@@ -324,6 +324,10 @@ def too_large(where: str) -> OverflowError:
 
 def as_floats(array: np.ndarray, where: str) -> np.ndarray:
     """An array of real numbers that NumPy has no type for, such as large ints and fractions, in float64."""
+    if array.dtype == object and any(isinstance(x, Node) for x in array.flat):
+        raise TypeError(
+            f"{where}: expected real numbers, got Values; use .data for their numbers, or ag.detach(x) for new leaves"
+        )
     if array.dtype != object or not all(map(is_number, array.flat)):
         return array
     try:

@@ -359,3 +359,20 @@ def test_float16_spreads_over_more_elements_than_it_counts(f: Any) -> None:
 def test_float16_means_over_more_elements_than_it_counts(f: Any) -> None:
     slope = ag.grad(f)(np.ones(66_000, np.float16))
     assert (slope == np.float16(1 / 66_000)).all()
+
+
+@pytest.mark.parametrize("make", [Tensor, ag.values])
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((2, 0), 1), ((2, 0), 0), ((0, 2), 0), ((2, 0), None)])
+def test_the_extreme_of_nothing_is_what_initial_says(make: Any, shape: Any, axis: Any) -> None:
+    for f in (np.max, np.min):
+        same(f(make(np.zeros(shape)), axis=axis, initial=0.5), f(np.zeros(shape), axis=axis, initial=0.5))
+
+
+def test_what_is_refused_says_what_to_use() -> None:
+    for make in (Tensor, ag.values):
+        with pytest.raises(
+            TypeError, match=rf"{make.__name__}: expected real numbers, got Values; use .data .* or ag.detach\(x\)"
+        ):
+            make(ag.values([1.0]))
+    with pytest.raises(TypeError, match=r"MaskedArray, .*x\.filled\(0\.0\)"):
+        Tensor([1.0, 2.0]) * np.ma.array([1.0, 2.0], mask=[True, False])
