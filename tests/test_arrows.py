@@ -33,9 +33,9 @@ ENGINE = [
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"base", "charts"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"},
-    {"sample", "check", "train", "gpt2", "threads"}, {"models", "options", "report"}, {"session"}, {"steps"},
-    {"__main__", "__init__"}, {"command"},
+    {"alone", "base", "charts", "doctor"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
+    {"model", "runs"}, {"sample", "check", "train", "gpt2", "threads"}, {"models", "options", "report"},
+    {"session"}, {"steps"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ It runs on ndarrays, on object arrays of `autograd.Value` and on `autograd.Tenso
 `python -m transformer --help` trains one.
 """
 
+from transformer import alone as alone
 from transformer.config import Config, init
 from transformer.gpt2 import load_gpt2, save_gpt2
 from transformer.model import logits, loss

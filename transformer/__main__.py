@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,lesson}`."""
+"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,lesson,doctor}`."""
 
 from __future__ import annotations
 
@@ -199,9 +199,16 @@ def lesson(args: argparse.Namespace) -> int:
     return 0
 
 
+def doctor(args: argparse.Namespace) -> int:
+    """Say what the installation consists of."""
+    from transformer.doctor import main as examine  # the other commands do without it
+
+    return examine()
+
+
 COMMANDS = {
     "train": train, "sample": sample, "report": report, "check": check, "draw": draw, "debug": debug, "params": params,
-    "lesson": lesson,
+    "lesson": lesson, "doctor": doctor,
 }  # fmt: skip
 
 if __name__ == "__main__":

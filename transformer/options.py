@@ -88,7 +88,7 @@ def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
     parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_train, _sample, _report, _check, _debug, _draw, _params, _lesson):
+    for add in (_train, _sample, _report, _check, _debug, _draw, _params, _lesson, _doctor):
         add(commands)
     return parser
 
@@ -229,6 +229,11 @@ def _lesson(commands: Commands) -> None:
         description="Train a tiny model, and write the lesson that follows its weights, as one HTML page.",
     )
     p.add_argument("--out", default="lesson.html", metavar="FILE.html", help="where to write it" + DEFAULT)
+
+
+def _doctor(commands: Commands) -> None:
+    about = "say what this installation consists of, and what is wrong with it"
+    commands.add_parser("doctor", help=about, description=f"{about.capitalize()}. Exit status 1: something is.")
 
 
 def _model(p: argparse.ArgumentParser) -> None:
