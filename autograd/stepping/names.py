@@ -117,9 +117,9 @@ class _Sources:
 
     def operand(self, node: Node, i: int) -> str:
         """What stood for an argument of an operation, where that is a variable or a part of one."""
-        operands = (
-            self._piece(node.source.call, node.source.instruction).operands if node.id in self.expressions else ()
-        )
+        if node.id not in self.expressions:
+            return ""
+        operands = self._piece(node.source.call, node.source.instruction).operands
         return operands[i] if i < len(operands) and VARIABLE.fullmatch(operands[i]) else ""
 
     def _piece(self, call: Call, instruction: int) -> Piece:
@@ -132,9 +132,10 @@ class _Sources:
     def _read(self, source: Source, group: list[Node]) -> None:
         """Nodes that one expression made, one after the other: what they result in is called by it."""
         call = self._calls[source.call.number] = source.call
-        piece, binding = self._piece(call, source.instruction), None
+        piece = self._piece(call, source.instruction)
         alone = all(node.primitive is None or node.op == piece.operation for node in group)
-        results = group if alone else [node for node in group if node.id not in self._passed_on]
+        ends = [node for node in group if node.id not in self._passed_on]
+        results = group if alone else ends
         if piece.text:
             self.expressions |= {node.id: piece.text for node in results if node.primitive is not None}
             self._parts |= {} if alone else {node.id: f"{piece.text}:{node.op}" for node in group}
@@ -142,17 +143,12 @@ class _Sources:
         if binding is None:
             return
         count = len(binding.names)
-        once = (
-            count == call.nodes[source.instruction] + 1
-        )  # each variable is bound to one node, whichever are on the tape
+        once = call.nodes[source.instruction] + 1 == count  # a node for each variable, whichever are on the tape
         for k, node in enumerate(results):
             turn = node.source.turn if alone or once else k if count > 1 and len(results) % count == 0 else None
             self._bind([node], call, binding, binding.position, turn)
-        last = [
-            node for node in results if node.id not in self._passed_on
-        ]  # elements of an array, or the end of a loop
-        if len(last) > 1 and len(binding.names) <= 1 and not binding.each:
-            self._bind(last, call, binding, binding.position, None)
+        if len(ends) > 1 and count <= 1 and not binding.each:  # the elements of an array go to a variable together
+            self._bind(ends, call, binding, binding.position, None)
 
     def _bind(self, nodes: list[Node], call: Call, binding: Binding, position: int | None, turn: int | None) -> None:
         """Note that nodes go to a variable of a call, or to its caller."""
