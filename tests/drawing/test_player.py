@@ -17,6 +17,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, Value
+from autograd.drawing import rendering
 from autograd.drawing.labels import numbers
 from autograd.drawing.selection import Selection
 from autograd.drawing.sheets import sheets
@@ -111,6 +112,19 @@ def test_three_hundred_nodes_take_less_than_a_megabyte() -> None:
     alone = re.findall(r'class="node n\d+ (?:operation|leaf)', made.fragment)
     assert len(alone) >= 300  # each in a drawing, of the whole or of what is in a fold
     assert len(made.html.encode()) < 1_000_000
+
+
+def test_a_page_without_graphviz_has_the_same_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are laid out together, one after another."""
+    root = transformer(layers=1)
+
+    def said(html: str) -> list[list[str]]:
+        drawings = html.split('<div class="sheet"')[1:]
+        return [sorted(re.findall(r"<text[^>]*>(.*?)</text>", drawing)) for drawing in drawings]
+
+    there = said(ag.play(root).fragment)
+    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
+    assert said(ag.play(root).fragment) == there and len(there) > 5
 
 
 def test_what_if_is_played_too_and_the_stepper_comes_back() -> None:
