@@ -49,14 +49,15 @@ def gradcheck(
         nested dicts, lists and tuples of them, every one of which is checked; beside floats,
         integer arrays and objects of other kinds (tokens, a Config) are constants.
     order: 2 also checks the gradient of the gradient, the symmetry of the Hessian and `hvp`.
-    method: "central" (two-sided), "forward", "backward", "richardson" (extrapolated over
-        steps), "complex" (exact, for analytic functions), or "auto": central, with a closer
-        look, by richardson, from both sides and in float64, wherever that differs or may have a corner.
-    eps: the step, relative to max(1, |x|); by default the dtype's eps^(1/3), or eps^(1/2) from
-        one side. rtol, atol: tolerances, by default 1e-6 (float32: 1e-3) and a trifle for
-        rounding; ten times the estimated error of the finite difference comes on top.
-    fast: probe along random directions of +-1 instead of element by element, and bisect to
-        the elements at fault; by itself from 1,000 elements on.
+    method: how to differentiate at first: "central" (two-sided), "forward", "backward", "richardson"
+        (extrapolated over steps), "complex" (exact, for analytic functions), or "auto", which is central.
+        Where that does not agree at once, steps of all sizes decide: the smallest that noise leaves
+        legible, to both sides, in float64 where f can be computed in it.
+    eps: the first step, relative to max(1, |x|); by default eps^(1/3) of float64, or eps^(1/2) from
+        one side. rtol, atol: tolerances, by default 1e-6 (float32: 1e-3) and 0; ten times the
+        estimated error of the finite difference, and of the rounding of the gradient, comes on top.
+    fast: probe along random directions instead of element by element, and bisect to the elements at
+        fault; by itself from 1,000 elements on.
     localize: also check the vjp of every recorded operation by itself, to name the guilty.
 
     Raises ValueError for options out of range, for inputs without a float, and, for the

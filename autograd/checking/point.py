@@ -247,12 +247,13 @@ class Point:
             moved, largest = exact.shaken(self.eps, rng)
             changes.append(np.abs(moved - exact.gradient))
         noise = np.nan_to_num(np.max(changes, axis=0), posinf=0)
+        # A change that flips a choice, as of the larger one, shows a corner, which is no rounding.
+        noise = np.minimum(noise, 1e3 * self.eps * largest)
         if self.wide:  # what really became of it is known, and must only be likely
             typical = [np.full(g.size, np.median(g) if g.size else 0.0) for g in self.split(np.abs(exact.gradient))]
             noise = noise + 4 * self.eps * np.concatenate(typical)
-            return np.minimum(noise, 2 * np.abs(self.gradient - exact.gradient))
-        # A change that flips a choice, as of the larger one, shows a corner, which is no rounding.
-        return np.minimum(noise, 1e3 * self.eps * largest)
+            noise = np.minimum(noise, 2 * np.abs(self.gradient - exact.gradient))
+        return noise
 
     def shaken(self, eps: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
         """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
@@ -279,8 +280,9 @@ class Point:
         jumps = []
         for step in (exact.eps**0.5, exact.eps**0.5 / 8):
             a, b = (exact.gradient_at(exact.x + t * signs * exact.scale) for t in (step, -step))
-            jumps.append(np.abs(a - b) > 1e-3 * np.maximum(np.abs(a), np.abs(b)))
-        return jumps[0] & jumps[1]
+            jumps.append(_apart(a, b))
+        # In float32 a choice may fall otherwise than in float64.
+        return (jumps[0] & jumps[1]) | _apart(self.gradient, exact.gradient)
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""
@@ -299,6 +301,10 @@ class Point:
         except (TypeError, np.exceptions.ComplexWarning) as error:
             raise Unfit(f"the complex step cannot go through {self.f!r}: {error}; use another method") from error
         return float(np.imag(out)) / h
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(a - b) > 1e-2 * np.maximum(np.abs(a), np.abs(b))
 
 
 def _shaken(x: Any, eps: float, rng: np.random.Generator) -> Any:
