@@ -52,6 +52,8 @@ def is_counted(x: object) -> bool:
 
 def letter(x: Any) -> str:
     """NumPy's letter for the dtype of an array or a NumPy number; "" for anything else."""
+    if isinstance(x, type):  # a dtype as an argument, which has what an array has
+        return ""
     return np.dtype(x.dtype).kind if is_array(x) or isinstance(x, np.generic) else ""
 
 

@@ -261,9 +261,9 @@ class Point:
 
         def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
             nonlocal largest
-            if parent is None and letter(raw(result)) in ("f", ""):
-                x = raw(result)
-                largest = max(largest, float(np.abs(np.asarray(x)).max(initial=0.0)))
+            x = raw(result)
+            if parent is None and letter(x) in ("f", "") and not _is_chosen(x, inputs):
+                largest = max(largest, float(np.abs(x).max(initial=0.0, where=np.isfinite(x))))
                 node.raw = _shaken(x, eps, rng)
 
         arrays = [self.given(_shaken(self.x, eps, rng))]
@@ -310,6 +310,12 @@ def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _shaken(x: Any, eps: float, rng: np.random.Generator) -> Any:
     factors = 1 + eps * rng.uniform(-1, 1, np.shape(x))
     return x * float(factors) if type(x) is float else x * np.asarray(factors, x.dtype)
+
+
+def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
+    """Whether all numbers stand among the inputs of the operation: then none is rounded, and rules may compare them."""
+    given = [np.ravel(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
+    return bool(given) and bool(np.isin(x, np.concatenate(given)).all())
 
 
 def _nearest(sizes: np.ndarray) -> np.ndarray:
