@@ -141,7 +141,8 @@ class Judge:
         if self.options.method == "complex":
             self.moved = True
             numeric = self.point.imaginary_step(u)
-            return Slope(numeric - g, self.point.eps * max(abs(numeric), abs(g)))
+            error = max(self.exact.rounding, self.point.eps * max(abs(numeric), abs(g)))  # of cancellation, too
+            return Slope(numeric - g, error)
         r = self.line(u)
         first = self.first_look(r)
         if first is not None and first.kind == "smooth" and abs(first.coarse - first.value) <= TELLING * abs(g):
