@@ -44,6 +44,23 @@ def test_a_face_that_another_package_took_is_told(code: str, tmp_path: Path) -> 
     assert said.startswith("ImportError: ") and "pip uninstall autograd stepgrad" in said
 
 
+@pytest.mark.parametrize("face", ["def grad(f): ...\n", None])
+def test_the_command_says_so_in_one_line(face: str | None, tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "autograd" / "tracer.py").write_text("")
+    if face:
+        (folder / "autograd" / "__init__.py").write_text(face)
+    code = "import sys; sys.argv = ['/bin/stepgrad', 'doctor']; from transformer.command import main"
+    said = error_of(code, folder)
+    assert said.startswith("stepgrad: ") and "pip uninstall autograd stepgrad" in said
+
+
+def test_what_an_uninstallation_left_is_told(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "autograd" / "__init__.py").unlink()
+    assert "is only a part of stepgrad's autograd" in error_of("import transformer", folder)
+
+
 def test_the_doctor_finds_what_is_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status = main(["doctor"])
     said = capsys.readouterr().out
