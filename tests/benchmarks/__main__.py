@@ -1,20 +1,71 @@
-"""`python -m tests.benchmarks [NAME ...]`: speed, memory and losses beside the peers'; the names are below."""
+"""`python -m tests.benchmarks [NAME ...] [--anyway]`: speed and memory beside the peers', as a table; names are below.
+
+It refuses to measure while others use the machine; with --anyway it measures, and the table says how much they used.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import importlib.util
 
-from tests.benchmarks import chain, drawings, gradchecks, nano, scalar, tensor
+from tests.benchmarks import chain, drawings, gradchecks, imports, nano
+from tests.benchmarks.race import HEAD, Row, raced
 
-ALL = {
+EAGER = "PyTorch eager"
+ROWS = {
+    "values": [
+        Row(f"microgpt step, Values{', compiled' * compiled}; plain Python, no collector", "micro:ours", "micro:lists",
+            must, aim, ("Values", "float64", compiled), 11, 3)
+        for compiled, must, aim in ((True, 10, 17), (False, 1.8, 2.7))
+    ],
+    "tensors": [
+        *(
+            Row(f"microgpt step, Tensors, {dtype}{', compiled' * compiled}; {EAGER}", "micro:ours", "micro:torch",
+                must, aim, ("Tensors", dtype, compiled), 21, 100, rtol=1e-4 if dtype == "float32" else 1e-9)
+            for dtype in ("float64", "float32") for compiled, must, aim in ((True, 5, 7), (False, 1.7, 2.2))
+        ),
+        Row("microgpt step, Tensors, float64, compiled; torch.compile", "micro:ours", "micro:torch_compiled",
+            3, 4.5, ("Tensors", "float64", True), 21, 100),
+    ],
+    "nano": [
+        Row(f"nano step, compiled; {EAGER}", "nano:ours", "nano:torch", 1.0, 1 / 0.75, (True,), 21, 5, 2, rtol=1e-3),
+        Row(f"nano step; {EAGER}", "nano:ours", "nano:torch", 1 / 1.4, 1 / 1.1, (False,), 21, 5, 2, rtol=1e-3),
+    ],
+    "gpt2": [
+        Row(f"GPT-2 small step, {n} tokens; {EAGER}", "gpt2:ours", "gpt2:torch", 1 / 0.95, 1 / 0.75, (n,), 7, 1, 2,
+            (1.0, 0.9), 1e-3) for n in (64, 256)
+    ],
+    "tokens": [Row("500 tokens of nano; PyTorch, cached", "tokens:ours", "tokens:torch", 1 / 0.8, 2, (), 11)],
+    "gradcheck": [Row("gradcheck of ten functions; PyTorch's", "gradchecks:ours", "gradchecks:torch", 1, 3, (), 11)],
+}  # fmt: skip
+OTHERS = {
+    "verdicts": gradchecks.run,
     "chain": chain.run,
-    "scalar": scalar.run,
-    "tensor": tensor.run,
-    "gradcheck": gradchecks.run,
+    "import": imports.run,
     "drawing": drawings.run,
-    "nano": nano.run,
+    "nano-run": nano.run,
 }
-for name in sys.argv[1:] or ALL:
-    if name not in ALL:
-        sys.exit(f"no benchmark {name!r}; choose from {', '.join(ALL)}")
-    ALL[name]()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join([*ROWS, *OTHERS])}; all by default")
+    parser.add_argument("--anyway", action="store_true", help="measure beside other work, too")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in ROWS and name not in OTHERS:
+            parser.error(f"no benchmark {name!r}; choose from {', '.join([*ROWS, *OTHERS])}")
+    if not all(map(importlib.util.find_spec, ("torch", "psutil"))):
+        parser.error("the peers are not installed: pip install '.[peers]'")
+    names = options.names or [*ROWS, *OTHERS]
+    rows = [row for name in names for row in ROWS.get(name, ())]
+    if rows:
+        print(HEAD, flush=True)
+    for row in rows:
+        print(raced(row, options.anyway), flush=True)
+    for name in names:
+        if name in OTHERS:
+            OTHERS[name]()
+
+
+main()
