@@ -173,7 +173,7 @@ def _same(result: np.ndarray, data: np.ndarray) -> bool:
 
 def _whole(node: Node, *args: Any) -> Any:
     assert node.primitive is not None
-    return node.primitive.array(*args)
+    return (node.primitive.composition or node.primitive.array)(*args)
 
 
 def _elementwise(node: Node, *args: Any) -> Any:

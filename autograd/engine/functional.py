@@ -196,7 +196,8 @@ def _value_and_grad(
     out = _one_number(name, f(*args, **options))
     if isinstance(out, Node):
         if out.id >= level.floor:
-            _clear(wrapped)  # of what a backward() inside f has left there
+            if level.made is None:
+                _clear(wrapped)  # of what a backward() inside f has left there
             backpropagate(out, _one(out), level)
         if not level.nested:
             out = _plain(out.raw)
@@ -272,7 +273,7 @@ def wrap_arguments(name: str, args: list[Tree], positions: tuple[int, ...], leve
     """Replace the arguments asked for by fresh nodes, in place, and give these: in containers of their own,
     so that what becomes of those in `args` does not change which nodes the gradient is of."""
     # One graph holds one kind of node: numbers among arrays become Tensors too.
-    number = Tensor if any(map(_is_tensor, leaves([args[i] for i in positions]))) else Value
+    number = Tensor if any(_is_tensor(x) for i in positions for x in leaves(args[i])) else Value
     wrapped = []
     for i in positions:
         wrapped.append(map_tree(partial(_wrap, number, f"{name}: argument {i}", level.nested), args[i]))
@@ -282,11 +283,13 @@ def wrap_arguments(name: str, args: list[Tree], positions: tuple[int, ...], leve
 
 def _is_tensor(x: Operand) -> bool:
     """True for what becomes a Tensor; arrays of Values stay what they are."""
-    return isinstance(x, Tensor) or is_array(x)
+    return is_array(x) or isinstance(x, Tensor)
 
 
 def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) -> Operand:
     """A leaf of an argument as a node of its own; within another graph it stays connected to what it came from."""
+    if x.__class__ is np.ndarray and x.dtype.kind == "f":  # the common case first
+        return Tensor(x)
     if isinstance(x, Node):
         return p.identity(x) if nested else detach(x)
     if is_values(x):

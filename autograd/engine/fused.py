@@ -13,46 +13,26 @@ import inspect
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
-from autograd.engine.kinds import asked, is_values, namespace, raw
+from autograd.engine.kinds import asked, filled, is_values, namespace, raw
 from autograd.engine.modes import F
 from autograd.engine.primitives import exp, matmul, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
 from autograd.engine.tensor import Tensor
 
-__all__ = ["FUSED", "Fused", "fuse"]
+__all__ = ["FUSED", "fuse"]
 
 
-class Fused(Primitive):
-    """A row that stands for a composition of others.
-
-    composition: the function that defines it, on arrays of any kind and on nodes.
-    """
-
-    __slots__ = ("composition", "forward")
-
-    def __init__(self, name: str, forward: Callable[..., Data], *vjps: Rule | None, local: tuple[str, ...]) -> None:
-        super().__init__(name, None, self._apart, vjps, local, analytic=False)
-        self.forward = forward
-        self.composition: Callable[..., Any] | None = None
-
-    def _apart(self, *args: Data) -> Data:
-        if is_values(args[0]) and self.composition is not None:
-            return self.composition(*args)
-        return self.forward(*args)
-
-
-FUSED: dict[str, Fused] = {}
+FUSED: dict[str, Primitive] = {}
 
 
 def _fused_row(name: str, forward: Callable[..., Data], *vjps: Rule | None, local: tuple[str, ...]) -> None:
-    FUSED[name] = Fused(name, forward, *vjps, local=local)
+    FUSED[name] = Primitive(name, None, forward, vjps, local, analytic=False)
 
 
 def fuse(composition: F) -> F:
@@ -74,7 +54,7 @@ def fuse(composition: F) -> F:
         raise ValueError(f"fuse: there is no row {composition.__name__!r}; there are {', '.join(FUSED)}")
     found.composition = composition
     entered = row(found)
-    signature, count = inspect.signature(composition), len(entered.vjps)
+    signature, count, apply_to = inspect.signature(composition), len(entered.vjps), Tensor._apply
 
     @functools.wraps(composition)
     def apply(*args: Operand, **options: Operand) -> Operand:
@@ -85,7 +65,7 @@ def fuse(composition: F) -> F:
         if not now().ordinary and not current().fused:
             return composition(*args)
         if args[0].__class__ is Tensor:
-            return Tensor._apply(entered, args)
+            return apply_to(entered, args)
         for a in args:
             if isinstance(a, ScalarNode) or is_values(a):
                 return composition(*args)
@@ -255,29 +235,35 @@ def _some(counted: np.ndarray) -> None:
 
 def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     """The rows of logits, 0 where they do not count; where in them the targets stand; and the share of each row in
-    the mean: 1 / count, or 0."""
+    the mean: 1 / count where all count, else an array of that or 0 (N, 1)."""
     x, t = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)
     counted = t >= 0
+    if type(counted) is np.ndarray and counted.all() and t.size:
+        return x, (np.arange(t.size), t), 1 / t.size
     asked(counted, _some)
-    if not (isinstance(counted, np.ndarray) and counted.all()):
-        x = select(counted.reshape((-1, 1)), x, 0.0)
-        t = select(counted, t, 0)
+    x = select(counted.reshape((-1, 1)), x, 0.0)
+    t = select(counted, t, 0)
     share = counted.astype(x.dtype) / counted.sum().astype(x.dtype)
-    return x, (np.arange(t.shape[0]), t), share
+    return x, (np.arange(t.shape[0]), t), share.reshape((-1, 1))
 
 
 def _cross_entropy(logits: Data, targets: Data) -> Data:
     x, at, share = _shares(logits, targets)
     x = x - _max(x)
-    nll = namespace([x]).log(namespace([x]).exp(x).sum(axis=-1)) - x[at]
+    xp = np if type(x) is np.ndarray else namespace([x])
+    nll = xp.log(_sum(xp.exp(x))) - x[at].reshape((-1, 1))
     return (nll * share).sum()
 
 
 def _cross_entropy_x(g: Operand, out: Operand, logits: Operand, targets: Data) -> Operand:
     x, at, share = _shares(logits, targets)
     e = _exp(x - _max(raw(x)))
-    p = e / _sum(e) * share.reshape((-1, 1))
-    return g * (p + scatter_add.array(-share, at, p.shape)).reshape(logits.shape)
+    slope = e / _sum(e)
+    if type(slope) is np.ndarray:
+        slope[at] -= 1.0
+    else:
+        slope = slope + scatter_add.array(filled(raw(slope[at]), -1.0), at, slope.shape)
+    return (slope * (g * share)).reshape(logits.shape)
 
 
 _fused_row("cross_entropy", _cross_entropy, _cross_entropy_x, None, local=("g * (softmax - onehot) / count", ""))

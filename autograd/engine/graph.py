@@ -48,9 +48,10 @@ class Primitive:
     local: per argument, the local derivative as text, in `a`, `b` and `out`; with a `g` in it,
         the whole rule.
     analytic: whether the forward on complex arrays is the same function there.
+    composition: of a fused row, the function of other rows that it stands for.
     """
 
-    __slots__ = ("analytic", "array", "binary", "local", "name", "scalar", "symbol", "vjps")
+    __slots__ = ("analytic", "array", "binary", "composition", "local", "name", "scalar", "symbol", "vjps")
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Primitive:
         self.local = local
         self.analytic = analytic
         self.symbol = symbol or name
+        self.composition: Callable[..., Operand] | None = None
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -305,17 +307,20 @@ def backpropagate(root: Node, seed: Data, level: Level = OUTSIDE) -> None:
 
 def _pull(nodes: list[Any], level: Level) -> None:
     """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
-    check, floor, top = current().check, level.floor, level.top
+    check, floor, top, nested = current().check, level.floor, level.top, level.nested
     for node in reversed(nodes):
         g, out, args = node._grad, node.raw, node.saved
         if g is None:
             continue
-        if level.nested:
+        if nested:
             args, out = _as_nodes(node), node
         for parent, rule in zip(node.parents, node.primitive.vjps):
             if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= top):
                 continue
-            c = contribution(rule, parent, g, out, args)
+            try:
+                c = parent._fit(rule(g, out, *args))
+            except (ArithmeticError, ValueError) as error:
+                c = _ieee(rule, error, g, out, *args)
             if check is not None:
                 check(node, (g, *args), c, parent)
             total = parent._grad

@@ -62,7 +62,7 @@ def is_array(x: Operand) -> bool:
 
 def is_number(x: Operand) -> bool:
     """A real number of Python or NumPy."""
-    return isinstance(x, numbers.Real)
+    return x.__class__ is float or isinstance(x, numbers.Real)
 
 
 def is_float(x: Operand) -> bool:

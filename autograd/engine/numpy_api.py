@@ -370,10 +370,12 @@ class ArrayMethods:
 
 # ---- arrays of Values --------------------------------------------------------------------
 
-# Their loops over objects use the operators and methods of Value, as fast as Python can.
-_LOOPS = {
-    np.add, np.subtract, np.multiply, np.true_divide, np.power, np.negative, np.matmul,
-    np.exp, np.log, np.sqrt, np.square, np.sin, np.cos, np.tanh,
+# Their loops over objects use the operators and methods of Value; `value` writes that of matmul out.
+LOOPS: dict[np.ufunc, Function] = {
+    ufunc: ufunc for ufunc in (
+        np.add, np.subtract, np.multiply, np.true_divide, np.power, np.negative, np.matmul,
+        np.exp, np.log, np.sqrt, np.square, np.sin, np.cos, np.tanh,
+    )
 }  # fmt: skip
 
 
@@ -405,9 +407,9 @@ def call_ufunc_on_values(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], 
     plainly = [unboxed(x) for x in inputs]
     if set("".join(ufunc.types)) == set("O->"):
         return ufunc(*plainly)  # from np.frompyfunc: a function of the elements
-    if ufunc in _LOOPS:
+    if ufunc in LOOPS:
         try:
-            return ufunc(*plainly)
+            return LOOPS[ufunc](*plainly)
         except (ArithmeticError, TypeError, ValueError):
             if ufunc is np.matmul:
                 raise

@@ -90,16 +90,19 @@ class Tensor(ArrayMethods, ArrayNode):
     _owned: Any  # the array last handed out as .grad; while it still is _grad, it has no other owner
 
     def __init__(self, data: Any, label: str = "") -> None:
-        self._plant(_array(data, "Tensor"), label)
+        plain = data.__class__ is np.ndarray and data.dtype.kind == "f"
+        self._plant(data.copy("K") if plain else _array(data, "Tensor"), label)
 
     def _plant(self, data: Any, label: str) -> None:
         """Become a new leaf over an array that nobody else changes."""
         self.raw = data
         self._grad = self._lent = self._owned = self.primitive = None
-        self.label = label
         self.parents = self.saved = ()
         self.id = next_id()
-        self.source = where()
+        if label != "":
+            self.label = label
+        if not now().ordinary:
+            self.source = where()
 
     __add__, __radd__ = _binary(p.add)
     __sub__, __rsub__ = _binary(p.sub)
@@ -443,6 +446,10 @@ class Tensor(ArrayMethods, ArrayNode):
                 parents.append(a)
                 data = a.raw
                 saved.append(data.copy() if a._lent is data else data)
+                continue
+            if a.__class__ in NUMBER or (a is None and primitive.scalar is None):
+                parents.append(None)
+                saved.append(a)
                 continue
             if isinstance(a, Node) or is_values(a):  # Values: in the dtype of the Tensors, as Python numbers would be
                 a = _lifted(a, next(t.dtype for t in args if isinstance(t, Tensor)))

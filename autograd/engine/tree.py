@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterator
 
 from autograd.engine.base import Tree
 
+_BRANCHES = (dict, list, tuple)
 
-def leaves(tree: Tree) -> Iterator[Tree]:
+
+def leaves(tree: Tree) -> list[Tree]:
     """Everything in a nested structure that is not a dict, list or tuple, in order."""
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, (list, tuple)):
-        yield tree
-        return
-    for branch in tree:
-        yield from leaves(branch)
+    if not isinstance(tree, _BRANCHES):
+        return [tree]
+    found = []
+    for branch in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(branch, _BRANCHES):
+            found += leaves(branch)
+        else:
+            found.append(branch)
+    return found
 
 
 def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Tree, Tree]]:
@@ -46,7 +50,9 @@ def zip_leaves(a: Tree, b: Tree) -> Iterator[tuple[Tree, Tree]]:
 def map_tree(f: Callable[[Tree], Tree], tree: Tree) -> Tree:
     """The same structure with `f` applied to each leaf, in order."""
     if isinstance(tree, dict):
-        return _filled(tree, {key: map_tree(f, branch) for key, branch in tree.items()})
+        # A leaf is not called for: the step of a small model has many, and a call costs more than what is done.
+        new = {key: map_tree(f, x) if isinstance(x, _BRANCHES) else f(x) for key, x in tree.items()}
+        return _filled(tree, new)
     if isinstance(tree, list):
         return _filled(tree, [map_tree(f, branch) for branch in tree])
     if isinstance(tree, tuple):

@@ -14,7 +14,7 @@ from autograd.engine import primitives as p
 from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import is_number, received
-from autograd.engine.numpy_api import ACROSS, ArrayMethods
+from autograd.engine.numpy_api import ACROSS, LOOPS, ArrayMethods
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.value_array import Values, arrayed, boxed, by_function, by_ufunc
 from autograd.engine.words import described
@@ -164,13 +164,14 @@ class Value(ArrayMethods, ScalarNode):
     __slots__ = ()
 
     def __init__(self, data: float, label: str = "") -> None:
-        self.raw = _number(data, "Value")
+        self.raw = data if data.__class__ is float else _number(data, "Value")
         self._grad = None
         if label != "":
             self.label = label
         self.primitive = None
         self.id = next_id()
-        self.source = where()
+        if not now().ordinary:
+            self.source = where()
 
     @property
     def data(self) -> float:
@@ -355,6 +356,64 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 ACROSS["to_value"] = Value
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    """The loop of np.matmul over arrays of Values. Of matrices it is written out: a scalar step of microgpt, nine
+    tenths of which are products of matrices, takes 20 ms with it and 24 without."""
+    if not (now().ordinary and type(a) is type(b) is np.ndarray and a.ndim == b.ndim >= 2 and a.size and b.size):
+        return np.matmul(a, b)
+    if a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
+        return np.matmul(a, b)
+    if a.dtype != object or b.dtype != object or not all(x.__class__ is Value for m in (a, b) for x in m.flat):
+        return np.matmul(a, b)
+    out = np.empty((*a.shape[:-1], b.shape[-1]), object)
+    for index in np.ndindex(a.shape[:-2]):
+        out[index] = _product(a[index].tolist(), b[index].T.tolist())
+    return out
+
+
+def _product(rows: list[list[Value]], columns: list[list[Value]]) -> list[list[Value]]:
+    """Every row times every column, in the order in which NumPy's loop multiplies and adds."""
+    made = now().level.made
+    keep = (lambda node: None) if made is None else made.append
+    mul, add, new, new_id = p.mul, p.add, _new, next_id
+    out = []
+    for row in rows:
+        line = []
+        for column in columns:
+            total: Any = None
+            for from_a, from_b in zip(row, column):
+                product = new(Value)
+                product._a = a = from_a.raw
+                product._b = b = from_b.raw
+                product._from_a = from_a
+                product._from_b = from_b
+                product.raw = a * b
+                product._grad = None
+                product.primitive = mul
+                product.id = new_id()
+                keep(product)
+                if total is None:
+                    total = product
+                    continue
+                sum_ = new(Value)
+                sum_._a = a = total.raw
+                sum_._b = b = product.raw
+                sum_._from_a = total
+                sum_._from_b = product
+                sum_.raw = a + b
+                sum_._grad = None
+                sum_.primitive = add
+                sum_.id = new_id()
+                keep(sum_)
+                total = sum_
+            line.append(total)
+        out.append(line)
+    return out
+
+
+LOOPS[np.matmul] = _matmul
 
 
 def _elementwise(primitive: Primitive) -> Callable[[Values], Any]:

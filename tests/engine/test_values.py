@@ -376,3 +376,27 @@ def test_what_is_refused_says_what_to_use() -> None:
             make(ag.values([1.0]))
     with pytest.raises(TypeError, match=r"MaskedArray, .*x\.filled\(0\.0\)"):
         Tensor([1.0, 2.0]) * np.ma.array([1.0, 2.0], mask=[True, False])
+
+
+def test_a_product_of_matrices_is_recorded_as_numpys_loop_would() -> None:
+    rng = np.random.default_rng(0)
+    for shape_a, shape_b in (((2, 3), (3, 4)), ((1, 1), (1, 1)), ((2, 2, 3), (2, 3, 2)), ((2, 0), (0, 2))):
+        a, b = ag.values(rng.normal(size=shape_a), "a"), ag.values(rng.normal(size=shape_b), "b")
+        one = a @ b
+        other = np.matmul(a.view(np.ndarray), b.view(np.ndarray))  # element by element, by operators of Value
+        assert one.shape == other.shape and type(one) is type(a)
+        for x, y in zip(one.flat, other.flat):
+            assert isinstance(x, Value) == isinstance(y, Value)
+            while isinstance(x, Value) and x.op:
+                assert (x.op, x.data, [p.data for p in x.inputs]) == (y.op, y.data, [p.data for p in y.inputs])
+                x, y = x.inputs[0], y.inputs[0]
+            assert x is y or x == y
+
+
+def test_a_product_of_matrices_with_numbers_among_the_values() -> None:
+    a = ag.values([[1.0, 2.0]])
+    a[0, 1] = 3.0
+    assert (a @ ag.values([[1.0], [2.0]])).data.item() == 7.0
+    assert (a @ np.array([[1.0], [2.0]])).data.item() == 7.0
+    with pytest.raises(ValueError, match=r"matmul|mismatch"):
+        ag.values(np.ones((2, 3))) @ ag.values(np.ones((2, 3)))
