@@ -24,5 +24,7 @@ Tokens: TypeAlias = Any
 Schedule: TypeAlias = Callable[[int], Scalar]
 # Dropout: some numbers set to 0.
 Drop: TypeAlias = Callable[[Array], Array]
+# What a block gave, counted from 1 (0: the embedding), to what goes on in its place.
+Look: TypeAlias = Callable[[int, Array], Array]
 # Elementwise: the parameter, its gradient and its moments in; the next parameter and moments out.
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]

@@ -17,8 +17,8 @@ from transformer.base import Weights
 CHOICES: dict[str, tuple[bool | str, ...]] = {
     "norm": ("layer", "rms"),
     "norm_position": ("pre", "post"),
-    "positions": ("learned", "sinusoidal"),
-    "activation": ("relu", "gelu"),
+    "positions": ("learned", "sinusoidal", "rotary"),
+    "activation": ("relu", "gelu", "swiglu"),
     "bias": (True, False, "mlp"),
     "dtype": ("float64", "float32"),
 }
@@ -37,10 +37,16 @@ class Config:
     norm: "layer" or "rms". norm_position: "pre" (before attention and MLP) or "post" (after
     their residual sums). embed_norm, final_norm: also norm after embedding, before the logits.
     norm_gain: norms have a learned gain, and a bias where `bias` is True.
-    positions: "learned" or fixed "sinusoidal". activation: "relu" or "gelu", of the MLP.
+    positions: "learned", fixed "sinusoidal", or "rotary": queries and keys are turned.
+    activation: "relu" or "gelu", of the MLP, or "swiglu", an MLP with a gate.
     bias: linear layers have a bias: True, False, or "mlp" for those of the MLP only.
     tied: the logits use the token embedding, so that there is no lm_head.
     dtype: "float64" or "float32".
+    n_kv_head: heads of keys and values, each for n_head / n_kv_head of queries (default: n_head).
+    head_size: width of a head (default: n_embd / n_head). n_hidden: width of the MLP (default:
+    4 n_embd, or for swiglu 8/3 n_embd, since it has three matrices instead of two).
+    norm_eps: what norms add to the mean square. rotary_base: the slowest pair turns about so
+    many times slower than the first.
     Raises ValueError, naming the field, for values that do not fit.
     """
 
@@ -59,6 +65,11 @@ class Config:
     bias: bool | str = True
     tied: bool = True
     dtype: str = "float64"
+    n_kv_head: int | None = None
+    head_size: int | None = None
+    n_hidden: int | None = None
+    norm_eps: float = 1e-5
+    rotary_base: float = 10000.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -71,13 +82,48 @@ class Config:
             elif field.type == "bool":
                 if not isinstance(value, bool):
                     raise ValueError(f"Config: {field.name}={value!r}; expected True or False")
+            elif field.type == "float":
+                if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                    raise ValueError(f"Config: {field.name}={value!r}; expected a finite number above 0")
+            elif value is None and field.default is None:
+                continue
             elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"Config: {field.name}={value!r}; expected a whole number from 1 on")
-        if self.n_embd % self.n_head:
+        if self.head_size is None and self.n_embd % self.n_head:
             raise ValueError(
                 f"Config: n_embd={self.n_embd} is not divisible by n_head={self.n_head}; "
-                "every head takes an equal share of the width"
+                "every head takes an equal share of the width, unless head_size gives it another"
             )
+        if self.n_head % self.kv_heads:
+            raise ValueError(
+                f"Config: n_head={self.n_head} is not a multiple of n_kv_head={self.n_kv_head}; "
+                "every head of keys and values serves equally many of queries"
+            )
+        if self.positions == "rotary" and self.head_width % 2:
+            raise ValueError(
+                f"Config: heads are {self.head_width} wide; rotary positions turn pairs of numbers, so make it even"
+            )
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values a block."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def head_width(self) -> int:
+        """How wide a head is."""
+        return self.head_size or self.n_embd // self.n_head
+
+    @property
+    def hidden(self) -> int:
+        """How wide the MLP is."""
+        return self.n_hidden or (8 * self.n_embd // 3 if self.activation == "swiglu" else 4 * self.n_embd)
+
+    def record(self) -> dict[str, Any]:
+        """The fields as JSON, less those of later versions that are at their default: old runs have none of them."""
+        late = ("n_kv_head", "head_size", "n_hidden", "norm_eps", "rotary_base")
+        fields = dataclasses.asdict(self)
+        return {name: x for name, x in fields.items() if name not in late or x != getattr(Config, name)}
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Config:
@@ -113,6 +159,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "microgpt": {**_PLAIN, "norm": "rms", "embed_norm": True, "bias": False},
     # nanoGPT's for a CPU: a play of Shakespeare's, letter by letter.
     "nano": {"vocab_size": 65, "n_layer": 4, "n_embd": 128, "block_size": 64, "bias": False, "dtype": "float32"},
+    # The choices of Llama (Touvron et al. 2023) and SmolLM2, with a width that one can look at.
+    "llama": {
+        "n_layer": 2,
+        "n_kv_head": 2,
+        "norm": "rms",
+        "positions": "rotary",
+        "activation": "swiglu",
+        "bias": False,
+    },
     "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
     "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
     "gpt3": {**_GPT2, "n_layer": 96, "n_head": 96, "n_embd": 12288, "block_size": 2048},
@@ -121,7 +176,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter, without making any. Weights are (in, out)."""
-    c = config.n_embd
+    c, h = config.n_embd, config.hidden
+    queries, keys = (n * config.head_width for n in (config.n_head, config.kv_heads))
     out: dict[str, tuple[int, ...]] = {}
 
     def norm(name: str) -> None:
@@ -130,6 +186,11 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
             if config.bias is True and config.norm == "layer":
                 out[f"{name}.bias"] = (c,)
 
+    def linear(where: str, x: str, n_in: int, n_out: int, bias: bool) -> None:
+        out[f"{where}.w{x}"] = (n_in, n_out)
+        if bias:
+            out[f"{where}.b{x}"] = (n_out,)
+
     out["wte"] = (config.vocab_size, c)
     if config.positions == "learned":
         out["wpe"] = (config.block_size, c)
@@ -137,15 +198,13 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         norm("embed_norm")
     for i in range(config.n_layer):
         norm(f"h{i}.norm1")
-        for x in "qkvo":
-            out[f"h{i}.attn.w{x}"] = (c, c)
-            if config.bias is True:
-                out[f"h{i}.attn.b{x}"] = (c,)
+        for x in "qkv":
+            linear(f"h{i}.attn", x, c, queries if x == "q" else keys, config.bias is True)
+        linear(f"h{i}.attn", "o", queries, c, config.bias is True)
         norm(f"h{i}.norm2")
-        for x, n_in, n_out in (("1", c, 4 * c), ("2", 4 * c, c)):
-            out[f"h{i}.mlp.w{x}"] = (n_in, n_out)
-            if config.bias:
-                out[f"h{i}.mlp.b{x}"] = (n_out,)
+        for x in ("g", "1") if config.activation == "swiglu" else ("1",):
+            linear(f"h{i}.mlp", x, c, h, bool(config.bias))
+        linear(f"h{i}.mlp", "2", h, c, bool(config.bias))
     if config.final_norm:
         norm("final_norm")
     if not config.tied:
@@ -186,7 +245,7 @@ def must_fit(config: Config, n_rows: int, n_time: int, scalar: bool = False) -> 
     the activations that the backward pass needs; and, of single Values, the nodes of the graph.
     """
     n_params, size, width = count(config), np.dtype(config.dtype).itemsize, config.n_embd
-    a_token = config.n_layer * (14 * width + 2 * config.n_head * n_time) + 2 * config.vocab_size
+    a_token = config.n_layer * (6 * width + 2 * config.hidden + 2 * config.n_head * n_time) + 2 * config.vocab_size
     need = 6 * n_params * size + n_rows * n_time * a_token * size
     if scalar:
         need += 180 * (n_params + 2 * n_rows * n_time * (n_params - config.vocab_size * width))

@@ -77,10 +77,9 @@ def save_gpt2(folder: str | Path, params: Params, config: Config) -> None:
     Biases and gains that the Config lacks are written as the 0 and 1 that they stand for.
     Raises ValueError for a Config that is no GPT-2.
     """
-    need = {"norm": "layer", "norm_position": "pre", "embed_norm": False, "final_norm": True, "positions": "learned"}
-    for name, x in need.items():
-        if getattr(config, name) != x:
-            raise ValueError(f"save_gpt2: {name}={getattr(config, name)!r}; GPT-2 has {name}={x!r}")
+    for name, x in need(config).items():
+        if getattr(config, name) not in x:
+            raise ValueError(f"save_gpt2: {name}={getattr(config, name)!r}; GPT-2 has {name}={x[0]!r}")
     folder = Path(folder)
     params = fitting({name: np.asarray(p) for name, p in params.items()}, config, folder / ARRAYS)
     n = {"gain": np.ones, "bias": np.zeros}
@@ -105,6 +104,16 @@ def save_gpt2(folder: str | Path, params: Params, config: Config) -> None:
     checkpoint.write(folder / ARRAYS, arrays, {"format": "pt"})
     text = json.dumps(record, indent=2) + "\n"
     checkpoint.replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def need(config: Config) -> dict[str, tuple[object, ...]]:
+    """What a Config must have to be a GPT-2: a field, and what it may say; None is its default."""
+    return {
+        "norm": ("layer",), "norm_position": ("pre",), "embed_norm": (False,), "final_norm": (True,),
+        "positions": ("learned",), "activation": ("gelu", "relu"), "n_kv_head": (config.n_head, None),
+        "head_size": (config.n_embd / config.n_head, None), "n_hidden": (4 * config.n_embd, None),
+        "norm_eps": (FIXED["layer_norm_epsilon"],),
+    }  # fmt: skip
 
 
 def is_gpt2(folder: str | Path) -> bool:

@@ -33,6 +33,11 @@ def gelu(x: Array) -> Array:
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
+def silu(x: Array) -> Array:
+    """x * sigmoid(x), written with tanh, which does not overflow."""
+    return 0.5 * x * (1.0 + np.tanh(0.5 * x))
+
+
 def dropout(rate: float, rng: np.random.Generator) -> Drop:
     """A function that sets each number to 0 with probability `rate` and scales the rest up by 1 / (1 - rate)."""
     if not 0 <= rate < 1:
@@ -81,17 +86,17 @@ def _nll(x: Array, targets: Array) -> Array:
 
 
 @fuse
-def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
-    """(x - mean) / sqrt(var + 1e-5) over the last axis, times gain, plus bias (Ba et al. 2016)."""
+def layernorm(x: Array, gain: Array | None = None, bias: Array | None = None, eps: float = 1e-5) -> Array:
+    """(x - mean) / sqrt(var + eps) over the last axis, times gain, plus bias (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
-    return affine(centred * (variance + 1e-5) ** -0.5, gain, bias)
+    return affine(centred * (variance + eps) ** -0.5, gain, bias)
 
 
 @fuse
-def rmsnorm(x: Array, gain: Array | None = None, bias: Array | None = None) -> Array:
-    """x / sqrt(mean(x²) + 1e-5) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
-    return affine(x * (np.square(x).mean(axis=-1, keepdims=True) + 1e-5) ** -0.5, gain, bias)
+def rmsnorm(x: Array, gain: Array | None = None, bias: Array | None = None, eps: float = 1e-5) -> Array:
+    """x / sqrt(mean(x²) + eps) over the last axis, times gain, plus bias (Zhang and Sennrich 2019)."""
+    return affine(x * (np.square(x).mean(axis=-1, keepdims=True) + eps) ** -0.5, gain, bias)
 
 
 def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
@@ -100,34 +105,61 @@ def affine(x: Array, gain: Array | None, bias: Array | None) -> Array:
     return x if bias is None else x + bias
 
 
-def attention(x: Array, params: Params, n_head: int, drop: Drop = kept, seen: Params | None = None) -> Array:
+def attention(
+    x: Array, params: Params, n_head: int, drop: Drop = kept, seen: Params | None = None, base: float | None = None
+) -> Array:
     """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2). x (..., T, C).
 
-    params: wq wk wv wo, each (C, C), and optionally bq bk bv bo, each (C,). drop: what is
-    done to the weights of attention before they are used. seen: keys and values of the
-    positions before these, k and v (..., nh, P, hs), if any; those of x are added to it.
+    params: wq (C, nh hs), wk and wv (C, nkv hs), wo (nh hs, C), and optionally bq bk bv bo. Of
+    fewer heads of keys and values than of queries, each serves a group of them (Ainslie et al. 2023).
+    drop: what is done to the weights of attention before they are used. seen: keys and values of
+    the positions before these, k and v (..., nkv, P, hs), if any; those of x are added to it.
+    base: that of rotary positions, which queries and keys are turned by; None for no turn.
     """
-    *lead, n_time, n_embd = x.shape
-    head_size = n_embd // n_head
+    *lead, n_time, _ = x.shape
+    head_size = params["wq"].shape[-1] // n_head
+    n_past = seen["k"].shape[-2] if seen else 0
 
     def heads(name: str) -> Array:
         y = linear(x, params["w" + name], params.get("b" + name))
-        return y.reshape((*lead, n_time, n_head, head_size)).swapaxes(-2, -3)  # (..., nh, T, hs)
+        return y.reshape((*lead, n_time, y.shape[-1] // head_size, head_size)).swapaxes(-2, -3)  # (..., n, T, hs)
 
     q, k, v = heads("q"), heads("k"), heads("v")
+    if base is not None:
+        q, k = rotary(q, base, n_past), rotary(k, base, n_past)
     if seen is not None:
         k, v = (np.concatenate([seen[name], new], axis=-2) if seen else new for name, new in (("k", k), ("v", v)))
         seen.update(k=k, v=v)
-    mask = causal_mask(n_time, str(x.dtype), k.shape[-2] - n_time)
+    if k.shape[-3] < n_head:
+        k, v = (np.repeat(y, n_head // y.shape[-3], axis=-3) for y in (k, v))  # (..., nh, P+T, hs)
+    mask = causal_mask(n_time, str(x.dtype), n_past)
     scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + mask  # (..., nh, T, P+T)
-    y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_embd))
+    y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
     return linear(y, params["wo"], params.get("bo"))
 
 
+def rotary(x: Array, base: float, n_past: int = 0) -> Array:
+    """Pairs of numbers, turned by an angle that grows with the position (Su et al. 2021): x (..., T, hs).
+
+    So the product of a query and a key depends on how far they are apart. Number i makes a pair
+    with number i + hs / 2, as in Llama.
+    """
+    cos, sin = turns(x.shape[-2], x.shape[-1], base, str(x.dtype), n_past)
+    a, b = np.split(x, 2, axis=-1)
+    return x * cos + np.concatenate([-b, a], axis=-1) * sin
+
+
 def mlp(x: Array, params: Params, activation: str) -> Array:
-    """Two linear layers with a nonlinearity between: w1 (C, 4C), w2 (4C, C), and optionally b1, b2."""
-    act = {"relu": relu, "gelu": gelu}[activation]
-    return linear(act(linear(x, params["w1"], params.get("b1"))), params["w2"], params.get("b2"))
+    """Two linear layers with a nonlinearity between: w1 (C, H), w2 (H, C), and optionally b1, b2.
+
+    "swiglu" has a third beside the first, a gate: wg (C, H), and optionally bg (Shazeer 2020).
+    """
+    y = linear(x, params["w1"], params.get("b1"))
+    if activation == "swiglu":
+        y = silu(linear(x, params["wg"], params.get("bg"))) * y
+    else:
+        y = {"relu": relu, "gelu": gelu}[activation](y)
+    return linear(y, params["w2"], params.get("b2"))
 
 
 @lru_cache(maxsize=64)
@@ -146,3 +178,13 @@ def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
     table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n_time, -1)[:, :n_embd].astype(dtype)
     table.flags.writeable = False
     return table
+
+
+@lru_cache(maxsize=8)
+def turns(n_time: int, size: int, base: float, dtype: str, n_past: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(T, hs) each: cos and sin of the angles t / base^(2i/hs), by which `rotary` turns pair i at position t."""
+    angles = np.arange(n_past, n_past + n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
+    tables = [np.tile(f(angles), 2).astype("float64" if dtype == "object" else dtype) for f in (np.cos, np.sin)]
+    for table in tables:
+        table.flags.writeable = False
+    return tables[0], tables[1]

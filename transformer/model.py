@@ -10,13 +10,18 @@ from functools import partial
 
 import numpy as np
 
-from transformer.base import Array, Cache, Drop, Params, Tokens, Tree
+from transformer.base import Array, Cache, Drop, Look, Params, Tokens, Tree
 from transformer.config import Config
 from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
 def logits(
-    params: Params, tokens: Tokens, config: Config, drop: Drop | None = None, cache: Cache | None = None
+    params: Params,
+    tokens: Tokens,
+    config: Config,
+    drop: Drop | None = None,
+    cache: Cache | None = None,
+    look: Look | None = None,
 ) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
@@ -25,7 +30,8 @@ def logits(
     (5, 27)
 
     drop: `layers.dropout`, where training calls for it. cache: an empty dict, which then holds
-    what attention needs of these tokens, so that the next call goes on after them.
+    what attention needs of these tokens, so that the next call goes on after them. look: sees what
+    each block gives, counted from 1, and the embedding as 0: (..., T, C); what it returns goes on.
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
     """
     tokens = _checked(tokens, config, "logits")
@@ -39,13 +45,16 @@ def logits(
     tree = nested(params)
     x = tree["wte"][tokens]  # (..., T, C)
     learned = config.positions == "learned"
-    x = x + (tree["wpe"][n_past:n_time] if learned else sinusoids(n_time, config.n_embd, config.dtype)[n_past:])
-    drop = drop or kept
+    if config.positions != "rotary":  # those come in with attention
+        x = x + (tree["wpe"][n_past:n_time] if learned else sinusoids(n_time, config.n_embd, config.dtype)[n_past:])
+    drop, look = drop or kept, look or (lambda i, x: x)
     x = drop(x)
     if config.embed_norm:
         x = norm(x, tree.get("embed_norm", {}), config)
+    x = look(0, x)
     for i in range(config.n_layer):
         x = block(x, tree[f"h{i}"], config, drop, None if cache is None else cache.setdefault(f"h{i}", {}))
+        x = look(i + 1, x)
     if config.final_norm:
         x = norm(x, tree.get("final_norm", {}), config)
     return x @ (tree["wte"].swapaxes(0, 1) if config.tied else tree["lm_head"])
@@ -55,17 +64,18 @@ def block(x: Array, params: Tree, config: Config, drop: Drop = kept, seen: Param
     """Attention and MLP, each added to the residual stream x (..., T, C)."""
     norm1, norm2 = params.get("norm1", {}), params.get("norm2", {})
     attn, ffn = params["attn"], params["mlp"]
+    base = config.rotary_base if config.positions == "rotary" else None
     if config.norm_position == "pre":
-        x = x + drop(attention(norm(x, norm1, config), attn, config.n_head, drop, seen))
+        x = x + drop(attention(norm(x, norm1, config), attn, config.n_head, drop, seen, base))
         return x + drop(mlp(norm(x, norm2, config), ffn, config.activation))
-    x = norm(x + drop(attention(x, attn, config.n_head, drop, seen)), norm1, config)
+    x = norm(x + drop(attention(x, attn, config.n_head, drop, seen, base)), norm1, config)
     return norm(x + drop(mlp(x, ffn, config.activation)), norm2, config)
 
 
 def norm(x: Array, params: Tree, config: Config) -> Array:
     """The norm that the config names."""
     kind = {"layer": layernorm, "rms": rmsnorm}[config.norm]
-    return kind(x, params.get("gain"), params.get("bias"))
+    return kind(x, params.get("gain"), params.get("bias"), config.norm_eps)
 
 
 def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:

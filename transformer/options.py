@@ -28,11 +28,16 @@ FIELDS = {
     "embed_norm": "also norm after the embedding",
     "final_norm": "also norm before the logits",
     "norm_gain": "norms have a learned gain",
-    "positions": "learned positions or fixed sinusoids",
-    "activation": "the nonlinearity of the MLP",
+    "positions": "learned positions, fixed sinusoids, or queries and keys turned",
+    "activation": "the nonlinearity of the MLP; swiglu has a gate",
     "bias": "biases in linear layers, or in those of the MLP only",
     "tied": "the logits use the token embedding",
     "dtype": "the type of the numbers",
+    "n_kv_head": "heads of keys and values a block (default: n_head)",
+    "head_size": "width of a head (default: n_embd / n_head)",
+    "n_hidden": "width of the MLP (default: 4 n_embd; for swiglu 8/3)",
+    "norm_eps": "what norms add to the mean square",
+    "rotary_base": "how much slower the slowest pair of rotary positions turns than the first",
 }
 TRAINING = {
     "steps": "updates to make",
@@ -257,8 +262,8 @@ def _shape(p: argparse.ArgumentParser, preset: str = "microgpt") -> None:
         choices = [spelled(c) for c in CHOICES.get(field.name, tuple(FLAGS.values()) if field.type == "bool" else ())]
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
-            type=choice(choices) if choices else count,
-            metavar="|".join(choices) or "N",
+            type=choice(choices) if choices else rate if field.type == "float" else count,
+            metavar="|".join(choices) or ("X" if field.type == "float" else "N"),
             help=FIELDS[field.name],
         )
 

@@ -51,7 +51,7 @@ class Facts(NamedTuple):
     def record(self) -> Json:
         """As JSON."""
         return {
-            "config": dataclasses.asdict(self.config), "vocabulary": self.vocabulary.chars, "options": self.options
+            "config": self.config.record(), "vocabulary": self.vocabulary.chars, "options": self.options
         }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ WORTH = 500_000_000  # multiplications in one product, from which on more thread
 def chosen(config: Config, n_tokens: int) -> int:
     """The threads that pay for the largest product of a block: one, or one a core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if n_tokens * 4 * config.n_embd**2 >= WORTH else 1
+    return cores if n_tokens * config.hidden * config.n_embd >= WORTH else 1
 
 
 def limited(n: int) -> AbstractContextManager[object]:

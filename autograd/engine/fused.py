@@ -162,12 +162,10 @@ _fused_row("softmax", _softmax, _softmax_x, local=("out * (g - sum(g * out))",))
 
 # ---- norms -----------------------------------------------------------------------------------
 
-EPSILON = 1e-5
 
-
-def _scale(x: Operand) -> Operand:
+def _scale(x: Operand, eps: float) -> Operand:
     """1 / the root of the mean square."""
-    return (_mean(x * x) + EPSILON) ** -0.5
+    return (_mean(x * x) + eps) ** -0.5
 
 
 def _affine(y: Data, gain: Data, bias: Data) -> Data:
@@ -175,33 +173,37 @@ def _affine(y: Data, gain: Data, bias: Data) -> Data:
     return y if bias is None else y + bias
 
 
-def _rmsnorm(x: Data, gain: Data, bias: Data) -> Data:
-    return _affine(x * _scale(x), gain, bias)
+def _rmsnorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
+    return _affine(x * _scale(x, eps), gain, bias)
 
 
-def _rmsnorm_rule(g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand) -> tuple[Operand, ...]:
-    scale = _scale(x)
+def _rmsnorm_rule(
+    g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand, eps: float
+) -> tuple[Operand, ...]:
+    scale = _scale(x, eps)
     y = x * scale if gain is not None or bias is not None else out
     slope = g if gain is None else g * gain
     return scale * (slope - y * _mean(slope * y)), g * y if gain is not None else None, g
 
 
-def _layernorm(x: Data, gain: Data, bias: Data) -> Data:
+def _layernorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
     centred = x - _mean(x)
-    return _affine(centred * _scale(centred), gain, bias)
+    return _affine(centred * _scale(centred, eps), gain, bias)
 
 
-def _layernorm_rule(g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand) -> tuple[Operand, ...]:
+def _layernorm_rule(
+    g: Operand, out: Operand, x: Operand, gain: Operand, bias: Operand, eps: float
+) -> tuple[Operand, ...]:
     centred = x - _mean(x)
-    scale = _scale(centred)
+    scale = _scale(centred, eps)
     y = centred * scale
     slope = g if gain is None else g * gain
     return scale * (slope - _mean(slope) - y * _mean(slope * y)), g * y if gain is not None else None, g
 
 
-_NORM = ("g * gain, less its mean and its part along out, over the scale", "g * the normalized x", "g")
-_fused_row("rmsnorm", _rmsnorm, *together(_rmsnorm_rule, 3), local=_NORM)
-_fused_row("layernorm", _layernorm, *together(_layernorm_rule, 3), local=_NORM)
+_NORM = ("g * gain, less its mean and its part along out, over the scale", "g * the normalized x", "g", "")
+_fused_row("rmsnorm", _rmsnorm, *together(_rmsnorm_rule, 3), None, local=_NORM)
+_fused_row("layernorm", _layernorm, *together(_layernorm_rule, 3), None, local=_NORM)
 
 
 # ---- gelu ------------------------------------------------------------------------------------
