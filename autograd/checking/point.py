@@ -64,6 +64,7 @@ class Point:
         self.shapes = [a.shape for a in arrays]
         self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
         self.starts = np.cumsum([0, *(a.size for a in arrays)])
+        self.parts = [(slice(i, j), shape) for i, j, shape in zip(self.starts, self.starts[1:], self.shapes)]
         self.x = np.concatenate([a.ravel().astype(float) for a in arrays])
         self.rounds = any(d != np.float64 for d in self.dtypes)
         self.scale = np.maximum(1, np.abs(self.x))
@@ -131,7 +132,7 @@ class Point:
 
     def split(self, flat: np.ndarray) -> list[np.ndarray]:
         """A flat vector as arrays in the shapes of the inputs."""
-        return [flat[i:j].reshape(shape) for i, j, shape in zip(self.starts, self.starts[1:], self.shapes)]
+        return [flat[part].reshape(shape) for part, shape in self.parts]
 
     def arguments(self, arrays: list[Any]) -> list[Any]:
         """The inputs, with `arrays` in place of those that are differentiated."""
@@ -153,6 +154,8 @@ class Point:
         out = self.f(*args)
         if isinstance(out, (float, Value)) or (isinstance(out, Tensor) and not out.raw.shape):
             return out
+        if type(out) is np.ndarray and out.dtype.kind == "f" and self.weights and len(self.weights) == 1:
+            return (out * self.weights[0]).sum()  # as below, of one array
         outputs = list(leaves(out))
         for y in outputs:
             if not (isinstance(y, Node) or is_number(y) or is_array(y) or is_values(y)):
@@ -197,6 +200,16 @@ class Point:
         """f along u, and what the gradient g says of it; steps are taken as they come out in the inputs' dtypes."""
         (where,) = np.nonzero(u)
         start, here, u, g = self.start, self.x[where], u[where], np.where(np.isfinite(g), g, 0)[where]
+
+        def element(t: float) -> tuple[float, float]:
+            """The same of a single element, as most are, without arrays of one."""
+            flat = self.x.copy()
+            flat[i] = there = x + t * dx
+            return self.value(flat) - start, slope * (there - x)
+
+        if where.size == 1 and not self.rounds:
+            (i,), (x,), (dx,), (slope,) = where.tolist(), here.tolist(), u.tolist(), g.tolist()
+            return Line(element, self.eps, self.eps / 2 * abs(start), 1e3 * self.rounding)
 
         def sample(t: float) -> tuple[float, float]:
             flat = self.x.copy()
