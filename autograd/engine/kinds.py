@@ -18,8 +18,8 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["asked", "data_of", "each", "filled", "floats", "is_array", "is_float", "is_foreign", "is_half", "is_number"]
-__all__ += ["is_values", "limits", "namespace", "raw", "received", "reals", "single"]
+__all__ = ["asked", "data_of", "each", "filled", "floats", "is_array", "is_bare", "is_float", "is_foreign", "is_half"]
+__all__ += ["is_number", "is_values", "limits", "namespace", "raw", "received", "reals", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -55,6 +55,11 @@ def is_values(x: Operand) -> TypeGuard[np.ndarray]:
 def is_foreign(x: Operand) -> bool:
     """An array, or a tracer, of another library than NumPy: of JAX."""
     return not isinstance(x, _NUMPY) and hasattr(x, "__array_namespace__")
+
+
+def is_bare(x: Operand) -> bool:
+    """An array or tracer of JAX, on which NumPy's functions would leave JAX; what ag.compile traces answers to them."""
+    return is_foreign(x) and not hasattr(x, "__array_function__")
 
 
 def is_array(x: Operand) -> bool:

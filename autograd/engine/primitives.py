@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import NUMBER, Node, Primitive
-from autograd.engine.kinds import filled, is_foreign, is_half, namespace, raw
+from autograd.engine.kinds import filled, is_bare, is_foreign, is_half, namespace, raw
 from autograd.engine.rows import TABLE as TABLE
 from autograd.engine.rows import Array, array_op, binary, portable, scalar_of, unary, variadic
 
@@ -310,6 +310,15 @@ def _broadcast_to(x: Data, shape: tuple[int, ...]) -> Data:
     return out
 
 
+def _getitem(x: Data, index: Index) -> Data:
+    if isinstance(x, np.ndarray) or not is_bare(x):
+        return x[index]
+    # For an index out of range JAX takes the nearest: known ones raise, as NumPy's do, traced ones give nan.
+    if not any(map(is_foreign, index if isinstance(index, tuple) else (index,))):
+        np.broadcast_to(False, x.shape)[index]
+    return x[index] if _is_basic(index) else x.at[index].get(mode="fill", fill_value=math.nan)
+
+
 def _scatter_add(g: Data, index: Index, shape: tuple[int, ...]) -> Data:
     wide = np.float32 if is_half(g.dtype) else g.dtype
     if is_foreign(g):  # JAX arrays cannot be written to
@@ -478,7 +487,7 @@ swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out,
                     local=("g, its axes swapped back",))
 broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x),
                         local=("g, summed over the copies",))
-getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape),
+getitem = array_op("getitem", _getitem, lambda g, out, x, index: scatter_add(g, index, x.shape),
                    local=("g, put back where it was taken",))
 scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index],
                                   local=("g, taken from where it was put",))

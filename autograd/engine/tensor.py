@@ -571,6 +571,7 @@ def _array(data: Any, where: str) -> Any:
     if isinstance(data, Node):
         raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
     if is_foreign(data):
+        _only_automatic(data, where)
         xp = data.__array_namespace__()
         return xp.asarray(data) if xp.isdtype(data.dtype, "real floating") else data.astype(float)
     try:
@@ -581,6 +582,19 @@ def _array(data: Any, where: str) -> Any:
     if not reals(array.dtype):
         raise TypeError(f"{where}: expected real numbers, got {described(data)} (dtype {array.dtype})")
     return array if floats(array.dtype) else array.astype(np.float64)
+
+
+def _only_automatic(data: Any, where: str) -> None:
+    """TypeError for an array of JAX whose sharding is a part of its type: the rules do not say that of results."""
+    sharding = getattr(getattr(data, "aval", None), "sharding", None)
+    axes = getattr(getattr(sharding, "mesh", None), "explicit_axes", ())
+    if any(axis in axes for part in getattr(sharding, "spec", None) or () for axis in np.atleast_1d(part)):
+        names = ", ".join(map(str, axes))
+        raise TypeError(
+            f"{where}: the array lies on a mesh with explicit axes ({names}), on which JAX asks every operation where "
+            "its result lies; make the mesh with automatic ones: jax.make_mesh(shape, names, "
+            "axis_types=(jax.sharding.AxisType.Auto,) * len(names))"
+        )
 
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
