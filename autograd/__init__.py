@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd.engine import primitives as primitives
 from autograd.engine.extend import primitive
-from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, value_and_grad
+from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, traceable, value_and_grad
 from autograd.engine.graph import Node as _Node
 from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source, unfused
 from autograd.engine.tensor import Tensor
@@ -47,8 +47,8 @@ _LATER = {
 __all__ = [
     "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card",
     "compile", "debug", "detach", "detect_anomaly", "draw_dot", "fuse", "grad", "gradcheck", "hessian", "hvp",
-    "jacobian", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "unfused",
-    "value_and_grad", "values",
+    "jacobian", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "traceable",
+    "unfused", "value_and_grad", "values",
 ]  # fmt: skip
 
 

@@ -166,6 +166,7 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     "astype": [(lambda x: p.astype(x, np.dtype("float64")), [A])],
     # Fused rows, by the functions that they stand for.
     "softmax": [(layers.softmax, [A]), (layers.softmax, [A[0]])],
+    "causal": [(layers.causal, [A.reshape(2, 1, 3)])],
     "rmsnorm": [(layers.rmsnorm, [A, B[0], B[1]]), (layers.rmsnorm, [A])],
     "layernorm": [(layers.layernorm, [A, B[0], B[1]]), (layers.layernorm, [np.stack([A, B])])],
     "gelu": [(layers.gelu, [A])],

@@ -76,7 +76,7 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
         return _nll(x, targets).mean() if counted.all() else _nll(x[counted], targets[counted]).mean()
     # Under a trace of targets no row can be left out: a row that counts takes the place of those ignored.
     nll = _nll(np.where(counted[:, None], x, x[counted.argmax()]), targets * counted)
-    return np.where(counted, nll, 0.0).sum() / counted.sum()
+    return np.where(counted, nll, 0.0).sum() / counted.sum().astype(str(nll.dtype))
 
 
 def _nll(x: Array, targets: Array) -> Array:
@@ -132,10 +132,16 @@ def attention(
         seen.update(k=k, v=v)
     if k.shape[-3] < n_head:
         k, v = (np.repeat(y, n_head // y.shape[-3], axis=-3) for y in (k, v))  # (..., nh, P+T, hs)
-    mask = causal_mask(n_time, str(x.dtype), n_past)
-    scores = q @ k.swapaxes(-1, -2) * head_size**-0.5 + mask  # (..., nh, T, P+T)
+    scores = causal(q @ k.swapaxes(-1, -2) * head_size**-0.5)  # (..., nh, T, P+T)
     y = (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
     return linear(y, params["wo"], params.get("bo"))
+
+
+@fuse
+def causal(scores: Array) -> Array:
+    """Scores (..., T, P+T) of T positions on themselves and P before: -inf where one would look into the future."""
+    n_time, n_all = scores.shape[-2:]
+    return scores + causal_mask(n_time, str(scores.dtype), n_all - n_time)
 
 
 def rotary(x: Array, base: float, n_past: int = 0) -> Array:

@@ -6,15 +6,18 @@ shape of the model is `config.Config`'s business, training it `train`'s.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
+from autograd import traceable
 from transformer.base import Array, Cache, Drop, Look, Params, Tokens, Tree
 from transformer.config import Config
 from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
+@traceable
 def logits(
     params: Params,
     tokens: Tokens,
@@ -35,6 +38,7 @@ def logits(
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
     """
     tokens = _checked(tokens, config, "logits")
+    _precise(params, config)
     n_past = cache["h0"]["k"].shape[-2] if cache else 0
     n_time = n_past + tokens.shape[-1]
     if n_time > config.block_size:
@@ -78,6 +82,7 @@ def norm(x: Array, params: Tree, config: Config) -> Array:
     return kind(x, params.get("gain"), params.get("bias"), config.norm_eps)
 
 
+@traceable
 def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
 
@@ -126,7 +131,7 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
     if not isinstance(tokens, (list, tuple, np.ndarray)):
         # A tracer, whose numbers are not there yet. That of ag.compile lets them be looked at when they are.
         look = partial(_checked, config=config, where=where, padding=padding)
-        return tokens.require(look) if hasattr(tokens, "require") else tokens
+        return tokens.require(look) if hasattr(tokens, "require") else _of_jax(tokens, config, look, padding)
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "iu":
         raise TypeError(f"{where}: tokens must be ints, got dtype {tokens.dtype}")
@@ -145,3 +150,28 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
         if padded[..., 1:].all():
             raise ValueError(f"{where}: every next token is padding ({padding}), so there is nothing to predict")
     return tokens
+
+
+def _of_jax(tokens: Array, config: Config, check: Callable[[Array], Array], padding: int) -> Array:
+    """Tokens of JAX: looked at where their numbers are there; where not, what is wrong with them makes the result nan."""
+    if tokens.dtype.kind not in "iu":
+        return check(np.empty(0, tokens.dtype))
+    try:
+        numbers = np.asarray(tokens)
+    except (TypeError, RuntimeError):  # a tracer, or an array that is spread over processes
+        wrong = (tokens < padding) | (tokens >= config.vocab_size)
+        if padding < 0:
+            resumed = (tokens[..., :-1] == padding) & (tokens[..., 1:] != padding)
+            wrong = wrong.at[..., 1:].set(wrong[..., 1:] | resumed)
+        return tokens * ~wrong + config.vocab_size * wrong  # a row that the embedding does not have
+    return check(numbers)
+
+
+def _precise(params: Params, config: Config) -> None:
+    """ValueError where JAX has made float32 of the float64 that the config promises."""
+    p = params.get("wte")
+    if config.dtype == "float64" and hasattr(getattr(p, "raw", p), "aval") and str(p.dtype) == "float32":
+        raise ValueError(
+            "the config says float64, and the parameters are float32 arrays of JAX, which computes in float64 only "
+            'after jax.config.update("jax_enable_x64", True); do that first, or take a config of dtype="float32"'
+        )

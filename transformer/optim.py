@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from autograd import traceable
 from transformer.base import Array, Params, Rule, Scalar, Schedule, Tree
 
 # Elements a rule works on at a time: its few arrays then stay in the processor's cache.
@@ -90,7 +91,8 @@ def adam(
         step = state["step"]
         rate = schedule(step)
         # The bias corrections of both moments, moved out of the loop over elements.
-        c1, c2 = 1 - b1 ** (step + 1), (1 - b2 ** (step + 1)) ** 0.5
+        c1 = _through(step, lambda n: 1 - b1 ** (n + 1), b1)
+        c2 = _through(step, lambda n: (1 - b2 ** (n + 1)) ** 0.5, b2)
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
 
         def rule(p: Array, g: Array, m: Array, v: Array) -> tuple[Array, ...]:
@@ -124,10 +126,15 @@ def clip(optimizer: Optimizer, max_norm: Scalar) -> Optimizer:
 
     def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
         _named("clip", params=params, grads=grads)
-        factor = np.minimum(1.0, max_norm / (norm(grads) + 1e-6))
+        factor = _at_most_1(max_norm / (norm(grads) + 1e-6))
         return optimizer.update(params, {k: g * factor for k, g in grads.items()}, state)
 
     return Optimizer(optimizer.init, update)
+
+
+@traceable
+def _at_most_1(x: Scalar) -> Scalar:
+    return np.minimum(1.0, x)
 
 
 def norm(tree: Params) -> Scalar:
@@ -255,10 +262,18 @@ def _schedule(lr: Scalar | Schedule, where: str) -> Schedule:
         def rate(step: int) -> Scalar:
             return _rate(lr(step), f"{where}: lr({step})")
 
-        # A step that ag.compile traces has no number yet: the schedule is called when it has one.
-        return lambda step: step.through(rate) if hasattr(step, "through") else rate(step)
+        return lambda step: _through(step, rate)
     fixed = _rate(lr, f"{where}: lr")
     return lambda step: fixed
+
+
+def _through(step: Scalar, function: Callable[[int], Scalar], other: Scalar = 0.0) -> Scalar:
+    """What a function makes of the step, and of another number, which may be a node.
+
+    A step that is traced has no number yet: the function is called when it has.
+    """
+    later = hasattr(step, "through") and isinstance(other, numbers.Real)
+    return step.through(function) if later else function(step)
 
 
 def _rate(lr: Scalar, where: str) -> Scalar:

@@ -119,6 +119,7 @@ def _train(commands: Commands) -> None:
     add("--out", metavar="FOLDER", help="a new run folder (default: the next free runs/001, runs/002, ...)")
     add("--resume", metavar="RUN", help="go on with a run that was stopped, to the same bits; --steps may be raised")
     add("--threads", type=count, metavar="N", help="threads for products of matrices (default: what pays for the size)")
+    _machine(p)
     group = p.add_argument_group("how to train", "A preset may have defaults of its own: nano has nanoGPT's.")
     types: dict[str, Callable[[str], Any]] = {"int": count, "float": rate, "str": choice(list(SCHEDULES))}
     for field in dataclasses.fields(Recipe):
@@ -130,6 +131,25 @@ def _train(commands: Commands) -> None:
         metavar = "|".join(SCHEDULES) if field.type == "str" else "N" if field.type == "int" else "X"
         group.add_argument(flag, type=kind, metavar=metavar, help=f"{about} (default: {field.default})")
     _shape(p)
+
+
+def _machine(p: argparse.ArgumentParser) -> None:
+    """The options on what computes, which a run does not remember: it can go on on another machine."""
+    about = "A run begun on one goes on on another, with the same losses to rounding."
+    add = p.add_argument_group("what computes", about).add_argument
+    arrays = "NumPy, or JAX: compiled, and on a GPU where there is one (default: numpy)"
+    add("--array", type=choice(["numpy", "jax"]), metavar="numpy|jax", help=arrays)
+    rounding = "what products of matrices round their operands to, on JAX (default: float32)"
+    add("--matmul", type=choice(["float32", "bfloat16"]), metavar="float32|bfloat16", help=rounding)
+    mesh = "devices that share the batch and the weights (data), the heads and the MLP (model), on JAX"
+    add("--mesh", metavar="data=N,model=N", help=mesh)
+    add("--replicated", action="store_true", default=None, help="all weights on every device of data, not a part each")
+    add("--coordinator", metavar="HOST:PORT", help="where process 0 listens, if several processes train together")
+    add("--process", type=whole, metavar="I", help="which of them this is, counted from 0")
+    add("--processes", type=count, metavar="N", help="how many they are")
+
+
+MACHINE = ("array", "matmul", "mesh", "replicated", "coordinator", "process", "processes")
 
 
 def _sample(commands: Commands) -> None:

@@ -23,10 +23,10 @@ from transformer.checkpoint import Json, State
 from transformer.config import Config, count, init, must_fit
 from transformer.data import NAMES, Documents, Text, baselines, read
 from transformer.interrupt import Interrupt
-from transformer.options import config_of, recipe_of
+from transformer.options import MACHINE, config_of, recipe_of
 from transformer.runs import Facts, Run
 from transformer.sample import write
-from transformer.train import DivergedError, Recipe, Step, fit, start, validate
+from transformer.train import DivergedError, Machine, Plain, Recipe, Step, fit, start
 
 KINDS: dict[str, Callable[[str, int, np.random.Generator], Documents | Text]] = {"documents": Documents, "text": Text}
 HEADS = {"loss.csv": "step,train_loss,val_loss\n", "grads.csv": "step,tensor,gradient,update,dead\n"}
@@ -43,6 +43,7 @@ class Session:
     record: Json  # before, val, best, steps: what is saved beside the state
     logs: dict[str, int]  # their lengths at that state
     threads: int
+    machine: Machine
 
     def go(self) -> int:
         """Train to the end or to an interruption; the exit status."""
@@ -64,8 +65,9 @@ class Session:
             if interrupt.asked and self.state.step < self.recipe.steps:
                 made = f"{self.state.step} of {self.recipe.steps} steps"
                 print(f"\nstopped after {made}; what was learned is kept", file=sys.stderr)
-                self.record["val"] = validate(self.state.params, self.data, self.run.facts.config)
+                self.record["val"] = self.machine.validate(self.state.params, self.data)
                 status = 128 + interrupt.asked
+            self.state = hosted(self.state, self.machine)
             if status != 1 and self.state.step > begun:
                 self.run.save(self.state, self.record)
         runs.draw_losses(self.run.folder, self.record["levels"], self.record["before"])
@@ -74,7 +76,9 @@ class Session:
     def _steps(self, interrupt: Interrupt) -> None:
         with tqdm(total=self.recipe.steps, initial=self.state.step, unit="step", dynamic_ncols=True) as bar:
             tokens = 0
-            for done in fit(self.state, self.data, self.run.facts.config, self.recipe):
+            for done in fit(self.state, self.data, self.run.facts.config, self.recipe, self.machine):
+                if done.val_loss is not None:
+                    done = self._looked_at(done)
                 self._write(done)
                 self.state, self.logs = done.state, self.run.lengths()
                 if done.val_loss is not None:
@@ -91,6 +95,11 @@ class Session:
                 if interrupt.asked:
                     break
 
+    def _looked_at(self, done: Step) -> Step:
+        """The step with arrays of NumPy, and so the state before it."""
+        self.state = hosted(self.state, self.machine)
+        return done._replace(state=hosted(done.state, self.machine), grads=self.machine.host(done.grads))
+
     def _write(self, done: Step) -> None:
         """Add a step to the logs."""
         val = "" if done.val_loss is None else f"{done.val_loss:.6f}"
@@ -103,6 +112,24 @@ class Session:
             dead = f"{(~g.any(axis=0)).sum()}" if relu and name.endswith(".w1") else ""  # a unit that never was above 0
             self.run.append("grads.csv", f"{done.step},{name},{norm(g):.5g},{norm(update):.5g},{dead}\n")
         self.run.append("samples.jsonl", sampled(done.state, self.run.facts, self.data))
+
+
+def hosted(state: State, machine: Machine) -> State:
+    """A state with arrays of NumPy."""
+    moments = {name: machine.host(x) if isinstance(x, dict) else x for name, x in state.moments.items()}
+    return dataclasses.replace(state, params=machine.host(state.params), moments=moments)
+
+
+def machine_of(args: argparse.Namespace, config: Config, recipe: Recipe) -> Machine:
+    """What computes the steps; ValueError for options that do not fit each other, the model or the devices."""
+    given = [name for name in MACHINE if getattr(args, name) is not None and name != "array"]
+    if args.array == "jax" or (args.array is None and given):
+        from transformer.xla.begin import machine  # training with NumPy does without it
+
+        return machine(args, config, recipe)
+    if given:
+        raise ValueError(f"--{given[0]} is for JAX: leave out --array numpy")
+    return Plain(config, recipe)
 
 
 def norm(x: np.ndarray) -> float:
@@ -141,7 +168,8 @@ def begin(args: argparse.Namespace) -> Session:
     n_time = data.train.shape[1] - 1
     must_fit(config, recipe.batch_size, n_time, recipe.scalar)
     state = start(init(config, rng), data, recipe, rng)
-    before = validate(state.params, data, config)
+    machine = machine_of(args, config, recipe)
+    before = machine.validate(state.params, data)
     record: Json = {"steps": recipe.steps, "before": before, "val": before, "best": {"step": 0, "val": before}}
     record["levels"] = baselines(data)
     source = {"data": path and os.path.abspath(path), "as": kind, "fingerprint": data.fingerprint}
@@ -150,7 +178,7 @@ def begin(args: argparse.Namespace) -> Session:
     facts = Facts(config, data.vocabulary, {**source, **how})
     logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
     run = runs.create(args.out, facts, state, record, logs)
-    return Session(run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads)
+    return Session(run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads, machine)
 
 
 def resume(args: argparse.Namespace) -> Session:
@@ -163,7 +191,7 @@ def resume(args: argparse.Namespace) -> Session:
     recipe = dataclasses.replace(recipe, steps=record["steps"])
     known = {**dataclasses.asdict(config), **options, "kind": options["as"]}
     for name, x in vars(args).items():
-        may_differ = name in ("command", "prog", "resume", "data", "file", "steps", "threads")
+        may_differ = name in ("command", "prog", "resume", "data", "file", "steps", "threads", *MACHINE)
         if not may_differ and x is not None and x != known.get(name):
             option = f"--{'as' if name == 'kind' else name.replace('_', '-')} {x}"
             raise ValueError(f"{option}: this run was begun with {known.get(name)}; only --steps can be raised")
@@ -175,7 +203,8 @@ def resume(args: argparse.Namespace) -> Session:
     if data.fingerprint != options["fingerprint"]:
         raise ValueError(f"{path or NAMES} is not the data that {run.folder} was trained on")
     record = {**record, "steps": recipe.steps}
-    return Session(run, data, recipe, state, record, logs, args.threads or options["threads"])
+    machine = machine_of(args, config, recipe)
+    return Session(run, data, recipe, state, record, logs, args.threads or options["threads"], machine)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -193,8 +222,9 @@ def train(args: argparse.Namespace) -> int:
         )
     if session.state.step:
         print(f"going on from step {session.state.step:,}")
-    many = f"{session.threads} thread{'s' * (session.threads > 1)}"
-    print(f"{many} for products of matrices" + ("" if args.threads else ", what pays at this size; --threads sets it"))
+    many = f"{session.threads} thread{'s' * (session.threads > 1)} for products of matrices"
+    chosen = "" if args.threads else ", what pays at this size; --threads sets it"
+    print(session.machine.about or many + chosen)
     status = session.go()
     state, record, folder = session.state, session.record, session.run.folder
     print(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 import autograd as ag
 from transformer import optim
-from transformer.base import Schedule, Weights
+from transformer.base import Schedule, Tree, Weights
 from transformer.checkpoint import State
 from transformer.config import Config
 from transformer.data import Documents, Text
@@ -101,11 +101,16 @@ class DivergedError(ArithmeticError):
         self.state = state
 
 
+def chunk(data: Documents | Text, config: Config) -> int:
+    """How many held-out rows are looked at together."""
+    a_row = data.held_out.shape[1] * max(config.vocab_size, 4 * config.n_embd)  # numbers in its largest array
+    return max(1, min(128, 2**24 // a_row))
+
+
 def validate(params: Weights, data: Documents | Text, config: Config) -> float:
     """The mean loss over all held-out rows, on plain arrays."""
     total = count = 0.0
-    a_row = data.held_out.shape[1] * max(config.vocab_size, 4 * config.n_embd)  # numbers in its largest array
-    n_rows = max(1, min(128, 2**24 // a_row))
+    n_rows = chunk(data, config)
     for i in range(0, len(data.held_out), n_rows):
         rows = data.held_out[i : i + n_rows]
         n = int((rows[:, 1:] >= 0).sum())
@@ -120,32 +125,74 @@ def start(params: Weights, data: Documents | Text, recipe: Recipe, rng: np.rando
     return State(0, params, recipe.optimizer().init(params), dict(rng.bit_generator.state), data.position())
 
 
-def fit(state: State, data: Documents | Text, config: Config, recipe: Recipe) -> Iterator[Step]:
-    """Train from a state on to the recipe's last step.
+class Machine(Protocol):
+    """What computes the steps of a training: `Plain` with NumPy, `xla.step.Compiled` with JAX. about: a word on it."""
+
+    about: str
+
+    def step(
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+    ) -> tuple[Gradient, Weights, Tree]:
+        """The gradient of one step, and parameters and moments after it."""
+
+    def validate(self, params: Weights, data: Documents | Text) -> float:
+        """The mean loss over all held-out rows."""
+
+    def host(self, tree: Weights) -> Weights:
+        """Its arrays as arrays of NumPy."""
+
+
+class Plain:
+    """Steps of a training with NumPy."""
+
+    about = ""
+
+    def __init__(self, config: Config, recipe: Recipe) -> None:
+        self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
+
+    def step(
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+    ) -> tuple[Gradient, Weights, Tree]:
+        """The gradient of one step, and parameters and moments after it."""
+        with np.errstate(all="ignore"):
+            made = gradient(params, data, self.config, self.recipe, rng)
+            return made, *self.optimizer.update(params, made.grads, moments)
+
+    def validate(self, params: Weights, data: Documents | Text) -> float:
+        """The mean loss over all held-out rows."""
+        return validate(params, data, self.config)
+
+    def host(self, tree: Weights) -> Weights:
+        """Its arrays, which are NumPy's."""
+        return tree
+
+
+def fit(
+    state: State, data: Documents | Text, config: Config, recipe: Recipe, machine: Machine | None = None
+) -> Iterator[Step]:
+    """Train from a state on to the recipe's last step. machine: what computes the steps, by default NumPy.
 
     The validation loss is measured about 20 times. Raises DivergedError when a loss is not
     finite, ValueError for a state that does not belong to this data.
     """
-    optimizer = recipe.optimizer()
+    machine = machine or Plain(config, recipe)
     rng = np.random.default_rng()
     rng.bit_generator.state = state.rng
     data.seek(state.data)
     every = max(1, recipe.steps // 20)
     good, params, moments = state, state.params, state.moments
     for step in range(state.step, recipe.steps):
-        with np.errstate(all="ignore"):
-            made = gradient(params, data, config, recipe, rng)
+        made, *after = machine.step(params, moments, data, rng)
         if not np.isfinite(made.loss):
-            origin = _origin(params, made.batch, config)
+            origin = _origin(machine.host(params), made.batch, config)
             raise DivergedError(f"the loss became {made.loss} at step {step}; {origin}", good)
-        with np.errstate(all="ignore"):
-            params, moments = optimizer.update(params, made.grads, moments)
+        params, moments = after
         state = State(step + 1, params, moments, dict(rng.bit_generator.state), data.position())
         measured = state.step % every == 0 or state.step == recipe.steps
-        val_loss = validate(params, data, config) if measured else None
+        val_loss = machine.validate(params, data) if measured else None
         if val_loss is not None:
             if not np.isfinite(val_loss):
-                origin = _origin(params, data.held_out, config)
+                origin = _origin(machine.host(params), data.held_out, config)
                 raise DivergedError(f"the validation loss became {val_loss} at step {step}; {origin}", good)
             good = state
         yield Step(state.step, made.loss, val_loss, made.tokens, made.grads, state)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.graph import Node
-from autograd.engine.kinds import is_array, is_foreign, is_values, raw
+from autograd.engine.kinds import floats, is_array, is_foreign, is_values, raw
 
 __all__ = ["argument_names", "has_gradient", "is_counted", "letter", "like", "named", "plain"]
 
@@ -54,7 +54,9 @@ def letter(x: Any) -> str:
     """NumPy's letter for the dtype of an array or a NumPy number; "" for anything else."""
     if isinstance(x, type):  # a dtype as an argument, which has what an array has
         return ""
-    return np.dtype(x.dtype).kind if is_array(x) or isinstance(x, np.generic) else ""
+    if not is_array(x) and not isinstance(x, np.generic):
+        return ""
+    return "f" if floats(np.dtype(x.dtype)) else np.dtype(x.dtype).kind
 
 
 def plain(x: Any) -> np.ndarray:
@@ -72,5 +74,5 @@ def like(a: np.ndarray, x: Any) -> Any:
     if isinstance(data, (int, float)) and not isinstance(data, np.generic):
         return float(a)
     dtype = np.dtype(data.dtype)
-    a = a.astype(dtype if dtype.kind == "f" else float)
+    a = a.astype(dtype if floats(dtype) else float)
     return data.__array_namespace__().asarray(a) if is_foreign(data) else a

@@ -15,7 +15,7 @@ from autograd.checking.report import Row
 
 __all__ = ["Judge", "Options"]
 
-RTOL = {8: 1e-6, 4: 1e-3, 2: 5e-2}  # by the size of the dtype
+RTOL = {8: 1e-6, 4: 1e-3, 2: 5e-2, 1: 0.5}  # by the size of the dtype
 UNEXPLAINED = 100  # times what rounding does to f: more noise than this is no rounding
 
 

@@ -13,7 +13,7 @@ from autograd.checking.differences import TELLING, TOP, Line, look, norm
 from autograd.checking.inputs import letter
 from autograd.checking.point import Point
 from autograd.engine.graph import Node, ScalarNode, contribution, operations
-from autograd.engine.kinds import single
+from autograd.engine.kinds import limits, single
 from autograd.engine.modes import no_grad, record_source
 from autograd.engine.recording import Mode
 
@@ -84,16 +84,16 @@ def check_vjp(
             moved = (x + t * u).astype(x.dtype)
             return float((w * forward(moved)).sum()) - start, float((c * (moved.astype(float) - x)).sum())
 
-        eps = float(np.finfo(exact.dtype).eps)
+        eps = float(limits(exact.dtype).eps)
         floor = eps * float(np.abs(w * exact).sum())
-        rounding = 100 * float(np.finfo(out.dtype).eps)  # of the vjp
+        rounding = 100 * float(limits(out.dtype).eps)  # of the vjp
         unit: Any = 1.0 if scalar else np.maximum(1, np.abs(x))
         checked = []
         for u in rng.choice([-1.0, 1.0], (1 if scalar else 3, *x.shape)) * unit:
             size = norm(c * u)
             slack = rounding * (size + abs(start))
             r = Line(partial(sample, u), eps, floor, 1e3 * floor)
-            slope = look(r, TOP, 4 * float(np.finfo(x.dtype).eps), slack, TELLING * size)
+            slope = look(r, TOP, 4 * float(limits(x.dtype).eps), slack, TELLING * size)
             if slope is not None:
                 analytic = float((c * u).sum())
                 checked.append(Checked(slope.vanishes(slack), analytic, analytic + slope.value, slope.error))

@@ -17,7 +17,7 @@ from autograd.checking.differences import Line, norm
 from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
 from autograd.engine.functional import grad, wrap_arguments
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
-from autograd.engine.kinds import each, is_array, is_foreign, is_number, is_values, raw, single
+from autograd.engine.kinds import each, floats, is_array, is_foreign, is_number, is_values, limits, raw, single
 from autograd.engine.modes import no_grad
 from autograd.engine.recording import OUTSIDE, Level, Mode, at_level
 from autograd.engine.tensor import Tensor
@@ -62,7 +62,7 @@ class Point:
         self.originals = [x for (_, x), wanted in zip(leaves_, self.wanted) if wanted]
         arrays = [plain(x) for x in self.originals]
         self.shapes = [a.shape for a in arrays]
-        self.dtypes = [a.dtype if a.dtype.kind == "f" else np.dtype(float) for a in arrays]
+        self.dtypes = [a.dtype if floats(a.dtype) else np.dtype(float) for a in arrays]
         self.starts = np.cumsum([0, *(a.size for a in arrays)])
         self.parts = [(slice(i, j), shape) for i, j, shape in zip(self.starts, self.starts[1:], self.shapes)]
         self.x = np.concatenate([a.ravel().astype(float) for a in arrays])
@@ -84,12 +84,12 @@ class Point:
             inputs = [v for x in leaves(wrapped) for v in (x.flat if is_values(x) else (x,))]
             for node in [*operations(out), *inputs]:
                 x, g = np.asarray(node.raw), node._grad
-                if not isinstance(node, ScalarNode) and x.dtype.kind == "f":
+                if not isinstance(node, ScalarNode) and floats(x.dtype):
                     dtypes.add(x.dtype)
                 if g is not None:
                     sizes.append(norm(x * np.asarray(raw(g))))
-        self.dtype = max(dtypes, key=lambda d: np.finfo(d).eps)
-        self.eps, self.tiny = (float(x) for x in (np.finfo(self.dtype).eps, np.finfo(self.dtype).tiny))
+        self.dtype = max(dtypes, key=lambda d: float(limits(d).eps))
+        self.eps, self.tiny = (float(x) for x in (limits(self.dtype).eps, limits(self.dtype).tiny))
         self.rounding = self.eps * max(x for x in sizes if math.isfinite(x))
 
     def _agrees(self) -> bool:

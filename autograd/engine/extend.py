@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Node, Primitive, ScalarNode
-from autograd.engine.kinds import filled, is_foreign, is_number, is_values, raw
+from autograd.engine.kinds import filled, floats, is_foreign, is_number, is_values, raw, reals
 from autograd.engine.rows import TABLE, Array, Scalar
 from autograd.engine.words import described, many
 
@@ -115,7 +115,7 @@ def _bound(
 def _scalar(name: str, forward: Array) -> Scalar:
     def scalar(*args: float) -> float:
         y = forward(*map(float, args))
-        if is_number(y) or (isinstance(y, np.ndarray) and y.shape == () and y.dtype.kind in "fiub"):
+        if is_number(y) or (isinstance(y, np.ndarray) and y.shape == () and reals(y.dtype)):
             return float(y)
         raise TypeError(f"{name}: forward must give a number for numbers, gave {described(y)}")
 
@@ -129,7 +129,7 @@ def _array(name: str, forward: Array) -> Array:
             return y
         if isinstance(y, (np.ndarray, np.generic)) or is_number(y):
             found = np.asarray(y)
-            if found.dtype.kind in "fc":
+            if found.dtype.kind == "c" or floats(found.dtype):
                 return found if hasattr(y, "dtype") else found.astype(np.result_type(y, *_floats(args)))
             if found.dtype.kind in "iub":
                 return found.astype(np.float64)
@@ -139,7 +139,7 @@ def _array(name: str, forward: Array) -> Array:
 
 
 def _floats(args: tuple[Data, ...]) -> list[np.dtype]:
-    return [a.dtype for a in args if isinstance(a, (np.ndarray, np.generic)) and a.dtype.kind == "f"]
+    return [a.dtype for a in args if isinstance(a, (np.ndarray, np.generic)) and floats(a.dtype)]
 
 
 def _checked(name: str, i: int, rule: Rule) -> Rule:

@@ -12,13 +12,15 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import itemgetter
+from typing import cast
 
 import numpy as np
 
 from autograd.engine import primitives as p
 from autograd.engine.base import Argnums, Data, Function, Operand, Tree
 from autograd.engine.graph import Node, backpropagate
-from autograd.engine.kinds import each, filled, is_array, is_number, is_values, raw
+from autograd.engine.kinds import each, filled, floats, is_array, is_bare, is_number, is_values, namespace, raw
+from autograd.engine.modes import F, no_grad
 from autograd.engine.recording import Level, at_level, current, next_id
 from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree, zip_leaves
@@ -26,7 +28,7 @@ from autograd.engine.value import Value, values
 from autograd.engine.value_array import Values
 from autograd.engine.words import described, many
 
-__all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "value_and_grad"]
+__all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "traceable", "value_and_grad"]
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0) -> Callable[..., tuple[Operand, Tree]]:
@@ -132,6 +134,27 @@ def detach(x: Operand) -> Operand:
     if isinstance(x, (Value, Tensor)):
         return x.detach()
     return each(detach, x) if is_values(x) else x
+
+
+def traceable(f: F) -> F:
+    """A function written in NumPy's words, whose first argument may be, or hold, plain arrays and tracers of JAX.
+
+    On these `np.*` would leave JAX, or fail. They go through f as Tensors that record nothing, and come out
+    as what they are: so f stands inside `jax.jit` and `jax.grad`, too. Anything else goes through as it is.
+    """
+
+    @functools.wraps(f)
+    def apply(first: Tree, *args: Tree, **options: Tree) -> Tree:
+        if not any(map(_are_bare_floats, leaves(first))):
+            return f(first, *args, **options)
+        with no_grad():
+            return map_tree(raw, f(map_tree(lambda x: Tensor(x) if _are_bare_floats(x) else x, first), *args, **options))
+
+    return cast(F, apply)
+
+
+def _are_bare_floats(x: Operand) -> bool:
+    return is_bare(x) and floats(x.dtype)
 
 
 # ---- how it is done --------------------------------------------------------------------
@@ -259,9 +282,9 @@ def _jacobian(
             raise ValueError(f"{name}: the function must give numbers and arrays, but gave {described(y)}")
         shape = np.shape(raw(y))
         if isinstance(y, Tensor):
-            rows = [row(y, seed) for seed in np.eye(y.size, dtype=y.dtype).reshape(y.size, *shape)]
+            rows = [row(y, seed) for seed in namespace([y.raw]).eye(y.size, dtype=y.dtype).reshape(y.size, *shape)]
         else:
-            rows = [row(n, 1.0) for n in (y.flat if isinstance(y, np.ndarray) else [y])]
+            rows = [row(n, 1.0) for n in (y.reshape(-1) if is_array(y) or is_values(y) else [y])]
         columns = iter(zip(*rows, strict=True)) if rows else itertools.repeat([])
         result = [map_tree(lambda x: _join(next(columns), shape, np.shape(raw(x))), w) for w in wrapped]
         return asked(result)
@@ -348,7 +371,8 @@ def _join(rows: Sequence[Operand], shape: tuple[int, ...], tail: tuple[int, ...]
         out = np.empty(len(rows), dtype=object)
         out[:] = rows
         return out.reshape(shape + tail).view(Values)
-    return np.stack([np.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
+    xp = namespace(rows)
+    return xp.stack([xp.asarray(r) for r in rows]).reshape(shape + tail) if rows else np.zeros(shape + tail)
 
 
 def _one(root: Node) -> Data:

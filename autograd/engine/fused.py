@@ -18,7 +18,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
-from autograd.engine.kinds import asked, filled, is_values, namespace, raw
+from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
 from autograd.engine.primitives import exp, matmul, scatter_add, select, tanh
 from autograd.engine.recording import current, now
@@ -74,7 +74,7 @@ def fuse(composition: F) -> F:
     return apply  # type: ignore[return-value]
 
 
-fuse.__doc__ = str(fuse.__doc__).replace("{names}", "softmax, rmsnorm, layernorm, gelu, cross_entropy and linear")
+fuse.__doc__ = str(fuse.__doc__).replace("{names}", "softmax, causal, rmsnorm, layernorm, gelu, cross_entropy and linear")
 
 
 # ---- what forwards and rules share -----------------------------------------------------------
@@ -158,6 +158,26 @@ def _softmax_x(g: Operand, out: Operand, x: Operand) -> Operand:
 
 
 _fused_row("softmax", _softmax, _softmax_x, local=("out * (g - sum(g * out))",))
+
+
+@functools.lru_cache(maxsize=64)
+def _future(n_time: int, n_all: int, dtype: np.dtype) -> np.ndarray:
+    """(T, P+T): 0 where a position may look, -inf at the future."""
+    mask = np.triu(np.full((n_time, n_all), -np.inf, dtype), k=1 + n_all - n_time)
+    mask.flags.writeable = False
+    return mask
+
+
+def _causal(x: Data) -> Data:
+    n_time, n_all = x.shape[-2:]
+    if not is_bare(x):
+        return x + _future(n_time, n_all, x.dtype)
+    xp = namespace([x])  # a mask made here would be a constant of the program for every layer
+    seen = xp.arange(n_all) <= xp.arange(n_all - n_time, n_all).reshape((n_time, 1))
+    return xp.where(seen, x, -math.inf)
+
+
+_fused_row("causal", _causal, lambda g, out, x: g, local=("g",))
 
 
 # ---- norms -----------------------------------------------------------------------------------

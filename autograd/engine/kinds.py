@@ -6,18 +6,20 @@ Everybody else asks by these names, so that another array library is one more an
 
 from __future__ import annotations
 
+import functools
 import numbers
+import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["asked", "data_of", "each", "filled", "is_array", "is_float", "is_foreign", "is_number", "is_values"]
-__all__ += ["namespace", "raw", "received", "single"]
+__all__ = ["asked", "data_of", "each", "filled", "floats", "is_array", "is_bare", "is_float", "is_foreign", "is_half"]
+__all__ += ["is_number", "is_values", "limits", "namespace", "raw", "received", "reals", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 
@@ -35,7 +37,7 @@ def data_of(x: Operand) -> Data:
         return x
     try:
         found = np.array([v.raw if isinstance(v, Node) else v for v in x.flat])
-        return found.astype(np.float64).reshape(x.shape) if found.dtype.kind in "fiub" else x
+        return found.astype(np.float64).reshape(x.shape) if reals(found.dtype) else x
     except ValueError:  # lists or arrays among them
         return x
 
@@ -55,6 +57,11 @@ def is_foreign(x: Operand) -> bool:
     return not isinstance(x, _NUMPY) and hasattr(x, "__array_namespace__")
 
 
+def is_bare(x: Operand) -> bool:
+    """An array or tracer of JAX, on which NumPy's functions would leave JAX; what ag.compile traces answers to them."""
+    return is_foreign(x) and not hasattr(x, "__array_function__")
+
+
 def is_array(x: Operand) -> bool:
     """An array of numbers, of any library; neither a node nor an array of objects."""
     return x.dtype != object if isinstance(x, np.ndarray) else is_foreign(x)
@@ -62,12 +69,43 @@ def is_array(x: Operand) -> bool:
 
 def is_number(x: Operand) -> bool:
     """A real number of Python or NumPy."""
-    return x.__class__ is float or isinstance(x, numbers.Real)
+    return x.__class__ is float or isinstance(x, numbers.Real) or _is_strange(x)
+
+
+def _is_strange(x: Operand) -> bool:
+    """A float of ml_dtypes, as bfloat16."""
+    return isinstance(x, np.generic) and x.dtype.kind == "V" and floats(x.dtype)
 
 
 def is_float(x: Operand) -> bool:
     """A float, or an array of floats, of Python or NumPy: what can be nan or inf."""
-    return isinstance(x, float) or (isinstance(x, _NUMPY) and x.dtype.kind == "f")
+    return isinstance(x, float) or (isinstance(x, _NUMPY) and floats(x.dtype))
+
+
+@functools.lru_cache(maxsize=64)
+def floats(dtype: np.dtype) -> bool:
+    """Whether a dtype is one of floats: NumPy's, or bfloat16 and others of ml_dtypes, which NumPy calls void."""
+    if dtype.kind != "V":
+        return dtype.kind == "f"
+    try:
+        return float(np.array(0.5).astype(dtype)) == 0.5  # an int4 holds no half
+    except (TypeError, ValueError):
+        return False
+
+
+def limits(dtype: np.dtype) -> Any:
+    """What np.finfo says of a dtype of floats, of ml_dtypes, too."""
+    return np.finfo(dtype) if dtype.kind == "f" else sys.modules["ml_dtypes"].finfo(dtype)
+
+
+def reals(dtype: np.dtype) -> bool:
+    """Whether a dtype is one of real numbers: floats, ints or bools."""
+    return dtype.kind in "fiub" or floats(dtype)
+
+
+def is_half(dtype: np.dtype) -> bool:
+    """Floats of two bytes or fewer, whose sums must be taken in float32: 2048 + 1 is 2048 in float16."""
+    return dtype.itemsize <= 2 and floats(dtype)
 
 
 def namespace(arrays: Iterable[Data]) -> ModuleType:

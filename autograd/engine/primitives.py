@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import NUMBER, Node, Primitive
-from autograd.engine.kinds import filled, is_foreign, namespace, raw
+from autograd.engine.kinds import filled, is_bare, is_foreign, is_half, namespace, raw
 from autograd.engine.rows import TABLE as TABLE
 from autograd.engine.rows import Array, array_op, binary, portable, scalar_of, unary, variadic
 
@@ -52,8 +52,8 @@ def fit(g: Operand, like: Operand) -> Operand:
 
 def _over(g: Operand, count: Operand) -> Operand:
     """g / count in the dtype of g, although float16 counts no further than 65504."""
-    if g.dtype == np.float16:
-        return (g.astype(np.float32) / count).astype(np.float16)
+    if is_half(g.dtype):
+        return (g.astype(np.float32) / count).astype(g.dtype)
     return g / (count if isinstance(count, int) else count.astype(g.dtype))
 
 
@@ -268,27 +268,28 @@ def _complex_hypot(a: Data, b: Data) -> Data:
     return np.sqrt(a * a + b * b)
 
 
+_WHOLE = (np.dtype(np.float64), np.dtype(np.float32))
 _add_reduce: Array = np.add.reduce  # what x.sum calls, without the detour through Python
 
 
 def _sum(x: Data, axis: Axis, keepdims: bool) -> Data:
-    if x.dtype == np.float16:  # as np.mean does; 2048 + 1 is 2048 in float16
-        return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
-    if type(x) is np.ndarray:
+    if type(x) is np.ndarray and x.dtype in _WHOLE:
         return _add_reduce(x, axis=axis, keepdims=keepdims)
+    if is_half(x.dtype):  # as np.mean does
+        return x.astype(np.float32).sum(axis=axis, keepdims=keepdims).astype(x.dtype)
     return x.sum(axis=axis, keepdims=keepdims)
 
 
 def _mean(x: Data, axis: Axis, keepdims: bool) -> Data:
-    if x.dtype == np.float16:
-        return x.mean(axis=axis, keepdims=keepdims)  # which sums in float32
+    if is_half(x.dtype):
+        return x.astype(np.float32).mean(axis=axis, keepdims=keepdims).astype(x.dtype)
     whole = _sum(x, axis, keepdims)
     return whole / _count(x, whole)
 
 
 def _cumsum(x: Data, axis: int) -> Data:
-    if x.dtype == np.float16:
-        return x.cumsum(axis=axis, dtype=np.float32).astype(np.float16)
+    if is_half(x.dtype):
+        return x.astype(np.float32).cumsum(axis=axis).astype(x.dtype)
     return x.cumsum(axis=axis)
 
 
@@ -309,8 +310,17 @@ def _broadcast_to(x: Data, shape: tuple[int, ...]) -> Data:
     return out
 
 
+def _getitem(x: Data, index: Index) -> Data:
+    if isinstance(x, np.ndarray) or not is_bare(x):
+        return x[index]
+    # For an index out of range JAX takes the nearest: known ones raise, as NumPy's do, traced ones give nan.
+    if not any(map(is_foreign, index if isinstance(index, tuple) else (index,))):
+        np.broadcast_to(False, x.shape)[index]
+    return x[index] if _is_basic(index) else x.at[index].get(mode="fill", fill_value=math.nan)
+
+
 def _scatter_add(g: Data, index: Index, shape: tuple[int, ...]) -> Data:
-    wide = np.float32 if g.dtype == np.float16 else g.dtype  # 2048 + 1 is 2048 in float16
+    wide = np.float32 if is_half(g.dtype) else g.dtype
     if is_foreign(g):  # JAX arrays cannot be written to
         return namespace([g]).zeros(shape, wide).at[index].add(g).astype(g.dtype)
     if _is_basic(index):
@@ -328,7 +338,14 @@ def _where(condition: Data, a: Data, b: Data) -> Data:
             return _masked(a, condition)
         if a.__class__ is float and str(a) == "0.0" and _is_float_array(b):
             return _masked(b, ~condition)
+    a, b = _alike(a, b), _alike(b, a)
     return namespace((condition, a, b)).where(condition, a, b)
+
+
+def _alike(x: Data, other: Data) -> Data:
+    """A number of Python beside an array of ml_dtypes in its dtype, as it would be beside one of NumPy's."""
+    strange = isinstance(other, (np.ndarray, np.generic)) and other.dtype.kind == "V"
+    return np.asarray(x, other.dtype) if strange and x.__class__ in NUMBER else x
 
 
 def _is_float_array(x: Data) -> bool:
@@ -350,12 +367,13 @@ def _concatenate(axis: int, *arrays: Data) -> Data:
 
 
 def _einsum(subscripts: str, *arrays: Data) -> Data:
-    half = all(x.dtype == np.float16 for x in arrays)
+    half = all(is_half(x.dtype) for x in arrays)
+    dtype = arrays[0].dtype
     if half:  # as _sum
         arrays = tuple(x.astype(np.float32) for x in arrays)
     # From three operands on the order of the products matters; for two, looking for it is all cost.
     out = namespace(arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2)
-    return out.astype(np.float16) if half else out
+    return out.astype(dtype) if half else out
 
 
 # ---- the table -------------------------------------------------------------------------
@@ -469,7 +487,7 @@ swapaxes = array_op("swapaxes", lambda x, i, j: x.swapaxes(i, j), lambda g, out,
                     local=("g, its axes swapped back",))
 broadcast_to = array_op("broadcast_to", _broadcast_to, lambda g, out, x, shape: fit(g, x),
                         local=("g, summed over the copies",))
-getitem = array_op("getitem", lambda x, index: x[index], lambda g, out, x, index: scatter_add(g, index, x.shape),
+getitem = array_op("getitem", _getitem, lambda g, out, x, index: scatter_add(g, index, x.shape),
                    local=("g, put back where it was taken",))
 scatter_add: Primitive = array_op("scatter_add", _scatter_add, lambda g, out, x, index, shape: g[index],
                                   local=("g, taken from where it was put",))

@@ -14,7 +14,7 @@ import numpy
 
 from autograd.engine.dispatch import F, Function, arrays, axes_of, means, root
 from autograd.engine.graph import Node
-from autograd.engine.kinds import data_of, namespace
+from autograd.engine.kinds import data_of, is_half, namespace
 from autograd.engine.tree import map_tree
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
@@ -29,14 +29,15 @@ def _given(a: Any, where: Any, otherwise: Any, dtype: Any) -> Any:
 
 
 def _widely(function: F) -> F:
-    """A function of an array, in float32 where it is of float16, which counts no further than 65504."""
+    """A function of an array, in float32 where it is of float16 or less, which counts no further than 65504."""
 
     @functools.wraps(function)
     def wide(a: Any, *args: Any, **options: Any) -> Any:
-        if getattr(a, "dtype", None) != np.float16 or options.get("dtype") is not None:
+        dtype = getattr(a, "dtype", None)
+        if dtype is None or not is_half(dtype) or options.get("dtype") is not None:
             return function(a, *args, **options)
         out = function(a.astype(np.float32), *args, **options)
-        return map_tree(lambda x: x.astype(np.float16), out)
+        return map_tree(lambda x: x.astype(dtype), out)
 
     return cast(F, wide)
 

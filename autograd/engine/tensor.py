@@ -15,7 +15,7 @@ import numpy as np
 from autograd.engine import primitives as p
 from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
-from autograd.engine.kinds import data_of, filled, is_foreign, is_values, received
+from autograd.engine.kinds import data_of, filled, floats, is_foreign, is_values, namespace, reals, received
 from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.rows import Variadic
@@ -338,7 +338,7 @@ class Tensor(ArrayMethods, ArrayNode):
     ) -> Tensor:
         """The same numbers in another float dtype."""
         dtype = np.dtype(dtype)
-        if dtype.kind != "f":
+        if not floats(dtype):
             raise TypeError(
                 f"astype: a Tensor holds floats, not {dtype}; "
                 f"use .data.astype({dtype.name!r}) for an array without a graph"
@@ -458,7 +458,7 @@ class Tensor(ArrayMethods, ArrayNode):
                 continue
             if isinstance(a, (np.ndarray, np.generic)):
                 # Complex numbers pass where the Tensors hold them: in the complex step of gradcheck.
-                if a.dtype.kind not in "fiub" and not (a.dtype.kind == "c" and any(_is_complex(t) for t in args)):
+                if not reals(a.dtype) and not (a.dtype.kind == "c" and any(_is_complex(t) for t in args)):
                     raise TypeError(
                         f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers"
                     )
@@ -571,6 +571,7 @@ def _array(data: Any, where: str) -> Any:
     if isinstance(data, Node):
         raise TypeError(f"{where}: got a {type(data).__name__}; use .data for its numbers, or .detach() for a new leaf")
     if is_foreign(data):
+        _only_automatic(data, where)
         xp = data.__array_namespace__()
         return xp.asarray(data) if xp.isdtype(data.dtype, "real floating") else data.astype(float)
     try:
@@ -578,9 +579,22 @@ def _array(data: Any, where: str) -> Any:
     except (ValueError, TypeError) as error:
         raise type(error)(f"{where}: no array of real numbers can be made of {described(data)}: {error}") from None
     array = as_floats(array, where)
-    if array.dtype.kind not in "fiub":
+    if not reals(array.dtype):
         raise TypeError(f"{where}: expected real numbers, got {described(data)} (dtype {array.dtype})")
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    return array if floats(array.dtype) else array.astype(np.float64)
+
+
+def _only_automatic(data: Any, where: str) -> None:
+    """TypeError for an array of JAX whose sharding is a part of its type: the rules do not say that of results."""
+    sharding = getattr(getattr(data, "aval", None), "sharding", None)
+    axes = getattr(getattr(sharding, "mesh", None), "explicit_axes", ())
+    if any(axis in axes for part in getattr(sharding, "spec", None) or () for axis in np.atleast_1d(part)):
+        names = ", ".join(map(str, axes))
+        raise TypeError(
+            f"{where}: the array lies on a mesh with explicit axes ({names}), on which JAX asks every operation where "
+            "its result lies; make the mesh with automatic ones: jax.make_mesh(shape, names, "
+            "axis_types=(jax.sharding.AxisType.Auto,) * len(names))"
+        )
 
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from autograd.engine import primitives as p
 from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
-from autograd.engine.kinds import is_number, received
+from autograd.engine.kinds import is_number, reals, received
 from autograd.engine.numpy_api import ACROSS, LOOPS, ArrayMethods
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.value_array import Values, arrayed, boxed, by_function, by_ufunc
@@ -338,7 +338,7 @@ def as_floats(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _number(x: Any, where: str) -> float:
-    if is_number(x) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "fiub"):
+    if is_number(x) or (isinstance(x, np.ndarray) and x.ndim == 0 and reals(x.dtype)):
         try:
             return float(x)
         except OverflowError:
@@ -446,7 +446,7 @@ def values(array: Any, label: str = "") -> Values:
     Raises TypeError where an element is not a real number.
     """
     numbers_ = as_floats(np.asarray(array), "values")
-    if numbers_.dtype.kind not in "fiub":
+    if not reals(numbers_.dtype):
         raise TypeError(
             f"values: expected an array of real numbers, got dtype {numbers_.dtype} from {type(array).__name__}"
         )

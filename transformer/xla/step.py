@@ -1,0 +1,174 @@
+"""A training step as one compiled program: the loss, its gradient by `autograd`, and the update.
+
+`Compiled` is to `train.fit` what `train.Plain` is on NumPy: the same batches in the same order, drawn by the same
+generator, the same losses to rounding, and states that go on on either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from transformer.base import Array, Params, Tree, Weights
+from transformer.config import Config, shapes
+from transformer.data import Documents, Text
+from transformer.model import loss
+from transformer.train import Gradient, Recipe, chunk
+from transformer.xla import jax_for
+from transformer.xla.mesh import Layout
+
+__all__ = ["Compiled"]
+
+
+class Clock:
+    """The number of a step, as an optimizer sees it while JAX traces.
+
+    What the optimizer makes of it by Python's own arithmetic, such as the learning rate, is worked out before every
+    step in Python's precision, and comes in as a number. asked: the functions of the step that make them, in order.
+    """
+
+    def __init__(self, numbers: Any) -> None:
+        self.asked: list[Callable[[int], float]] = []
+        self._numbers = numbers
+
+    def through(self, function: Callable[[int], float]) -> Array:
+        """The number that a function makes of the step."""
+        self.asked.append(function)
+        return self._numbers[len(self.asked) - 1]
+
+    def __add__(self, n: int) -> Clock:
+        return self
+
+
+class Compiled:
+    """Steps of a training on JAX. layout: where the arrays lie. matmul: what products round their operands to."""
+
+    def __init__(self, config: Config, recipe: Recipe, layout: Layout, matmul: str = "float32") -> None:
+        if recipe.scalar:
+            raise ValueError("--scalar computes with single Values, which JAX has none of; leave out one of the two")
+        self.jax = jax_for("--array jax")
+        self.config, self.recipe, self.layout, self.matmul = config, recipe, layout, matmul
+        layout.must_fit(config, recipe.batch_size)
+        self.about = f"{layout.about}, products of matrices in {matmul if matmul == 'bfloat16' else config.dtype}"
+        self.optimizer = recipe.optimizer()
+        clock = Clock([1.0] * 8)
+        self.optimizer.update({}, {}, {"step": clock, "m": {}, "v": {}})
+        self._asked = clock.asked
+        self._step, self._loss = self.jax.jit(self._whole_step), self.jax.jit(self._loss_alone)
+
+    # ---- what `fit` asks for ----
+
+    def step(
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+    ) -> tuple[Gradient, Weights, Tree]:
+        """One step: what it found, and the parameters and moments after it, as arrays of JAX."""
+        recipe, masks = self.recipe, []
+        batches = []
+        for _ in range(recipe.accumulate):
+            batch = data.batch(recipe.batch_size, rng)
+            batches.append(batch if recipe.dropout else widened(batch, data.train.shape[1]))
+            masks.append([rng.random(shape) >= recipe.dropout for shape in self._dropped(batch)])
+        tokens = sum(int((batch[:, 1:] >= 0).sum()) for batch in batches)
+        step = moments["step"]
+        numbers = np.array([f(step) for f in self._asked], self.config.dtype)
+        with self._precision():
+            trees = self.layout.weights(params), self.layout.weights(moments["m"]), self.layout.weights(moments["v"])
+            placed = [self.layout.batch(batch) for batch in batches]
+            masked = [[self.layout.batch(mask) for mask in of_batch] for of_batch in masks]
+            params, m, v, grads, value = self._step(*trees, placed, masked, numbers)
+            return Gradient(float(value), tokens, grads, batches[-1]), params, {"step": step + 1, "m": m, "v": v}
+
+    def validate(self, params: Weights, data: Documents | Text) -> float:
+        """The mean loss over all held-out rows."""
+        n_rows = self.layout.rounded(chunk(data, self.config))
+        total = count = 0.0
+        with self._precision():
+            params = self.layout.weights(params)
+            for i in range(0, len(data.held_out), n_rows):
+                rows = np.full((n_rows, data.held_out.shape[1]), -1)
+                some = data.held_out[i : i + n_rows]
+                rows[: len(some)] = some
+                n = int((some[:, 1:] >= 0).sum())
+                total += float(self._loss(params, self.layout.batch(rows))) * n
+                count += n
+        return total / count
+
+    def host(self, tree: Tree) -> Tree:
+        """Parameters, or other arrays by name, as arrays of NumPy that nobody else changes."""
+        return self.layout.host(tree)
+
+    # ---- what is compiled ----
+
+    def _whole_step(
+        self, params: Params, m: Params, v: Params, batches: list[Array], masks: list[list[Array]], numbers: Array
+    ) -> tuple[Params, Params, Params, Params, Array]:
+        grads, value = self._gradient(params, batches, masks)
+        grads = self.layout.stored(grads)
+        params, state = self.optimizer.update(params, grads, {"step": Clock(numbers), "m": m, "v": v})
+        stored = self.layout.stored
+        return stored(params), stored(state["m"]), stored(state["v"]), grads, value
+
+    def _gradient(self, params: Params, batches: list[Array], masks: list[list[Array]]) -> tuple[Params, Array]:
+        """The gradient over all batches, and their loss: the means by tokens, as of one large batch."""
+        whole = self.layout.gathered(params)
+        parts = []
+        for batch, of_batch in zip(batches, masks, strict=True):
+            drop = Masks(of_batch, self.recipe.dropout).drop if of_batch else None
+            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, drop))
+        if len(parts) == 1:
+            return parts[0][1], parts[0][0]
+        counts = [(batch[:, 1:] >= 0).sum() for batch in batches]
+        shares = [n / sum(counts) for n in counts]
+        value = sum(share * part for share, (part, _) in zip(shares, parts, strict=True))
+        slopes = {k: sum(s.astype(p.dtype) * g[k] for s, (_, g) in zip(shares, parts, strict=True))
+                  for k, p in params.items()}  # fmt: skip
+        return slopes, value
+
+    def _loss_alone(self, params: Params, rows: Array) -> Array:
+        return loss(self.layout.gathered(params), rows, self.config)
+
+    # ---- precision and dropout ----
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Inside it float64 is float64, and float32 is not less than that on a GPU."""
+        stack = ExitStack()
+        stack.enter_context(self.jax.enable_x64(self.config.dtype == "float64"))
+        stack.enter_context(self.jax.default_matmul_precision("highest"))
+        return stack
+
+    def _dropped(self, batch: np.ndarray) -> list[tuple[int, ...]]:
+        """The shapes of what dropout works on in the forward pass, in order."""
+        if not self.recipe.dropout:
+            return []
+        found: list[tuple[int, ...]] = []
+
+        def seen(x: Array) -> Array:
+            found.append(x.shape)
+            return x
+
+        params = {k: self.jax.ShapeDtypeStruct(s, self.config.dtype) for k, s in shapes(self.config).items()}
+        with self._precision():
+            self.jax.eval_shape(lambda p: loss(p, batch, self.config, seen), params)
+        return found
+
+
+class Masks:
+    """Dropout by masks that were drawn before, in the order of the forward pass."""
+
+    def __init__(self, masks: list[Array], rate: float) -> None:
+        self._masks, self._rate = iter(masks), rate
+
+    def drop(self, x: Array) -> Array:
+        """x, where the next mask keeps it, scaled up by what is lost."""
+        return x * (next(self._masks).astype(str(x.dtype)) / (1 - self._rate))
+
+
+def widened(rows: np.ndarray, width: int) -> np.ndarray:
+    """Rows padded to one width, so that one program serves all batches."""
+    out = np.full((len(rows), width), -1)
+    out[:, : rows.shape[1]] = rows
+    return out
