@@ -167,6 +167,10 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     # Fused rows, by the functions that they stand for.
     "softmax": [(layers.softmax, [A]), (layers.softmax, [A[0]])],
     "causal": [(layers.causal, [A.reshape(2, 1, 3)])],
+    "causal_attention": [
+        (layers.causal_attention, [A.reshape(2, 3, 1), B.reshape(2, 3, 1), C[:2].reshape(2, 3, 1)]),
+        (layers.causal_attention, [np.stack([A, B])[:, 1:], C.reshape(1, 3, 3), B.reshape(1, 2, 3)[:, [0, 1, 0]]]),
+    ],
     "rmsnorm": [(layers.rmsnorm, [A, B[0], B[1]]), (layers.rmsnorm, [A])],
     "layernorm": [(layers.layernorm, [A, B[0], B[1]]), (layers.layernorm, [np.stack([A, B])])],
     "gelu": [(layers.gelu, [A])],

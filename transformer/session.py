@@ -178,7 +178,9 @@ def begin(args: argparse.Namespace) -> Session:
     facts = Facts(config, data.vocabulary, {**source, **how})
     logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
     run = runs.create(args.out, facts, state, record, logs)
-    return Session(run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads, machine)
+    return Session(
+        run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads, machine
+    )
 
 
 def resume(args: argparse.Namespace) -> Session:

@@ -145,12 +145,17 @@ def traceable(f: F) -> F:
 
     @functools.wraps(f)
     def apply(first: Tree, *args: Tree, **options: Tree) -> Tree:
-        if not any(map(_are_bare_floats, leaves(first))):
+        if _OURS.issuperset(map(type, leaves(first))) or not any(map(_are_bare_floats, leaves(first))):
             return f(first, *args, **options)
         with no_grad():
-            return map_tree(raw, f(map_tree(lambda x: Tensor(x) if _are_bare_floats(x) else x, first), *args, **options))
+            return map_tree(
+                raw, f(map_tree(lambda x: Tensor(x) if _are_bare_floats(x) else x, first), *args, **options)
+            )
 
     return cast(F, apply)
+
+
+_OURS = frozenset((np.ndarray, Tensor, Values, Value, float, int))
 
 
 def _are_bare_floats(x: Operand) -> bool:

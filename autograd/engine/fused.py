@@ -20,7 +20,7 @@ from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
 from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
-from autograd.engine.primitives import exp, matmul, scatter_add, select, tanh
+from autograd.engine.primitives import concatenate, exp, matmul, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
 from autograd.engine.tensor import Tensor
@@ -74,7 +74,9 @@ def fuse(composition: F) -> F:
     return apply  # type: ignore[return-value]
 
 
-fuse.__doc__ = str(fuse.__doc__).replace("{names}", "softmax, causal, rmsnorm, layernorm, gelu, cross_entropy and linear")
+fuse.__doc__ = str(fuse.__doc__).replace(
+    "{names}", "softmax, causal, causal_attention, rmsnorm, layernorm, gelu, cross_entropy and linear"
+)
 
 
 # ---- what forwards and rules share -----------------------------------------------------------
@@ -178,6 +180,90 @@ def _causal(x: Data) -> Data:
 
 
 _fused_row("causal", _causal, lambda g, out, x: g, local=("g",))
+
+
+# ---- attention -------------------------------------------------------------------------------
+
+BLOCK = 64  # queries taken at a time: of the keys after the last of them nothing is computed
+
+
+def _blocks(q: Operand, k: Operand) -> list[tuple[slice, slice]]:
+    """Blocks of queries, and the keys that they may look at: of T queries and P + T keys."""
+    n_time, n_past = q.shape[-2], k.shape[-2] - q.shape[-2]
+    return [
+        (slice(i, min(i + BLOCK, n_time)), slice(0, n_past + min(i + BLOCK, n_time))) for i in range(0, n_time, BLOCK)
+    ]
+
+
+def _grouped(q: Operand, k: Operand) -> Operand:
+    """The queries of the heads that share a head of keys in one axis more: (..., nh, T, hs) -> (..., nkv, g, T, hs)."""
+    return q.reshape((*k.shape[:-2], q.shape[-3] // k.shape[-3], *q.shape[-2:]))
+
+
+def _part(x: Operand, rows: slice) -> Operand:
+    return x[(..., rows, slice(None))]
+
+
+def _weights(q: Operand, k: Operand) -> Operand:
+    """softmax(q kᵀ / √hs) of a block of queries (..., g, t, hs) and its keys (..., 1, n, hs)."""
+    scores = _causal(q @ k.swapaxes(-1, -2) * q.shape[-1] ** -0.5)
+    return _softmax(scores)
+
+
+def _joined(y: Operand, q: Operand) -> Operand:
+    """(..., nkv, g, T, hs) -> (..., T, nh hs)."""
+    n_head, n_time, size = q.shape[-3:]
+    return y.reshape(q.shape).swapaxes(-2, -3).reshape((*q.shape[:-3], n_time, n_head * size))
+
+
+def _attention(q: Data, k: Data, v: Data) -> Data:
+    grouped, k, v = _grouped(q, k), _one_more(k), _one_more(v)
+    parts = [_weights(_part(grouped, rows), _part(k, seen)) @ _part(v, seen) for rows, seen in _blocks(q, k)]
+    return _joined(parts[0] if len(parts) == 1 else namespace(parts).concatenate(parts, axis=-2), q)
+
+
+def _one_more(x: Operand) -> Operand:
+    """An axis of one for the group, which shares it."""
+    return x.reshape((*x.shape[:-2], 1, *x.shape[-2:]))
+
+
+def _attention_rule(g: Operand, out: Operand, q: Operand, k: Operand, v: Operand) -> tuple[Operand, ...]:
+    """With dS = P (dP - sum(dP P)), and sum(dP P) = sum(g out) (Dao et al. 2022, section 3.1)."""
+    scale = q.shape[-1] ** -0.5
+    qs, ks, vs = _grouped(q, k), _one_more(k), _one_more(v)
+    size = (*q.shape[:-3], q.shape[-2], q.shape[-3], q.shape[-1])
+    gs, outs = (_grouped(y.reshape(size).swapaxes(-2, -3), k) for y in (g, out))
+    dq, dk, dv = [], None, None
+    for rows, seen in _blocks(q, k):
+        q1, k1, v1, g1 = _part(qs, rows), _part(ks, seen), _part(vs, seen), _part(gs, rows)
+        p = _weights(q1, k1)
+        ds = p * (g1 @ v1.swapaxes(-1, -2) - _sum(g1 * _part(outs, rows))) * scale
+        dq.append(ds @ k1)
+        dk = _longer(dk, _shared(ds.swapaxes(-1, -2) @ q1))
+        dv = _longer(dv, _shared(p.swapaxes(-1, -2) @ g1))
+    whole = dq[0] if len(dq) == 1 else concatenate(-2, *dq)
+    return whole.reshape(q.shape), dk, dv
+
+
+def _shared(x: Operand) -> Operand:
+    """What all queries of a group give to the keys that they share."""
+    return x.sum(axis=-3) if x.shape[-3] > 1 else x.reshape((*x.shape[:-3], *x.shape[-2:]))
+
+
+def _longer(total: Operand, x: Operand) -> Operand:
+    """The sum of what the blocks before gave to fewer keys, and this one."""
+    if total is None:
+        return x
+    n = total.shape[-2]
+    return concatenate(-2, total + _part(x, slice(0, n)), _part(x, slice(n, None)))
+
+
+_fused_row(
+    "causal_attention",
+    _attention,
+    *together(_attention_rule, 3),
+    local=("dS k / √hs, dS = P (g vᵀ - sum(g out))", "dSᵀ q / √hs", "Pᵀ g"),
+)
 
 
 # ---- norms -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
 __all__ = ["asked", "data_of", "each", "filled", "floats", "is_array", "is_bare", "is_float", "is_foreign", "is_half"]
-__all__ += ["is_number", "is_values", "limits", "namespace", "raw", "received", "reals", "single"]
+__all__ += ["is_number", "is_values", "limits", "namespace", "raw", "reals", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
 

@@ -125,3 +125,22 @@ def test_fused_rows_under_jax() -> None:
     args = [A, np.eye(3) + 0.1, B[0]]
     want = ag.grad(f, (0, 1, 2))(*args)
     close(jax.jit(ag.grad(f, (0, 1, 2)))(*(jax.numpy.asarray(a) for a in args)), want, 1e-5)
+
+
+def test_attention_in_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.normal(size=(2, n, t, 3)) for n, t in ((4, 7), (2, 9), (2, 9)))
+
+    def f(*args: Any) -> Any:
+        return (layers.causal_attention(*args) ** 2).sum()
+
+    def slopes(*args: Any) -> Any:
+        return sum((g * g).sum() for g in ag.grad(f, (0, 1, 2))(*args))
+
+    with ag.unfused():
+        first, second = ag.grad(f, (0, 1, 2))(q, k, v), ag.grad(slopes, (0, 1, 2))(q, k, v)
+    for block in (1, 2, 3, 7, 64):
+        monkeypatch.setattr("autograd.engine.fused.BLOCK", block)
+        close(first, ag.grad(f, (0, 1, 2))(q, k, v))
+        close(second, ag.grad(slopes, (0, 1, 2))(q, k, v), 1e-11)
+        close(first, ag.compile(ag.grad(f, (0, 1, 2)))(q, k, v))
