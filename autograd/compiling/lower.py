@@ -53,6 +53,7 @@ class _Lowering:
     def _fitted(self, step: Step, args: tuple[Arg, ...]) -> Iterator[Arg]:
         """The operands in the shape of the result and the dtype that it is computed in."""
         kinds = [a.number or a.dtype if isinstance(a, Step) else type(a) for a in args]
+        kinds = [np.dtype(bool) if k is bool else k for k in kinds]
         dtypes = step.function.resolve_dtypes((*kinds, *[None] * step.function.nout))
         for a, dtype in zip(args, dtypes):
             if not isinstance(a, Step) or a.number or a.size == 1 or (a.shape == step.shape and a.dtype == dtype):

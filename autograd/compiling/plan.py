@@ -10,14 +10,15 @@ from typing import TypeAlias
 import numpy as np
 
 from autograd.compiling.emit import Code
-from autograd.compiling.outside import Dice, Outside
-from autograd.compiling.program import Program, Step
+from autograd.compiling.outside import Outside
+from autograd.compiling.program import Program, Step, alike
 from autograd.compiling.signature import Signature
 from autograd.compiling.simplify import simplified
-from autograd.compiling.traced import Traced, trace
+from autograd.compiling.traced import Traced, TracedError, trace
 from autograd.engine.base import Function, Tree
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_values
+from autograd.engine.tree import leaves
 
 __all__ = ["MISS", "Plan"]
 
@@ -35,24 +36,37 @@ class Plan:
     def __init__(
         self, f: Function, args: tuple[Tree, ...], options: dict[str, Tree], loose: Mapping[str, bool]
     ) -> None:
+        own = self._record(f, args, options, loose)
+        first = self._parts
+        # What the function changes itself may have come to rest, as a table that is filled at first use has.
+        again = self._record(f, args, options, loose) if own else ""
+        if again or (own and not alike(first[1], self._parts[1])):
+            raise TracedError(
+                f"ag.compile: the function changes {own}, which is none of its arguments, and reads it; a replay "
+                "would not change it. Pass it as an argument, and return what it becomes"
+            )
+        self._name = getattr(f, "__name__", "function")
+        self._careful: Replay | None = None
+        self.source, self.replay = self._written(numbers=True)
+
+    def _record(self, f: Function, args: tuple[Tree, ...], options: dict[str, Tree], loose: Mapping[str, bool]) -> str:
+        """Run the function once; what it changes outside and reads, as text."""
         program = Program()
         signature = Signature(args, options, loose, lambda *leaf: trace(program, *leaf))
         self.kind, self.ints = signature.kind, signature.ints
-        dice, self._outside = Dice(f, args, options), Outside(f)
+        functions = [x for x in leaves([args, options]) if callable(x)]
+        self._outside = Outside([f, *functions], _containers([args, options, signature.args, signature.options]))
         try:
-            with self._outside.watching:
+            with self._outside.watching():
                 result = f(*signature.args, **signature.options)
         finally:
             program.open = False
-        dice.must_lie_still()
         outputs: list[Step] = []
         told = _structure(result, outputs)
+        del result
         steps, outputs = _reduced(program, outputs)
-        self._outside.settle(program, steps)
-        self._name = getattr(f, "__name__", "function")
         self._parts = signature, steps, outputs, told
-        self._careful: Replay | None = None
-        self.source, self.replay = self._written(numbers=True)
+        return self._outside.settle(program, steps)
 
     def carefully(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
         """A replay in which NumPy computes the numbers too: where Python raises, IEEE arithmetic gives inf or nan."""
@@ -65,10 +79,16 @@ class Plan:
         signature, steps, outputs, told = self._parts
         code = Code(steps, outputs, numbers)
         self.nbytes = code.memory.nbytes
-        lines = [*signature.source, *(["if stale(): return MISS"] if self._outside else [])]
+        lines = [*signature.source, "if stale(): return MISS"]
         body = [*code.lines, f"return {_built(told, code)}"]
         source = "\n".join(["def replay(args, options):", *_indented(lines), " with lock:", *_indented(body, 2)])
-        names = {**code.globals, **signature.globals, "MISS": MISS, "lock": threading.Lock(), "stale": self.stale}
+        names = {
+            **code.globals,
+            **signature.globals,
+            "MISS": MISS,
+            "lock": threading.Lock(),
+            "stale": self._outside.changed,
+        }
         exec(builtins.compile(source, f"<compiled {self._name}>", "exec"), names)
         return source, names["replay"]
 
@@ -90,6 +110,12 @@ def _reduced(program: Program, outputs: list[Step]) -> tuple[list[Step], list[St
     """What is needed for the outputs and the checks."""
     steps, found = simplified(program.steps, [*outputs, *program.checks])
     return steps, found[: len(outputs)]
+
+
+def _containers(x: Tree) -> list[Tree]:
+    """A nested structure and all that is in it."""
+    inner = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
+    return [x, *(z for y in inner for z in _containers(y))]
 
 
 # ---- results -------------------------------------------------------------------------------

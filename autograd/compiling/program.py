@@ -12,7 +12,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["NUMBERS", "Arg", "Program", "Slot", "Step", "filled_in", "inputs_of", "same_bits", "slotted", "stand_in"]
+__all__ = ["NUMBERS", "Arg", "Program", "Slot", "Step"]
+__all__ += ["alike", "filled_in", "inputs_of", "same_bits", "slotted", "stand_in"]
+    "NUMBERS",
+    "Arg",
+    "Program",
+    "Slot",
+    "Step",
+    "alike",
+    "filled_in",
+    "inputs_of",
+    "same_bits",
+    "slotted",
+    "stand_in",
+]
 
 NUMBERS = (bool, int, float)  # Python's, whose dtype gives way to that of an array
 # What a call takes: the result of another one, or something that stays the same.
@@ -178,6 +191,26 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     if a.nbytes <= 1 << 20 or not a.ndim:
         return a.tobytes() == b.tobytes()
     return all(same_bits(x, y) for x, y in zip(a, b))  # not a copy of all at once
+
+
+def alike(steps: list[Step], others: list[Step]) -> bool:
+    """Whether two lists of steps are the same calls with the same constants."""
+    place = {id(s): i for both in (steps, others) for i, s in enumerate(both)}
+
+    def told(x: Any) -> Any:
+        if isinstance(x, Step):
+            return "step", place.get(id(x))
+        if isinstance(x, np.ndarray):
+            return x.shape, x.dtype.str, x.tobytes()
+        if isinstance(x, (tuple, list)):
+            return tuple(map(told, x))
+        if isinstance(x, dict):
+            return tuple((k, told(y)) for k, y in x.items())
+        return _identity(x)
+
+    return [*map(told, ((s.op, s.function, s.args, s.options, s.shape, s.dtype) for s in steps))] == [
+        *map(told, ((s.op, s.function, s.args, s.options, s.shape, s.dtype) for s in others))
+    ]
 
 
 def _identity(x: Any) -> Any:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import collections
+import contextvars
+import cProfile
+import datetime
+import functools
+import gc
+import itertools
+import operator
+import os
+import random
+import sys
+import time
+import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd as ag
+from autograd import Tensor, Value
 
 X = np.arange(3.0)
 FACTOR = 2.0
@@ -100,3 +115,378 @@ def test_a_closure_is_noticed_and_what_f_itself_counts_is_not() -> None:
     k = 5.0
     np.testing.assert_array_equal(compiled(X), X * 5.0)
     assert calls == [2]
+
+
+# ---- wherever it stands ---------------------------------------------------------------------
+#
+# Each case gives a function and changes to what it reads; after every one compiled and plain must agree.
+
+Case = tuple[Callable[[Any], Any], list[Callable[[], Any]]]
+CASES: dict[str, Callable[[], Case]] = {}
+
+
+def case(make: Callable[[], Case]) -> Callable[[], Case]:
+    CASES[make.__name__] = make
+    return make
+
+
+class Layer:
+    scale = 2.0
+    table = [1.0]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.w = np.full(3, 2.0)
+        self.parts = {"b": [1.0]}
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.w * self.scale + self.table[0]
+
+    def method(self, x: Any) -> Any:
+        return x * self.weight
+
+    @property
+    def weight(self) -> Any:
+        return self.w * FACTOR
+
+    @classmethod
+    def of_class(cls, x: Any) -> Any:
+        return x * cls.scale
+
+    def __matmul__(self, x: Any) -> Any:
+        return x * self.parts["b"][0]
+
+
+class Slots:
+    __slots__ = ("w",)
+
+    def __init__(self) -> None:
+        self.w = [2.0]
+
+
+@case
+def an_object_and_its_class() -> Case:
+    class Own(Layer):
+        pass
+
+    o = Own()
+    return o, [lambda: setattr(Own, "scale", 3.0), lambda: o.w.fill(5.0), lambda: setattr(o, "scale", 7.0),
+               lambda: o.table.__setitem__(0, o.table[0] + 1.0)]  # fmt: skip
+
+
+@case
+def a_method_a_property_and_an_operator() -> Case:
+    o = Layer()
+    return lambda x: o.method(x) + (o @ x), [
+        lambda: setattr(o, "w", np.ones(3)), lambda: o.parts["b"].__setitem__(0, 6.0), lambda: o.parts.update(b=[8.0]),
+    ]  # fmt: skip
+
+
+@case
+def a_bound_method_and_a_class_method() -> Case:
+    class Own(Layer):
+        pass
+
+    return Own.of_class, [lambda: setattr(Own, "scale", 3.0)]
+
+
+@case
+def slots() -> Case:
+    s = Slots()
+    return lambda x: x * s.w[0], [lambda: s.w.__setitem__(0, 3.0), lambda: setattr(s, "w", [4.0])]
+
+
+@case
+def defaults() -> Case:
+    def f(x: Any, a: list[float] = [2.0], *, b: dict[str, float] = {"k": 1.0}) -> Any:  # noqa: B006
+        return x * a[0] + b["k"]
+
+    def replaced(x: Any) -> Any:
+        return x * 11.0
+
+    kept: Any = f
+    return f, [lambda: kept.__defaults__[0].__setitem__(0, 3.0), lambda: kept.__kwdefaults__["b"].update(k=5.0),
+               lambda: setattr(kept, "__defaults__", ([9.0],)),
+               lambda: setattr(kept, "__code__", replaced.__code__)]  # fmt: skip
+
+
+@case
+def nested_functions_and_generators() -> Case:
+    k, items = 2.0, [1.0, 2.0]
+
+    def f(x: Any) -> Any:
+        def inner(y: Any) -> Any:
+            return sum(y * v * k for v in items) + (lambda z: z * HOLDER.w)(y)
+
+        return inner(x)
+
+    def closed() -> None:
+        nonlocal k
+        k = 6.0
+
+    return f, [closed, lambda: items.append(3.0), lambda: setattr(HOLDER, "w", HOLDER.w + 1.0)]
+
+
+@case
+def lists_sets_and_dicts_that_grow() -> Case:
+    items, numbers, by_name = [1.0], {2.0}, {"a": 1.0}
+    queue, lines = collections.deque([1.0]), bytearray(b"\x02")
+    return lambda x: x * (sum(items) + sum(numbers) + 10 * sum(by_name.values())) + len(queue) * lines[0], [
+        lambda: items.append(2.0), lambda: numbers.add(5.0), lambda: by_name.update(b=4.0), lambda: by_name.pop("a"),
+        lambda: items.pop(), lambda: queue.append(1.0), lambda: lines.__setitem__(0, 7),
+    ]  # fmt: skip
+
+
+@case
+def the_order_of_a_dict() -> Case:
+    d = {"a": 2.0, "b": 3.0}
+    return lambda x: x * next(iter(d.values())), [lambda: d.update(a=d.pop("a"))]
+
+
+@case
+def wrappers() -> Case:
+    k = [2.0]
+
+    def outer(f: Any) -> Any:
+        @functools.wraps(f)
+        def wrapper(x: Any) -> Any:
+            return f(x) * k[0]
+
+        return wrapper
+
+    @outer
+    def f(x: Any, scale: list[float]) -> Any:
+        return x * scale[0]
+
+    own = [3.0]
+    inner = functools.partial(lambda x, *, scale: x * scale[0], scale=own)
+    return outer(inner), [lambda: k.__setitem__(0, 5.0), lambda: own.__setitem__(0, 7.0)]
+
+
+@case
+def modules() -> Case:
+    module = types.ModuleType("stepgrad_test_module")
+    exec("k = 2.0\ncfg = {'n': 1.0}\ndef h(x):\n    return x * k", module.__dict__)
+    sys.modules[module.__name__] = module
+
+    def f(x: Any) -> Any:
+        import stepgrad_test_module  # type: ignore[import-not-found]
+
+        return module.h(x) + module.cfg["n"] + stepgrad_test_module.k
+
+    return f, [lambda: setattr(module, "k", 5.0), lambda: module.cfg.update(n=4.0),
+               lambda: exec("def h(x):\n    return x * 9", module.__dict__)]  # fmt: skip
+
+
+@case
+def names_made_at_run_time() -> Case:
+    o = types.SimpleNamespace(w1=2.0)
+    get = operator.attrgetter("w1")
+    return lambda x: x * getattr(o, "w" + str(1)) + sum(vars(o).values()) + get(o), [
+        lambda: setattr(o, "w1", 3.0), lambda: setattr(o, "w2", 4.0),
+    ]  # fmt: skip
+
+
+@case
+def what_is_not_there_yet() -> Case:
+    o = Layer()
+
+    def f(x: Any) -> Any:
+        y = x * 2.0 if hasattr(o, "extra") else x
+        return y * globals().get("NOT_YET", 1.0)
+
+    return f, [lambda: setattr(o, "extra", 1), lambda: globals().__setitem__("NOT_YET", 4.0)]
+
+
+@case
+def large_arrays_and_views() -> Case:
+    big = np.full(20_000, 2.0)
+    objects = np.array([1.0, 2.0], object)
+    view = big[::2]
+    return lambda x: x * np.exp(view[:3]) * float(big[19_999]) + objects[1], [
+        lambda: big.__setitem__(0, 1.0), lambda: big.__setitem__(-1, 3.0), lambda: objects.__setitem__(1, 4.0),
+    ]  # fmt: skip
+
+
+@case
+def nodes() -> Case:
+    t, v = Tensor(np.full(3, 2.0)), [Value(2.0)]
+    return ag.grad(lambda x: (x * x * t * v[0].data + x * t.data + x * v[0].grad).sum()), [
+        lambda: setattr(t, "data", np.ones(3)), lambda: t.data.__setitem__(0, 5.0),
+        lambda: setattr(v[0], "data", 3.0), lambda: v.__setitem__(0, Value(4.0)), lambda: setattr(v[0], "grad", 2.0),
+    ]  # fmt: skip
+
+
+@case
+def what_is_filled_at_first_use() -> Case:
+    cache: dict[int, Any] = {}
+
+    class Lazy:
+        w: Any = None
+
+        def get(self) -> Any:
+            if self.w is None:
+                self.w = np.full(3, 2.0)
+            return self.w
+
+    lazy = Lazy()
+
+    def table(n: int) -> Any:
+        if n not in cache:
+            cache[n] = np.full(3, float(n))
+        return cache[n]
+
+    return lambda x: x * table(2) * lazy.get(), [
+        lambda: cache[2].fill(7.0), lambda: cache.clear(), lambda: lazy.w.fill(3.0), lambda: setattr(lazy, "w", None),
+    ]  # fmt: skip
+
+
+@case
+def what_only_c_holds() -> Case:
+    k, order = 2.0, [1.0]
+
+    def h(v: float) -> float:
+        return v * k
+
+    ufunc = np.frompyfunc(h, 1, 1)
+
+    def closed() -> None:
+        nonlocal k
+        k = 5.0
+
+    return lambda x: x * float(ufunc(3.0)) + x * sorted([3.0, 1.0], key=lambda v: v * order[0])[0], [
+        closed, lambda: order.__setitem__(0, -1.0),
+    ]  # fmt: skip
+
+
+@case
+def the_environment_and_context() -> Case:
+    context = contextvars.ContextVar("context", default=2.0)
+    os.environ["STEPGRAD_TEST"] = "2"
+    return lambda x: x * float(os.environ["STEPGRAD_TEST"]) * context.get(), [
+        lambda: os.environ.__setitem__("STEPGRAD_TEST", "3"), lambda: context.set(4.0),
+    ]  # fmt: skip
+
+
+@case
+def compiled_within_compiled() -> Case:
+    k = [2.0]
+    inner = ag.compile(lambda x: x * k[0])
+    return lambda x: inner(x) + 1.0, [lambda: k.__setitem__(0, 3.0)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_change_is_noticed_wherever_it_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HOLDER, "w", HOLDER.w)
+    f, changes = CASES[name]()
+    compiled = ag.compile(f)
+    at = X + 1.0
+    try:
+        for change in (lambda: None, *changes):
+            change()
+            np.testing.assert_array_equal(compiled(at), f(at))
+            now = compiled.recordings
+            np.testing.assert_array_equal(compiled(at), f(at))
+            assert compiled.recordings == now, "recorded anew though nothing has changed"
+        assert compiled.recordings == 1 + len(changes)
+    finally:
+        globals().pop("NOT_YET", None)
+        os.environ.pop("STEPGRAD_TEST", None)
+        sys.modules.pop("stepgrad_test_module", None)
+
+
+# ---- what cannot be watched -------------------------------------------------------------------
+
+
+def restless() -> dict[str, tuple[Callable[[Any], Any], str]]:
+    """Functions that give something else at every call, and what the error says."""
+    count, names, o = [0], {1.0, 2.0, 3.0, 4.0}, types.SimpleNamespace(t=False, m=np.zeros(3))
+    steps = itertools.count()
+    dice, old, python = np.random.default_rng(0), np.random.RandomState(0), random.Random(0)
+
+    def counted(x: Any) -> Any:
+        count[0] += 1
+        return x * count[0]
+
+    def now_and_then(x: Any) -> Any:
+        count[0] += 1
+        return x * 2 if count[0] > 100 else x
+
+    def toggled(x: Any) -> Any:
+        o.t = not o.t
+        return x * 2 if o.t else x
+
+    def averaged(x: Any) -> Any:
+        o.m[:] = 0.9 * o.m + 1.0
+        return x * o.m
+
+    def popped(x: Any) -> Any:
+        return x * names.pop()
+
+    def read(x: Any) -> Any:
+        with open(__file__) as file:
+            return x * len(file.read())
+
+    def own(x: Any) -> Any:
+        own.n += 1  # type: ignore[attr-defined]
+        return x * own.n  # type: ignore[attr-defined]
+
+    own.n = 0  # type: ignore[attr-defined]
+    return {
+        "counted": (counted, "changes count"), "now and then": (now_and_then, "changes count"),
+        "toggled": (toggled, "changes t"), "averaged": (averaged, "changes"), "its own": (own, "changes n"),
+        "an iterator": (lambda x: x * next(steps), "iterator"),
+        "a generator": (lambda x, g=(i for i in range(9)): x * next(g), "iterator"),
+        "the clock": (lambda x: x * time.perf_counter(), "asks the world, perf_counter"),
+        "the date": (lambda x: x * datetime.datetime.now().microsecond, "asks the world, now"),
+        "a file": (read, "asks the world, open"),
+        "dice": (lambda x: x * dice.normal(), "random"), "old dice": (lambda x: x * old.normal(), "random"),
+        "Python's": (lambda x: x * python.random(), "random"), "a method": (lambda x, n=dice.normal: x * n(), "random"),
+        "fresh dice": (lambda x: x * np.random.default_rng().normal(), "random"),
+        "the system's": (lambda x: x * os.urandom(1)[0], "random"), "popped": (popped, "changes names"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", restless())
+def test_what_differs_from_call_to_call_is_refused(name: str) -> None:
+    f, message = restless()[name]
+    with pytest.raises(TypeError, match=f"ag.compile: the function .*{message}"):
+        ag.compile(f)(X)
+
+
+def test_a_function_may_count_and_collect_what_it_never_reads() -> None:
+    count, shapes, o = 0, [], types.SimpleNamespace(calls=0, seen={})
+
+    def f(x: Any) -> Any:
+        nonlocal count
+        count += 1
+        o.calls += 1
+        o.seen["x"] = x.shape
+        shapes.append(x.shape)
+        f.runs += 1  # type: ignore[attr-defined]
+        return x * 2.0
+
+    f.runs = 0  # type: ignore[attr-defined]
+    compiled = ag.compile(f)
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(X), X * 2.0)
+    assert (count, o.calls, len(shapes), f.runs, compiled.recordings) == (1, 1, 1, 1, 1)  # type: ignore[attr-defined]
+
+
+def test_the_profiler_and_the_collector_are_as_before() -> None:
+    events: list[str] = []
+
+    def hook(frame: Any, event: str, arg: Any) -> None:
+        events.append(event)
+
+    sys.setprofile(hook)
+    try:
+        ag.compile(lambda x: x * 2)(X)
+        assert sys.getprofile() is hook
+    finally:
+        sys.setprofile(None)
+    profile = cProfile.Profile()
+    with profile:
+        ag.compile(helper)(X)
+        helper(X)
+    assert any(entry.code is helper.__code__ for entry in profile.getstats())
+    assert gc.isenabled()

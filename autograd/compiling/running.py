@@ -1,0 +1,108 @@
+"""What runs while a function is recorded: the code, what each call is given, and calls that ask the world.
+
+Python tells by its hook for profilers; what a function may read can only be known from what it ran.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Running", "is_library"]
+
+_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_NUMPY = os.path.dirname(np.__file__) + os.sep
+_STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
+# Of Python's own library, the parts that hold data of others, and so are looked into like a user's code.
+_CONTAINERS = tuple(_STANDARD + name for name in ("collections", "_collections_abc", "os.py"))
+_CONTAINERS += ("<frozen os>", "<frozen _collections_abc>")
+_INSTALLED = tuple(_STANDARD + name for name in ("site-packages", "dist-packages"))
+
+# What asks the world, by module and name, "" for all of a module; the answer would be a constant.
+_WORLD = {
+    "time": "", "_random": "", "posix": "urandom getrandom times getloadavg", "nt": "urandom times", "_io": "open",
+    "io": "open", "builtins": "input",
+}  # fmt: skip
+_NOW = {"now", "today", "utcnow"}
+
+
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to Python, NumPy or this engine, whose own variables do not matter."""
+    if filename.startswith((_STANDARD, "<frozen ")) and not filename.startswith(_INSTALLED):
+        return not filename.startswith(_CONTAINERS)
+    return filename.startswith((_HERE, _NUMPY))
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether code runs for the sake of an import: that of a module, or a hook."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _asks(function: Any) -> bool:
+    """Whether a function of C gives what nothing in the program determines."""
+    name = getattr(function, "__name__", "")
+    owner = getattr(function, "__self__", None)
+    if name in _NOW and isinstance(owner, type) and issubclass(owner, datetime.date):
+        return True
+    known = _WORLD.get(getattr(function, "__module__", None) or "")
+    if known is None:
+        return False
+    return name not in ("sleep",) and (not known or name in known.split())
+
+
+class Running:
+    """Inside `with running:` the code that starts is noticed, with its frame, before its first line runs.
+
+    noticed: called with every frame of code that is no library's. codes: the code that ran.
+    questions: calls of functions that ask the world, with the place: "time.time() at file:line".
+    """
+
+    def __init__(self, noticed: Callable[[FrameType], None]) -> None:
+        self._noticed = noticed
+        self._library: dict[str, bool] = {}
+        self.codes: dict[CodeType, None] = {}
+        self.questions: list[str] = []
+
+    def __enter__(self) -> None:
+        self._collecting = gc.isenabled()
+        gc.disable()  # who is told of a collection runs code that is not the function's
+        self._before = sys.getprofile()
+        sys.setprofile(self._hook)
+
+    def __exit__(self, *_: object) -> None:
+        if self._collecting:
+            gc.enable()
+        before: Any = self._before
+        if before is not None and not callable(before):  # a profiler of C, such as cProfile's
+            sys.setprofile(None)
+            before.enable()
+        else:
+            sys.setprofile(before)
+
+    def _hook(self, frame: FrameType, event: str, what: Any) -> None:
+        if event == "call":
+            code = frame.f_code
+            known = self._library.get(code.co_filename)
+            if known is None:
+                known = self._library[code.co_filename] = is_library(code.co_filename) or _imports(frame)
+            if not known:
+                self.codes[code] = None
+                self._noticed(frame)
+        elif event == "c_call" and _asks(what):
+            users = not is_library(frame.f_code.co_filename)
+            if users or getattr(what, "__module__", "") in ("posix", "nt"):
+                while is_library(frame.f_code.co_filename) and frame.f_back is not None:
+                    frame = frame.f_back
+                self.questions.append(f"{what.__name__}() at {frame.f_code.co_filename}:{frame.f_lineno}")
