@@ -14,18 +14,6 @@ import numpy as np
 
 __all__ = ["NUMBERS", "Arg", "Program", "Slot", "Step"]
 __all__ += ["alike", "filled_in", "inputs_of", "same_bits", "slotted", "stand_in"]
-    "NUMBERS",
-    "Arg",
-    "Program",
-    "Slot",
-    "Step",
-    "alike",
-    "filled_in",
-    "inputs_of",
-    "same_bits",
-    "slotted",
-    "stand_in",
-]
 
 NUMBERS = (bool, int, float)  # Python's, whose dtype gives way to that of an array
 # What a call takes: the result of another one, or something that stays the same.
