@@ -116,6 +116,7 @@ class Documents:
         rows = encoded([lines[i] for i in order], self.vocabulary, block_size)
         self.train, held_out = rows[n_held_out:], rows[:n_held_out]
         self.held_out = _trimmed(_some(held_out))
+        self.n_lengths = len(np.unique((self.train >= 0).sum(axis=1)))  # of rows, and so of batches at most
         self._order = rng.permutation(len(self.train))
         self._at = 0
 
@@ -160,7 +161,7 @@ class Text:
                 "give more text or a smaller block_size"
             )
         windows = np.lib.stride_tricks.sliding_window_view
-        self.train = windows(tokens[:split], block_size + 1)
+        self.train, self.n_lengths = windows(tokens[:split], block_size + 1), 1
         self.held_out = _some(windows(tokens[split:], block_size + 1)[::block_size])
 
     @cached_property

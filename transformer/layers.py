@@ -45,7 +45,12 @@ def dropout(rate: float, rng: np.random.Generator) -> Drop:
     """A function that sets each number to 0 with probability `rate` and scales the rest up by 1 / (1 - rate)."""
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate={rate}; expected a number from 0 up to, not including, 1")
-    return lambda x: x * ((rng.random(x.shape) >= rate) / (1 - rate)).astype(str(x.dtype))
+    return lambda x: x * mask(x.shape, rate, rng, str(x.dtype))
+
+
+def mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator, dtype: str) -> np.ndarray:
+    """What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate)."""
+    return ((rng.random(shape) >= rate) / (1 - rate)).astype(dtype)
 
 
 def kept(x: Array) -> Array:

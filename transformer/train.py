@@ -19,8 +19,8 @@ from transformer.base import Schedule, Tree, Weights
 from transformer.checkpoint import State
 from transformer.config import Config
 from transformer.data import Documents, Text
-from transformer.layers import dropout
 from transformer.model import loss
+from transformer.slopes import Slopes, slopes
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": optim.linear,
@@ -149,13 +149,15 @@ class Plain:
 
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
+        self._slopes: Slopes | None = None
 
     def step(
         self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
     ) -> tuple[Gradient, Weights, Tree]:
         """The gradient of one step, and parameters and moments after it."""
+        self._slopes = self._slopes or slopes(self.config, self.recipe.dropout, self.recipe.scalar, data.n_lengths)
         with np.errstate(all="ignore"):
-            made = gradient(params, data, self.config, self.recipe, rng)
+            made = gradient(self._slopes, params, data, self.recipe, rng)
             return made, *self.optimizer.update(params, made.grads, moments)
 
     def validate(self, params: Weights, data: Documents | Text) -> float:
@@ -207,19 +209,14 @@ class Gradient(NamedTuple):
     batch: np.ndarray
 
 
-def gradient(
-    params: Weights, data: Documents | Text, config: Config, recipe: Recipe, rng: np.random.Generator
-) -> Gradient:
+def gradient(of: Slopes, params: Weights, data: Documents | Text, recipe: Recipe, rng: np.random.Generator) -> Gradient:
     """The gradient over as many batches as the recipe accumulates: the mean by tokens, as of one large batch."""
-    given = {k: p.astype(object) for k, p in params.items()} if recipe.scalar else params
-    drop = dropout(recipe.dropout, rng) if recipe.dropout else None
     parts = []
     for _ in range(recipe.accumulate):
         batch = data.batch(recipe.batch_size, rng)
         n = int((batch[:, 1:] >= 0).sum())
-        value, slopes = ag.value_and_grad(loss)(given, batch, config, drop)
-        slopes = {k: g.astype(config.dtype, copy=False) for k, g in slopes.items()}
-        parts.append(Gradient(float(value), n, slopes, batch))
+        value, grads = of(params, batch, rng)
+        parts.append(Gradient(value, n, grads, batch))
         if len(parts) == 2:
             parts = [_joined(*parts)]
     return parts[0]

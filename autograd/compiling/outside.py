@@ -69,6 +69,7 @@ class Outside:
         reach.complete()
         reach.forget()
         reach.watched = _lasting(reach.watched)
+        self._must_not_take()
         own = self._own_changes()
         self._elsewhere = any_changed(reach.watched)
         used = {id(s.function) for s in steps if s.op == "constant"}
@@ -92,6 +93,8 @@ class Outside:
                 f"ag.compile: the function asks the world, {question}, and every later call would get the first "
                 "answer; ask outside of it, and pass the answer as an argument"
             )
+
+    def _must_not_take(self) -> None:
         for x, before in self._reach.iterators:
             if sys.getrefcount(x) > 3 and position(x) != before:  # it was not made by the function itself
                 raise TracedError(
