@@ -11,7 +11,8 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable
-from types import CodeType, FrameType
+from functools import cache
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,13 @@ _INSTALLED = tuple(_STANDARD + name for name in ("site-packages", "dist-packages
 
 # What asks the world, by module and name, "" for all of a module; the answer would be a constant.
 _WORLD = {
-    "time": "", "_random": "", "posix": "urandom getrandom times getloadavg", "nt": "urandom times", "_io": "open",
+    "time": "", "posix": "urandom getrandom times getloadavg", "nt": "urandom times", "_io": "open",
     "io": "open", "builtins": "input",
 }  # fmt: skip
 _NOW = {"now", "today", "utcnow"}
 
 
+@cache
 def is_library(filename: str) -> bool:
     """Whether a file belongs to Python, NumPy or this engine, whose own variables do not matter."""
     if filename.startswith((_STANDARD, "<frozen ")) and not filename.startswith(_INSTALLED):
@@ -71,7 +73,7 @@ class Running:
 
     def __init__(self, noticed: Callable[[FrameType], None]) -> None:
         self._noticed = noticed
-        self._library: dict[str, bool] = {}
+        self._library: dict[CodeType, bool] = {}
         self.codes: dict[CodeType, None] = {}
         self.questions: list[str] = []
 
@@ -94,15 +96,19 @@ class Running:
     def _hook(self, frame: FrameType, event: str, what: Any) -> None:
         if event == "call":
             code = frame.f_code
-            known = self._library.get(code.co_filename)
+            known = self._library.get(code)
             if known is None:
-                known = self._library[code.co_filename] = is_library(code.co_filename) or _imports(frame)
+                known = self._library[code] = is_library(code.co_filename) or _imports(frame)
             if not known:
                 self.codes[code] = None
                 self._noticed(frame)
-        elif event == "c_call" and _asks(what):
-            users = not is_library(frame.f_code.co_filename)
-            if users or getattr(what, "__module__", "") in ("posix", "nt"):
-                while is_library(frame.f_code.co_filename) and frame.f_back is not None:
-                    frame = frame.f_back
-                self.questions.append(f"{what.__name__}() at {frame.f_code.co_filename}:{frame.f_lineno}")
+        elif event == "c_call" and isinstance(getattr(what, "__self__", None), (ModuleType, type)):
+            self._called(what, frame)
+
+    def _called(self, function: Any, frame: FrameType) -> None:
+        """A function of C is called: by a library, chance alone matters."""
+        if not _asks(function) or (function.__module__ not in ("posix", "nt") and is_library(frame.f_code.co_filename)):
+            return
+        while is_library(frame.f_code.co_filename) and frame.f_back is not None:
+            frame = frame.f_back
+        self.questions.append(f"{function.__name__}() at {frame.f_code.co_filename}:{frame.f_lineno}")
