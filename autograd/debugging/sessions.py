@@ -265,6 +265,8 @@ def run_script(path: str, arguments: list[str], forward: bool = False) -> int:
     try:
         with stopping_at_backward(stop), record_source():
             runpy.run_path(path, run_name="__main__")
+    except BrokenPipeError:  # nobody reads: the command ends
+        raise
     except Exception as error:
         _print(error)
         return 1
