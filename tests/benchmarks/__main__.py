@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.benchmarks import chain, drawings, gradchecks, imports, nano
+from tests.benchmarks import chain, drawings, gradchecks, imports, nano, parts
 from tests.benchmarks.race import HEAD, Row, raced
 
 EAGER = "PyTorch eager"
@@ -41,6 +41,7 @@ ROWS = {
 OTHERS = {
     "verdicts": gradchecks.run,
     "chain": chain.run,
+    "parts": parts.run,
     "import": imports.run,
     "drawing": drawings.run,
     "nano-run": nano.run,

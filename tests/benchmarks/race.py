@@ -77,8 +77,11 @@ class Turns:
         told = self._told()
         return told["seconds"], told["peak"]
 
-    def end(self) -> None:
-        self._process.communicate()
+    def __enter__(self) -> Turns:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # its input is at an end, and so is it
 
 
 def others() -> float:
@@ -100,29 +103,30 @@ def calm(anyway: bool) -> float:
 
 def raced(row: Row, anyway: bool = False) -> str:
     """The row's line of the table."""
-    ours = Turns(row.ours, row)
-    peer = Turns(row.peer, row)
-    for name in peer.numbers.keys() & ours.numbers.keys():
-        given, expected = ours.numbers[name], peer.numbers[name]
+    with Turns(row.ours, row) as ours, Turns(row.peer, row) as peer:
+        compared(row, ours.numbers, peer.numbers)
+        load = calm(anyway)
+        times, turn = [], [(0.0, 0.0)]
+        for i in range(row.rounds + 1):
+            turn = []
+            for contender in (ours, peer):
+                turn.append(contender.take())
+                time.sleep(PAUSE)
+            if i:  # the first turn warms up
+                times.append([seconds for seconds, _ in turn])
+    return line(row, np.array(times), [peak for _, peak in turn], load)
+
+
+def compared(row: Row, ours: dict[str, np.ndarray], peer: dict[str, np.ndarray]) -> None:
+    """AssertionError where they do not compute the same."""
+    for name in peer.keys() & ours.keys():
+        given, expected = ours[name], peer[name]
         assert given.shape == expected.shape, f"{row.name}: {name} has shapes {given.shape} and {expected.shape}"
         scale = np.abs(expected).max()
         np.testing.assert_allclose(given, expected, row.rtol, row.rtol * scale, err_msg=f"{row.name}: {name}")
-    load = calm(anyway)
-    times, peaks = [], (0.0, 0.0)
-    for i in range(row.rounds + 1):
-        turn = []
-        for contender in (ours, peer):
-            turn.append(contender.take())
-            time.sleep(PAUSE)
-        if i:  # the first turn warms up
-            times.append([seconds for seconds, _ in turn])
-        peaks = (turn[0][1], turn[1][1])
-    for contender in (ours, peer):
-        contender.end()
-    return line(row, np.array(times), peaks, load)
 
 
-def line(row: Row, times: np.ndarray, peaks: tuple[float, float], load: float) -> str:
+def line(row: Row, times: np.ndarray, peaks: list[float], load: float) -> str:
     a, b = 1e3 * np.median(times, axis=0)
     low, ratio, high = np.quantile(times[:, 1] / times[:, 0], [0.25, 0.5, 0.75])
     said = f"{ratio:.2f} ({low:.2f} to {high:.2f})"

@@ -713,7 +713,11 @@ def test_q_all_ends_every_stop_of_a_script(tmp_path: Path) -> None:
 def test_a_script_whose_output_nobody_reads_ends_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("from autograd import Value\nx = Value(2.0)\n(x * x).backward()\n")
     done = subprocess.run(
-        ["bash", "-c", f"(echo q; sleep 0.2) | {sys.executable} -m autograd debug s.py | true; exit ${{PIPESTATUS[1]}}"],
+        [
+            "bash",
+            "-c",
+            f"(echo q; sleep 0.2) | {sys.executable} -m autograd debug s.py | true; exit ${{PIPESTATUS[1]}}",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
