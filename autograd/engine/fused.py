@@ -352,7 +352,7 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     x = select(counted.reshape((-1, 1)), x, 0.0)
     t = select(counted, t, 0)
     share = counted.astype(x.dtype) / counted.sum().astype(x.dtype)
-    return x, (np.arange(t.shape[0]), t), share.reshape((-1, 1))
+    return x, (namespace([t]).arange(t.shape[0]), t), share.reshape((-1, 1))
 
 
 def _cross_entropy(logits: Data, targets: Data) -> Data:

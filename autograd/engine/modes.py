@@ -161,6 +161,13 @@ class matmul_in(Mode):
 
     So tensor cores work: `with ag.matmul_in("bfloat16"):` around what `jax.jit` traces, both ways. What is
     between the products keeps its precision. Products of NumPy's arrays are as ever, since it has no fast ones.
+
+    >>> import numpy as np
+    >>> from autograd import Tensor, matmul_in
+    >>> with matmul_in("bfloat16"):
+    ...     y = Tensor(np.ones((2, 3))) @ np.ones(3)
+    >>> y.data
+    array([3., 3.])
     """
 
     def __init__(self, dtype: Any) -> None:
