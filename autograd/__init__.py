@@ -17,7 +17,7 @@ from autograd.engine import primitives as primitives
 from autograd.engine.extend import primitive
 from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, traceable, value_and_grad
 from autograd.engine.graph import Node as _Node
-from autograd.engine.modes import AnomalyError, detect_anomaly, no_grad, record_source, unfused
+from autograd.engine.modes import AnomalyError, detect_anomaly, matmul_in, no_grad, record_source, unfused
 from autograd.engine.tensor import Tensor
 from autograd.engine.value import Value, values
 
@@ -47,8 +47,8 @@ _LATER = {
 __all__ = [
     "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card",
     "compile", "debug", "detach", "detect_anomaly", "draw_dot", "fuse", "grad", "gradcheck", "hessian", "hvp",
-    "jacobian", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test", "traceable",
-    "unfused", "value_and_grad", "values",
+    "jacobian", "matmul_in", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test",
+    "traceable", "unfused", "value_and_grad", "values",
 ]  # fmt: skip
 
 

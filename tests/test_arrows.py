@@ -22,8 +22,13 @@ PACKAGES = {
     "autograd.drawing": {"autograd.engine", "autograd.stepping"},
     "autograd.debugging": {"autograd.engine", "autograd.checking", "autograd.stepping", "autograd.drawing"},
     "autograd.exercises": {"autograd.engine", "autograd.checking", "autograd.stepping"},
-    "transformer": {"autograd", "transformer.lesson"},
+    "transformer": {"autograd", "transformer.lesson", "transformer.xla"},
     "transformer.lesson": {"autograd", "transformer"},
+    "transformer.xla": {"autograd", "transformer"},
+}  # fmt: skip
+ENTERED_BY = {
+    "transformer.lesson": {"transformer.__main__"},
+    "transformer.xla": {"transformer.__main__", "transformer.session"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 # Left of an arrow what is simpler: base <- graph <- kinds <- rows <- primitives <- value <- tensor <- functional.
@@ -84,10 +89,11 @@ def wrong_arrows(root: Path) -> list[str]:
                 here, target = (_floor(m, order) for m in (name, module))
                 fine = not order or target < here or module == room
             else:
-                # The transformer enters by the face only: autograd, and nothing behind it; the lesson is a command.
+                # The transformer enters by the face only: autograd, and nothing behind it. The lesson is a command,
+                # and JAX is for those who ask for it.
                 face = module == "autograd" or (name, module) == ("transformer.command", "autograd.__main__")
                 fine = there in PACKAGES.get(room, set()) and (there != "autograd" or face)
-                fine = fine and (there != "transformer.lesson" or name == "transformer.__main__")
+                fine = fine and name in ENTERED_BY.get(there, {name})
             if not fine:
                 found.append(f"{name} -> {module}")
     return found
@@ -124,6 +130,8 @@ def test_every_room_and_every_module_of_the_engine_has_its_place() -> None:
         ("transformer/config.py", "from transformer.model import loss"),
         ("transformer/train.py", "from transformer.lesson.dinner import training"),
         ("transformer/lesson/dinner.py", "from autograd.engine.functional import detach"),
+        ("transformer/model.py", "def late():\n    from transformer.xla.step import Compiled"),
+        ("transformer/xla/mesh.py", "from autograd.engine.kinds import raw"),
         ("autograd/other/new.py", "from autograd.engine import graph"),
     ],
 )
@@ -165,3 +173,21 @@ def test_the_core_knows_no_operation() -> None:
     tree = ast.parse((ROOT / "autograd/engine/graph.py").read_text())
     operations = {"exp", "log", "tanh", "matmul", "sum"}
     assert not any(isinstance(n, ast.Attribute) and n.attr in operations for n in ast.walk(tree))
+
+
+def test_jax_is_imported_where_it_is_asked_for_only() -> None:
+    for path in files(ROOT):
+        for node in ast.parse(path.read_text()).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+            assert not any(str(name).split(".")[0] in ("jax", "jaxlib", "ml_dtypes") for name in names), path
+        for module in imported_by_name(path):
+            assert module != "jax" or path.parent.name == "xla" or path.name == "extend.py", path
+
+
+def imported_by_name(path: Path) -> Iterator[str]:
+    """The first part of everything that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (a.name.split(".")[0] for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).split(".")[0]

@@ -153,7 +153,7 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
 
 
 def _of_jax(tokens: Array, config: Config, check: Callable[[Array], Array], padding: int) -> Array:
-    """Tokens of JAX: looked at where their numbers are there; where not, what is wrong with them makes the result nan."""
+    """Tokens of JAX: looked at where their numbers are there; where not, what is wrong makes the result nan."""
     if tokens.dtype.kind not in "iu":
         return check(np.empty(0, tokens.dtype))
     try:
@@ -169,7 +169,7 @@ def _of_jax(tokens: Array, config: Config, check: Callable[[Array], Array], padd
 
 def _precise(params: Params, config: Config) -> None:
     """ValueError where JAX has made float32 of the float64 that the config promises."""
-    p = params.get("wte")
+    p: Array = params.get("wte")
     if config.dtype == "float64" and hasattr(getattr(p, "raw", p), "aval") and str(p.dtype) == "float32":
         raise ValueError(
             "the config says float64, and the parameters are float32 arrays of JAX, which computes in float64 only "

@@ -20,7 +20,7 @@ from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
 from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
-from autograd.engine.primitives import concatenate, exp, matmul, scatter_add, select, tanh
+from autograd.engine.primitives import concatenate, exp, getitem, matmul, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
 from autograd.engine.tensor import Tensor
@@ -206,7 +206,7 @@ def _part(x: Operand, rows: slice) -> Operand:
 
 def _weights(q: Operand, k: Operand) -> Operand:
     """softmax(q kᵀ / √hs) of a block of queries (..., g, t, hs) and its keys (..., 1, n, hs)."""
-    scores = _causal(q @ k.swapaxes(-1, -2) * q.shape[-1] ** -0.5)
+    scores = _causal(matmul(q, k.swapaxes(-1, -2)) * q.shape[-1] ** -0.5)
     return _softmax(scores)
 
 
@@ -218,7 +218,7 @@ def _joined(y: Operand, q: Operand) -> Operand:
 
 def _attention(q: Data, k: Data, v: Data) -> Data:
     grouped, k, v = _grouped(q, k), _one_more(k), _one_more(v)
-    parts = [_weights(_part(grouped, rows), _part(k, seen)) @ _part(v, seen) for rows, seen in _blocks(q, k)]
+    parts = [matmul(_weights(_part(grouped, rows), _part(k, seen)), _part(v, seen)) for rows, seen in _blocks(q, k)]
     return _joined(parts[0] if len(parts) == 1 else namespace(parts).concatenate(parts, axis=-2), q)
 
 
@@ -237,10 +237,10 @@ def _attention_rule(g: Operand, out: Operand, q: Operand, k: Operand, v: Operand
     for rows, seen in _blocks(q, k):
         q1, k1, v1, g1 = _part(qs, rows), _part(ks, seen), _part(vs, seen), _part(gs, rows)
         p = _weights(q1, k1)
-        ds = p * (g1 @ v1.swapaxes(-1, -2) - _sum(g1 * _part(outs, rows))) * scale
-        dq.append(ds @ k1)
-        dk = _longer(dk, _shared(ds.swapaxes(-1, -2) @ q1))
-        dv = _longer(dv, _shared(p.swapaxes(-1, -2) @ g1))
+        ds = p * (matmul(g1, v1.swapaxes(-1, -2)) - _sum(g1 * _part(outs, rows))) * scale
+        dq.append(matmul(ds, k1))
+        dk = _longer(dk, _shared(matmul(ds.swapaxes(-1, -2), q1)))
+        dv = _longer(dv, _shared(matmul(p.swapaxes(-1, -2), g1)))
     whole = dq[0] if len(dq) == 1 else concatenate(-2, *dq)
     return whole.reshape(q.shape), dk, dv
 
@@ -352,15 +352,16 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     x = select(counted.reshape((-1, 1)), x, 0.0)
     t = select(counted, t, 0)
     share = counted.astype(x.dtype) / counted.sum().astype(x.dtype)
-    return x, (np.arange(t.shape[0]), t), share.reshape((-1, 1))
+    return x, (namespace([t]).arange(t.shape[0]), t), share.reshape((-1, 1))
 
 
 def _cross_entropy(logits: Data, targets: Data) -> Data:
     x, at, share = _shares(logits, targets)
     x = x - _max(x)
     xp = np if type(x) is np.ndarray else namespace([x])
-    nll = xp.log(_sum(xp.exp(x))) - x[at].reshape((-1, 1))
-    return (nll * share).sum()
+    nll = xp.log(_sum(xp.exp(x))) - getitem.array(x, at).reshape((-1, 1))
+    total = (nll * share).sum()
+    return xp.where((share > 0).any(), total, math.nan) if is_bare(share) else total  # 0 / 0 may be 0 to XLA
 
 
 def _cross_entropy_x(g: Operand, out: Operand, logits: Operand, targets: Data) -> Operand:

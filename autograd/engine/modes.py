@@ -26,8 +26,8 @@ from autograd.engine.kinds import is_float, raw
 from autograd.engine.recording import Mode, current
 
 __all__ = [
-    "AnomalyError", "Call", "Place", "Source", "detect_anomaly", "file_name", "hidden", "no_grad", "place_of",
-    "record_source", "unfused",
+    "AnomalyError", "Call", "Place", "Source", "detect_anomaly", "file_name", "hidden", "matmul_in", "no_grad",
+    "place_of", "record_source", "unfused",
 ]  # fmt: skip
 
 Place = tuple[int, int, int, int]
@@ -154,6 +154,25 @@ class unfused(_Decorator):
     def __init__(self, *_: Any) -> None:
         super().__init__()
         self.settings = {"fused": False}
+
+
+class matmul_in(Mode):
+    """Inside it products of matrices of JAX round their operands to a narrow float and add up in their own dtype.
+
+    So tensor cores work: `with ag.matmul_in("bfloat16"):` around what `jax.jit` traces, both ways. What is
+    between the products keeps its precision. Products of NumPy's arrays are as ever, since it has no fast ones.
+
+    >>> import numpy as np
+    >>> from autograd import Tensor, matmul_in
+    >>> with matmul_in("bfloat16"):
+    ...     y = Tensor(np.ones((2, 3))) @ np.ones(3)
+    >>> y.data
+    array([3., 3.])
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__()
+        self.settings = {"product": dtype}
 
 
 # ---- source lines and scopes -----------------------------------------------------------

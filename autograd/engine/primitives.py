@@ -17,6 +17,7 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import NUMBER, Node, Primitive
 from autograd.engine.kinds import filled, is_bare, is_foreign, is_half, namespace, raw
+from autograd.engine.recording import current
 from autograd.engine.rows import TABLE as TABLE
 from autograd.engine.rows import Array, array_op, binary, portable, scalar_of, unary, variadic
 
@@ -299,7 +300,11 @@ def _matmul(a: Data, b: Data) -> Data:
             return a.dot(b)
         if a.ndim > 2:  # one BLAS call instead of one per leading index
             return a.reshape((math.prod(a.shape[:-1]), a.shape[-1])).dot(b).reshape((*a.shape[:-1], b.shape[-1]))
-    return a @ b
+    narrow = current().product
+    if narrow is None or not is_bare(a) or not is_bare(b):
+        return a @ b
+    wide = namespace([a]).result_type(a, b)
+    return namespace([a]).matmul(a.astype(narrow), b.astype(narrow), preferred_element_type=wide)
 
 
 def _broadcast_to(x: Data, shape: tuple[int, ...]) -> Data:

@@ -75,19 +75,20 @@ OUTSIDE = Level()
 class State:
     """How this context records. modes: the changes in force, the last one foremost. level: the call of `grad` on.
 
-    recording: False inside no_grad(). fused: False inside unfused().
+    recording: False inside no_grad(). fused: False inside unfused(). product: the dtype of matmul_in().
     source: says where a node is made, inside record_source().
     check: looks at every result, inside detect_anomaly(). ordinary: recording, and neither of these,
     which is all that a hot path looks at.
     """
 
-    __slots__ = ("check", "fused", "level", "modes", "ordinary", "recording", "source")
+    __slots__ = ("check", "fused", "level", "modes", "ordinary", "product", "recording", "source")
 
     def __init__(self, modes: tuple[Mode, ...] = (), level: Level = OUTSIDE) -> None:
         self.modes = modes
         self.level = level
         self.recording = True
         self.fused = True
+        self.product: Any = None
         self.source: Callable[[], Any] | None = None
         self.check: Callable[..., None] | None = None
         for mode in modes:
@@ -114,7 +115,7 @@ def current() -> State:
 class Mode(_Lock):
     """A change of the recording state for the length of a `with` block.
 
-    settings: what it changes, of recording, fused, source and check. It is in force for as long as it is
+    settings: what it changes, of recording, fused, product, source and check. It is in force for as long as it is
     entered, whatever else is left in the meantime: two generators may be closed in any order.
 
     It is a lock, for the sake of Ctrl-C: an interrupt may strike before the first line of an

@@ -94,21 +94,21 @@ class Layout:
         if not sizes:
             return
         devices, n = jax.devices(), int(np.prod(list(sizes.values())))
-        if n != len(devices):
+        if n > len(devices):
             many = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
+            more = f", or set XLA_FLAGS=--xla_force_host_platform_device_count={n} to make more of a CPU"
             raise ValueError(
-                f"--mesh {spelled_out(sizes)} is of {n}, and JAX has {many} ({devices[0].platform}); choose sizes whose product "
-                f"is {len(devices)}" + ("" if devices[0].platform != "cpu" else
-                f", or set XLA_FLAGS=--xla_force_host_platform_device_count={n} to make more of a CPU")
-            )  # fmt: skip
+                f"--mesh {spelled_out(sizes)} is of {n}, and JAX has {many} ({devices[0].platform}); choose sizes "
+                f"whose product is {len(devices)} at most" + more * (devices[0].platform == "cpu")
+            )
         kinds = (jax.sharding.AxisType.Auto,) * len(sizes)
-        self._mesh = jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds)
+        self._mesh = jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds, devices=devices[:n])
 
     @property
     def about(self) -> str:
         """What it computes on, as text."""
         devices = self.jax.devices()
-        n = len(devices) if self.sizes else 1
+        n = self._mesh.size if self.sizes else 1
         spelled = f" ({spelled_out(self.sizes)})" if self.sizes else ""
         return f"JAX {self.jax.__version__} on {n} {devices[0].platform} device{'s' * (n > 1)}{spelled}"
 
@@ -125,9 +125,7 @@ class Layout:
 
     def weights(self, tree: Params) -> Params:
         """Parameters, or moments of theirs, where they lie between steps."""
-        if self._mesh is None:
-            return tree
-        return {k: x if isinstance(x, self.jax.Array) else self._spread(x, self._of(k, x)) for k, x in tree.items()}
+        return {k: x if isinstance(x, self.jax.Array) else self._placed(k, x) for k, x in tree.items()}
 
     def batch(self, rows: np.ndarray) -> Array:
         """Rows, or masks of rows, split over data."""
@@ -146,6 +144,9 @@ class Layout:
     def host(self, tree: Params) -> dict[str, np.ndarray]:
         """Arrays of NumPy with the same numbers, whole, in every process."""
         return {k: np.array(self._whole(x)) for k, x in tree.items()}
+
+    def _placed(self, name: str, x: np.ndarray) -> Array:
+        return self.jax.device_put(x) if self._mesh is None else self._spread(x, self._of(name, x))
 
     def _whole(self, x: Array) -> Array:
         if not isinstance(x, self.jax.Array) or x.is_fully_addressable:

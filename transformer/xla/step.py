@@ -137,7 +137,10 @@ class Compiled:
         """Inside it float64 is float64, and float32 is not less than that on a GPU."""
         stack = ExitStack()
         stack.enter_context(self.jax.enable_x64(self.config.dtype == "float64"))
-        stack.enter_context(self.jax.default_matmul_precision("highest"))
+        if self.matmul == "float32":
+            stack.enter_context(self.jax.default_matmul_precision("highest"))
+        else:
+            stack.enter_context(ag.matmul_in(self.matmul))
         return stack
 
     def _dropped(self, batch: np.ndarray) -> list[tuple[int, ...]]:

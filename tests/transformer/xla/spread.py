@@ -1,0 +1,50 @@
+"""Trains the same tiny model on several meshes of this process' devices, and prints losses and collectives as JSON.
+
+Run by `test_mesh` in a process of its own, since the number of devices is settled when JAX starts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+import numpy as np
+
+from transformer import Config, init
+from transformer.data import NAMES, Documents, read
+from transformer.train import Recipe, fit, start
+from transformer.xla.mesh import Layout, sizes_of
+from transformer.xla.step import Compiled
+
+COLLECTIVE = re.compile(r" (all-gather|all-reduce|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
+
+
+def trained(mesh: str, sharded: bool, steps: int) -> dict[str, Any]:
+    """The losses on a mesh, the collectives of the compiled step, and how many bytes of weights each device holds."""
+    config, recipe = Config(n_layer=1, n_embd=16, block_size=8, dtype="float32"), Recipe(steps=steps, batch_size=8)
+    rng = np.random.default_rng(0)
+    data = Documents(read(NAMES), config.block_size, rng)
+    machine = Compiled(config, recipe, Layout(sizes_of(mesh) if mesh else None, sharded))
+    program: list[Any] = []
+    jitted = machine._step
+
+    def step(*args: Any) -> Any:
+        if not program:
+            program.append(jitted.lower(*args).compile())
+        return program[0](*args)
+
+    machine._step = step
+    losses, state = [], start(init(config, rng), data, recipe, rng)
+    for done in fit(state, data, config, recipe, machine):
+        losses += [done.loss] if done.val_loss is None else [done.loss, done.val_loss]
+        state = done.state
+    text = program[0].as_text()
+    whole = sum(x.nbytes for x in state.params.values())
+    part = sum(4 * int(np.prod(x.sharding.shard_shape(x.shape))) for x in state.params.values())
+    return {"losses": losses, "collectives": sorted(set(COLLECTIVE.findall(text))), "share": part / whole}
+
+
+if __name__ == "__main__":
+    print(json.dumps([trained(mesh, sharded, 6) for mesh, sharded in json.loads(sys.argv[1])]))

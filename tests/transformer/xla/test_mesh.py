@@ -1,0 +1,63 @@
+"""Several devices: the losses of one, and what is sent between them is what one would expect."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.helpers import ROOT
+
+pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
+FOUR = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT),
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0",
+}
+
+
+@pytest.fixture(scope="module")
+def spread() -> dict[str, Any]:
+    meshes = {
+        "one": ("", True),
+        "data parallel": ("data=2", False),
+        "fully sharded": ("data=4", True),
+        "tensor parallel": ("model=2", True),
+        "both": ("data=2,model=2", True),
+    }
+    command = [sys.executable, "-m", "tests.transformer.xla.spread", json.dumps(list(meshes.values()))]
+    done = subprocess.run(command, env=FOUR, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(zip(meshes, json.loads(done.stdout), strict=True))
+
+
+def test_losses_are_those_of_one_device(spread: dict[str, Any]) -> None:
+    for name, found in spread.items():
+        assert found["losses"] == pytest.approx(spread["one"]["losses"], rel=1e-5), name
+
+
+def test_what_is_sent_is_what_one_would_expect(spread: dict[str, Any]) -> None:
+    sent = {name: set(found["collectives"]) for name, found in spread.items()}
+    assert sent["one"] == set()
+    assert sent["data parallel"] == {"all-reduce"}  # of gradients
+    assert sent["tensor parallel"] == {"all-reduce"}  # of what heads and columns add up to
+    for name in ("fully sharded", "both"):  # weights are put together, gradients added up
+        assert "all-gather" in sent[name] and sent[name] & {"all-reduce", "reduce-scatter"}
+
+
+def test_each_device_holds_its_share_of_the_weights(spread: dict[str, Any]) -> None:
+    assert spread["one"]["share"] == spread["data parallel"]["share"] == 1
+    assert spread["fully sharded"]["share"] == pytest.approx(1 / 4, abs=0.01)
+    assert spread["both"]["share"] < 0.4 and 0.5 < spread["tensor parallel"]["share"] < 0.7
+
+
+def test_the_command_trains_on_a_mesh(tmp_path: Any) -> None:
+    command = [sys.executable, "-m", "transformer", "train", "--mesh", "data=2,model=2", "--steps", "3", "--out", "run"]
+    done = subprocess.run(command, env=FOUR, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "4 cpu devices (data=2,model=2)" in done.stdout, done.stderr
+    assert len((tmp_path / "run" / "loss.csv").read_text().splitlines()) == 4
