@@ -20,7 +20,7 @@ from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
 from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
-from autograd.engine.primitives import concatenate, exp, getitem, matmul, scatter_add, select, tanh
+from autograd.engine.primitives import concatenate, exp, matmul, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
 from autograd.engine.tensor import Tensor
@@ -352,14 +352,15 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     x = select(counted.reshape((-1, 1)), x, 0.0)
     t = select(counted, t, 0)
     share = counted.astype(x.dtype) / counted.sum().astype(x.dtype)
-    return x, (namespace([t]).arange(t.shape[0]), t), share.reshape((-1, 1))
+    return x, (np.arange(t.shape[0]), t), share.reshape((-1, 1))
 
 
 def _cross_entropy(logits: Data, targets: Data) -> Data:
     x, at, share = _shares(logits, targets)
     x = x - _max(x)
     xp = np if type(x) is np.ndarray else namespace([x])
-    nll = xp.log(_sum(xp.exp(x))) - getitem.array(x, at).reshape((-1, 1))
+    picked = x[at].reshape((-1, 1)) if not is_bare(x) else _along_rows(x, at[1])
+    nll = xp.log(_sum(xp.exp(x))) - picked
     total = (nll * share).sum()
     return xp.where((share > 0).any(), total, math.nan) if is_bare(share) else total  # 0 / 0 may be 0 to XLA
 
@@ -370,9 +371,17 @@ def _cross_entropy_x(g: Operand, out: Operand, logits: Operand, targets: Data) -
     slope = e / _sum(e)
     if type(slope) is np.ndarray:
         slope[at] -= 1.0
+    elif is_bare(raw(slope)):  # which, unlike a scatter, needs no look at what other devices have
+        slope = slope - (namespace([raw(slope)]).arange(slope.shape[-1]) == at[1].reshape((-1, 1)))
     else:
         slope = slope + scatter_add.array(filled(raw(slope[at]), -1.0), at, slope.shape)
     return (slope * (g * share)).reshape(logits.shape)
+
+
+def _along_rows(x: Data, t: Data) -> Data:
+    """x[i, t[i]] of every row of an array of JAX, where it lies; nan for a t out of range."""
+    xp = namespace([x])
+    return xp.take_along_axis(x, xp.asarray(t).reshape((-1, 1)), axis=-1, mode="fill")
 
 
 _fused_row("cross_entropy", _cross_entropy, _cross_entropy_x, None, local=("g * (softmax - onehot) / count", ""))

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from transformer.base import Array, Params, Tree, Weights
+from transformer.base import Array, Drop, Params, Tree, Weights
 from transformer.config import Config, shapes
 from transformer.data import Documents, Text
+from transformer.layers import mask
 from transformer.model import loss
 from transformer.train import Gradient, Recipe, chunk
 from transformer.xla import jax_for
@@ -71,7 +72,7 @@ class Compiled:
         for _ in range(recipe.accumulate):
             batch = data.batch(recipe.batch_size, rng)
             batches.append(batch if recipe.dropout else widened(batch, data.train.shape[1]))
-            masks.append([rng.random(shape) >= recipe.dropout for shape in self._dropped(batch)])
+            masks.append([mask(s, recipe.dropout, rng, self.config.dtype) for s in self._dropped(batch)])
         tokens = sum(int((batch[:, 1:] >= 0).sum()) for batch in batches)
         step = moments["step"]
         numbers = np.array([f(step) for f in self._asked], self.config.dtype)
@@ -117,8 +118,7 @@ class Compiled:
         whole = self.layout.gathered(params)
         parts = []
         for batch, of_batch in zip(batches, masks, strict=True):
-            drop = Masks(of_batch, self.recipe.dropout).drop if of_batch else None
-            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, drop))
+            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, dropping(of_batch)))
         if len(parts) == 1:
             return parts[0][1], parts[0][0]
         counts = [(batch[:, 1:] >= 0).sum() for batch in batches]
@@ -159,15 +159,10 @@ class Compiled:
         return found
 
 
-class Masks:
+def dropping(masks: list[Array]) -> Drop | None:
     """Dropout by masks that were drawn before, in the order of the forward pass."""
-
-    def __init__(self, masks: list[Array], rate: float) -> None:
-        self._masks, self._rate = iter(masks), rate
-
-    def drop(self, x: Array) -> Array:
-        """x, where the next mask keeps it, scaled up by what is lost."""
-        return x * (next(self._masks).astype(str(x.dtype)) / (1 - self._rate))
+    rest = iter(masks)
+    return (lambda x: x * next(rest)) if masks else None
 
 
 def widened(rows: np.ndarray, width: int) -> np.ndarray:
