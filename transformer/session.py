@@ -231,7 +231,7 @@ def train(args: argparse.Namespace) -> int:
     state, record, folder = session.state, session.record, session.run.folder
     print(
         f"\nvalidation loss, nats a character: {record['before']:.4f} before, "
-        f"{record['val']:.4f} after {state.step:,} steps"
+        f"{record['val']:{'.4f' if record['val'] < 1e4 else '.4g'}} after {state.step:,} steps"
     )
     levels = record["levels"]
     print("on the same held-out text:  " + "  ".join(f"{name} {x:.4f}" for name, x in levels.items()))
@@ -239,6 +239,7 @@ def train(args: argparse.Namespace) -> int:
     if record["val"] > best["val"]:
         print(
             f"it was lowest at step {best['step']:,}, {best['val']:.4f}, and rose since; sample --best uses that step"
+            + "; nothing was learned: a smaller --lr may help" * (best["step"] == 0)
         )
     print()
     rng = np.random.default_rng()
