@@ -166,6 +166,7 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
     "astype": [(lambda x: p.astype(x, np.dtype("float64")), [A])],
     # Fused rows, by the functions that they stand for.
     "softmax": [(layers.softmax, [A]), (layers.softmax, [A[0]])],
+    "relu": [(layers.relu, [A])],
     "causal": [(layers.causal, [A.reshape(2, 1, 3)])],
     "causal_attention": [
         (layers.causal_attention, [A.reshape(2, 3, 1), B.reshape(2, 3, 1), C[:2].reshape(2, 3, 1)]),

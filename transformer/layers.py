@@ -7,6 +7,7 @@ Each is a function of arrays, and runs unchanged on ndarrays, object arrays of `
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +26,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     return y if b is None else y + b
 
 
+@fuse
 def relu(x: Array) -> Array:
     """max(x, 0); where x <= 0 the gradient is exactly zero. It selects: -inf times 0 would be nan."""
     return np.where(x <= 0, 0.0, x)
@@ -142,12 +144,13 @@ def attention(
     return linear(y, params["wo"], params.get("bo"))
 
 
-@fuse
-def causal_attention(q: Array, k: Array, v: Array) -> Array:
-    """softmax(q kᵀ / √hs) v, each position looking at itself and what is before it: see `attend`."""
-    return attend(q, k, v)
+def _unscoped(f: Callable[..., Array]) -> Callable[..., Array]:
+    """A part of a function that is written apart: what is made in it belongs to the caller, as in a comprehension."""
+    f.__code__ = f.__code__.replace(co_name=f"<{f.__name__}>")
+    return f
 
 
+@_unscoped
 def attend(q: Array, k: Array, v: Array, drop: Drop = kept) -> Array:
     """What the queries find: q (..., nh, T, hs), k and v (..., nkv, P+T, hs) -> (..., T, nh hs)."""
     *lead, n_head, n_time, head_size = q.shape
@@ -155,6 +158,13 @@ def attend(q: Array, k: Array, v: Array, drop: Drop = kept) -> Array:
         k, v = (np.repeat(y, n_head // y.shape[-3], axis=-3) for y in (k, v))  # (..., nh, P+T, hs)
     scores = causal(q @ k.swapaxes(-1, -2) * head_size**-0.5)  # (..., nh, T, P+T)
     return (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
+
+
+@fuse
+@_unscoped
+def causal_attention(q: Array, k: Array, v: Array) -> Array:
+    """softmax(q kᵀ / √hs) v, each position looking at itself and what is before it: see `attend`."""
+    return attend(q, k, v)
 
 
 @fuse

@@ -107,8 +107,9 @@ def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = Non
     if isinstance(counted, np.ndarray) and not counted[..., -1].any():  # positions that are padding in every row
         n_time = int(counted.reshape(-1, counted.shape[-1]).any(axis=0).sum())
         inputs, targets, counted = inputs[..., :n_time], targets[..., :n_time], counted[..., :n_time]
-    # What does not count is computed from a token that does, and so adds no nan of its own.
-    inputs = inputs * counted + (inputs * counted).max() * ~counted
+    if not isinstance(counted, np.ndarray) or not counted.all():
+        # What does not count is computed from a token that does, and so adds no nan of its own.
+        inputs = inputs * counted + (inputs * counted).max() * ~counted
     return cross_entropy(logits(params, inputs, config, drop), targets)
 
 

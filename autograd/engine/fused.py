@@ -20,7 +20,7 @@ from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import Primitive, ScalarNode
 from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
-from autograd.engine.primitives import concatenate, exp, matmul, scatter_add, select, tanh
+from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
 from autograd.engine.tensor import Tensor
@@ -75,7 +75,7 @@ def fuse(composition: F) -> F:
 
 
 fuse.__doc__ = str(fuse.__doc__).replace(
-    "{names}", "softmax, causal, causal_attention, rmsnorm, layernorm, gelu, cross_entropy and linear"
+    "{names}", "softmax, causal, causal_attention, rmsnorm, layernorm, relu, gelu, cross_entropy and linear"
 )
 
 
@@ -312,7 +312,9 @@ _fused_row("rmsnorm", _rmsnorm, *together(_rmsnorm_rule, 3), None, local=_NORM)
 _fused_row("layernorm", _layernorm, *together(_layernorm_rule, 3), None, local=_NORM)
 
 
-# ---- gelu ------------------------------------------------------------------------------------
+# ---- relu and gelu ------------------------------------------------------------------------------------
+
+FUSED["relu"] = relu  # a row that Values have, too, as a method
 
 ROOT = math.sqrt(2 / math.pi)
 

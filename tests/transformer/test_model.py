@@ -310,3 +310,17 @@ def test_going_on_from_a_cache_gives_the_same_logits(config: Config) -> None:
     np.testing.assert_allclose(np.concatenate(parts, axis=-2), want, atol=1e-12)
     with pytest.raises(ValueError, match="6 tokens are more than block_size=5"):
         logits(params, tokens[..., :1], config, cache=cache)
+
+
+def test_attention_has_the_same_scopes_whether_long_or_short() -> None:
+    config = Config(n_layer=1, n_embd=8, n_head=2, block_size=128, vocab_size=5)
+    params = {k: ag.Tensor(p) for k, p in init(config, np.random.default_rng(0)).items()}
+    for n in (4, 100):
+        with ag.record_source():
+            y = logits(params, np.arange(n) % 5, config)
+        scopes = {node.scope for node in ag.Stepper(y.sum()).nodes}
+        assert {"logits/block/attention/softmax", "logits/block/attention"} <= scopes
+        assert not any("attend" in scope or "causal_attention" in scope for scope in scopes)
+    assert "causal_attention" in {
+        node.op for node in ag.Stepper(logits(params, np.arange(100) % 5, config).sum()).nodes
+    }
