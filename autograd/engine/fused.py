@@ -125,8 +125,14 @@ _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
 _add_reduce = np.add.reduce
 
 
-def _mean(x: Operand) -> Operand:
-    return _sum(x) * (1 / x.shape[-1])
+def _dot(a: Operand, b: Operand) -> Operand:
+    """The sum of a * b over the last axis, kept."""
+    return np.vecdot(a, b)[..., None] if type(a) is np.ndarray and type(b) is np.ndarray else _sum(a * b)
+
+
+def _mean(x: Operand, by: Operand = None) -> Operand:
+    """The mean over the last axis, kept; of the product with `by`, where that is given."""
+    return (_sum(x) if by is None else _dot(x, by)) * (1 / x.shape[-1])
 
 
 def _max(x: Data) -> Data:
@@ -156,7 +162,7 @@ def _softmax(x: Data) -> Data:
 
 
 def _softmax_x(g: Operand, out: Operand, x: Operand) -> Operand:
-    return out * (g - _sum(g * out))
+    return out * (g - _dot(g, out))
 
 
 _fused_row("softmax", _softmax, _softmax_x, local=("out * (g - sum(g * out))",))
@@ -237,7 +243,7 @@ def _attention_rule(g: Operand, out: Operand, q: Operand, k: Operand, v: Operand
     for rows, seen in _blocks(q, k):
         q1, k1, v1, g1 = _part(qs, rows), _part(ks, seen), _part(vs, seen), _part(gs, rows)
         p = _weights(q1, k1)
-        ds = p * (matmul(g1, v1.swapaxes(-1, -2)) - _sum(g1 * _part(outs, rows))) * scale
+        ds = p * (matmul(g1, v1.swapaxes(-1, -2)) - _dot(g1, _part(outs, rows))) * scale
         dq.append(matmul(ds, k1))
         dk = _longer(dk, _shared(matmul(ds.swapaxes(-1, -2), q1)))
         dv = _longer(dv, _shared(matmul(p.swapaxes(-1, -2), g1)))
@@ -271,7 +277,7 @@ _fused_row(
 
 def _scale(x: Operand, eps: float) -> Operand:
     """1 / the root of the mean square."""
-    return (_mean(x * x) + eps) ** -0.5
+    return (_mean(x, x) + eps) ** -0.5
 
 
 def _affine(y: Data, gain: Data, bias: Data) -> Data:
@@ -289,7 +295,7 @@ def _rmsnorm_rule(
     scale = _scale(x, eps)
     y = x * scale if gain is not None or bias is not None else out
     slope = g if gain is None else g * gain
-    return scale * (slope - y * _mean(slope * y)), g * y if gain is not None else None, g
+    return scale * (slope - y * _mean(slope, y)), g * y if gain is not None else None, g
 
 
 def _layernorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
@@ -304,7 +310,11 @@ def _layernorm_rule(
     scale = _scale(centred, eps)
     y = centred * scale
     slope = g if gain is None else g * gain
-    return scale * (slope - _mean(slope) - y * _mean(slope * y)), g * y if gain is not None else None, g
+    return (
+        scale * (slope - _mean(slope) - y * _mean(slope, y)),
+        g * y if gain is not None else None,
+        g,
+    )
 
 
 _NORM = ("g * gain, less its mean and its part along out, over the scale", "g * the normalized x", "g", "")

@@ -315,7 +315,10 @@ def _pull(nodes: list[Any], level: Level) -> None:
         if nested:
             args, out = _as_nodes(node), node
         for parent, rule in zip(node.parents, node.primitive.vjps):
-            if parent is None or rule is None or parent.id < floor or (parent.primitive is None and parent.id >= top):
+            if parent is None or rule is None:
+                continue
+            number = parent.id
+            if number < floor or (number >= top and parent.primitive is None):
                 continue
             try:
                 c = parent._fit(rule(g, out, *args))
