@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autograd.drawing.dot import draw_dot
     from autograd.drawing.player import play
     from autograd.drawing.rendering import RenderError
+    from autograd.engine.borrowed import jax_node
     from autograd.engine.fused import fuse
     from autograd.stepping.stepper import Stepper
 
@@ -40,15 +41,15 @@ _LATER = {
     "GradcheckError": "checking.report", "GradcheckReport": "checking.report", "RenderError": "drawing.rendering",
     "Stepper": "stepping.stepper", "card": "drawing.cards", "compile": "compiling.compiled",
     "debug": "debugging.sessions", "draw_dot": "drawing.dot", "fuse": "engine.fused", "gradcheck": "checking.checks",
-    "play": "drawing.player", "pm": "debugging.sessions", "set_trace": "debugging.sessions",
-    "taylor_test": "checking.checks",
+    "jax_node": "engine.borrowed", "play": "drawing.player", "pm": "debugging.sessions",
+    "set_trace": "debugging.sessions", "taylor_test": "checking.checks",
 }  # fmt: skip
 
 __all__ = [
     "AnomalyError", "GradcheckError", "GradcheckReport", "RenderError", "Stepper", "Tensor", "Value", "card",
     "compile", "debug", "detach", "detect_anomaly", "draw_dot", "fuse", "grad", "gradcheck", "hessian", "hvp",
-    "jacobian", "matmul_in", "no_grad", "play", "pm", "primitive", "record_source", "set_trace", "taylor_test",
-    "traceable", "unfused", "value_and_grad", "values",
+    "jacobian", "jax_node", "matmul_in", "no_grad", "play", "pm", "primitive", "record_source", "set_trace",
+    "taylor_test", "traceable", "unfused", "value_and_grad", "values",
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
 ENGINE = [
     {"base"}, {"tree", "words", "recording"}, {"graph"}, {"kinds"}, {"dispatch", "elsewhere", "rows"},
     {"primitives"}, {"linalg"}, {"extend"}, {"functions", "matrices", "products", "rearranging", "reducing"},
-    {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"},
+    {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"}, {"borrowed"},
 ]  # fmt: skip
 TRANSFORMER = [
     {"alone", "base", "charts", "doctor"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
@@ -181,7 +181,7 @@ def test_jax_is_imported_where_it_is_asked_for_only() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
             assert not any(str(name).split(".")[0] in ("jax", "jaxlib", "ml_dtypes") for name in names), path
         for module in imported_by_name(path):
-            assert module != "jax" or path.parent.name == "xla" or path.name == "extend.py", path
+            assert module != "jax" or path.parent.name == "xla" or path.name == "borrowed.py", path
 
 
 def imported_by_name(path: Path) -> Iterator[str]:

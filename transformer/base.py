@@ -28,3 +28,5 @@ Drop: TypeAlias = Callable[[Array], Array]
 Look: TypeAlias = Callable[[int, Array], Array]
 # Elementwise: the parameter, its gradient and its moments in; the next parameter and moments out.
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]
+# What runs all blocks: the embedding (..., T, C) and the parameters in, what the last one gives out.
+Blocks: TypeAlias = Callable[[Array, Tree], Array]

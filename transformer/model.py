@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from autograd import traceable
-from transformer.base import Array, Cache, Drop, Look, Params, Tokens, Tree
+from transformer.base import Array, Blocks, Cache, Drop, Look, Params, Tokens, Tree
 from transformer.config import Config
 from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
 
@@ -25,6 +25,7 @@ def logits(
     drop: Drop | None = None,
     cache: Cache | None = None,
     look: Look | None = None,
+    blocks: Blocks | None = None,
 ) -> Array:
     """The scores of every token id as the next one: tokens (..., T) ints -> (..., T, vocab_size).
 
@@ -34,7 +35,8 @@ def logits(
 
     drop: `layers.dropout`, where training calls for it. cache: an empty dict, which then holds
     what attention needs of these tokens, so that the next call goes on after them. look: sees what
-    each block gives, counted from 1, and the embedding as 0: (..., T, C); what it returns goes on.
+    each block gives, counted from 1, and the embedding as 0: (..., T, C); what it returns goes on. blocks: runs all
+    blocks in the place of the loop here.
     Raises ValueError for ids outside the vocabulary and for more than block_size tokens.
     """
     tokens = _checked(tokens, config, "logits")
@@ -56,7 +58,9 @@ def logits(
     if config.embed_norm:
         x = norm(x, tree.get("embed_norm", {}), config)
     x = look(0, x)
-    for i in range(config.n_layer):
+    if blocks is not None:
+        x = blocks(x, tree)
+    for i in range(config.n_layer if blocks is None else 0):
         x = block(x, tree[f"h{i}"], config, drop, None if cache is None else cache.setdefault(f"h{i}", {}))
         x = look(i + 1, x)
     if config.final_norm:
@@ -83,7 +87,9 @@ def norm(x: Array, params: Tree, config: Config) -> Array:
 
 
 @traceable
-def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = None) -> Array:
+def loss(
+    params: Params, tokens: Tokens, config: Config, drop: Drop | None = None, blocks: Blocks | None = None
+) -> Array:
     """The mean of -log p(next token), in nats, over tokens (..., T+1) ints.
 
     >>> config = Config.preset("microgpt")
@@ -110,7 +116,7 @@ def loss(params: Params, tokens: Tokens, config: Config, drop: Drop | None = Non
     if not isinstance(counted, np.ndarray) or not counted.all():
         # What does not count is computed from a token that does, and so adds no nan of its own.
         inputs = inputs * counted + (inputs * counted).max() * ~counted
-    return cross_entropy(logits(params, inputs, config, drop), targets)
+    return cross_entropy(logits(params, inputs, config, drop, blocks=blocks), targets)
 
 
 def nested(params: Params) -> Tree:

@@ -15,7 +15,7 @@ import numpy as np
 
 import autograd as ag
 from transformer import optim
-from transformer.base import Schedule, Tree, Weights
+from transformer.base import Array, Schedule, Tree, Weights
 from transformer.checkpoint import State
 from transformer.config import Config
 from transformer.data import Documents, Text
@@ -66,11 +66,11 @@ class Recipe:
             raise ValueError(f"schedule={self.schedule!r}; choose from {', '.join(SCHEDULES)}")
         self.optimizer()
 
-    def optimizer(self) -> optim.Optimizer:
-        """The optimizer that it calls for."""
+    def optimizer(self, decays: Callable[[str, Array], bool] = optim.matrices) -> optim.Optimizer:
+        """The optimizer that it calls for. decays: whether a parameter is one that weight_decay acts on."""
         rate = SCHEDULES[self.schedule](self.lr, self.warmup, self.steps, self.floor)
         betas = (self.beta1, self.beta2)
-        adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=optim.matrices)
+        adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=decays)
         return optim.clip(adam, self.clip) if self.clip else adam
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from transformer.base import Array, Params
 from transformer.config import Config
 from transformer.xla import jax_for
+from transformer.xla.deep import is_stacked
 
 __all__ = ["AXES", "Layout", "fitting", "sizes_of", "spec"]
 
@@ -154,7 +155,10 @@ class Layout:
         return self.jax.jit(lambda a: a, out_shardings=self._sharding(()))(x)
 
     def _of(self, name: str, x: Array, sharded: bool | None = None) -> Any:
-        return self._sharding(spec(name, tuple(x.shape), self.sizes, self.sharded if sharded is None else sharded))
+        sharded, shape = self.sharded if sharded is None else sharded, tuple(x.shape)
+        if is_stacked(name):
+            return self._sharding((None, *spec(name, shape[1:], self.sizes, sharded)))
+        return self._sharding(spec(name, shape, self.sizes, sharded))
 
     def _sharding(self, parts: Spec) -> Any:
         return self.jax.sharding.NamedSharding(self._mesh, self.jax.sharding.PartitionSpec(*parts))

@@ -20,6 +20,7 @@ from transformer.layers import mask
 from transformer.model import loss
 from transformer.train import Gradient, Recipe, chunk
 from transformer.xla import jax_for
+from transformer.xla.deep import DEEP, blocks, decays, is_stacked, stacked, unstacked
 from transformer.xla.mesh import Layout
 
 __all__ = ["Compiled"]
@@ -55,7 +56,9 @@ class Compiled:
         self.config, self.recipe, self.layout, self.matmul = config, recipe, layout, matmul
         layout.must_fit(config, recipe.batch_size)
         self.about = f"{layout.about}, products of matrices in {matmul if matmul == 'bfloat16' else config.dtype}"
-        self.optimizer = recipe.optimizer()
+        self.deep = config.n_layer >= DEEP and not recipe.dropout
+        self.blocks = blocks(config, layout.gathered) if self.deep else None
+        self.optimizer = recipe.optimizer(decays)
         clock = Clock([1.0] * 8)
         self.optimizer.update({}, {}, {"step": clock, "m": {}, "v": {}})
         self._asked = clock.asked
@@ -77,7 +80,7 @@ class Compiled:
         step = moments["step"]
         numbers = np.array([f(step) for f in self._asked], self.config.dtype)
         with self._precision():
-            trees = self.layout.weights(params), self.layout.weights(moments["m"]), self.layout.weights(moments["v"])
+            trees = self._placed(params), self._placed(moments["m"]), self._placed(moments["v"])
             placed = [self.layout.batch(batch) for batch in batches]
             masked = [[self.layout.batch(mask) for mask in of_batch] for of_batch in masks]
             params, m, v, grads, value = self._step(*trees, placed, masked, numbers)
@@ -88,7 +91,7 @@ class Compiled:
         n_rows = self.layout.rounded(chunk(data, self.config))
         total = count = 0.0
         with self._precision():
-            params = self.layout.weights(params)
+            params = self._placed(params)
             for i in range(0, len(data.held_out), n_rows):
                 rows = np.full((n_rows, data.held_out.shape[1]), -1)
                 some = data.held_out[i : i + n_rows]
@@ -100,7 +103,13 @@ class Compiled:
 
     def host(self, tree: Tree) -> Tree:
         """Parameters, or other arrays by name, as arrays of NumPy that nobody else changes."""
-        return self.layout.host(tree)
+        whole = self.layout.host(tree)
+        return unstacked(whole, self.config) if any(map(is_stacked, whole)) else whole
+
+    def _placed(self, tree: Weights) -> Params:
+        """Parameters, or moments, where and as they are between steps: stacked, if there are many layers."""
+        new = self.deep and not any(map(is_stacked, tree))
+        return self.layout.weights(stacked(tree, self.config) if new else tree)
 
     # ---- what is compiled ----
 
@@ -115,10 +124,10 @@ class Compiled:
 
     def _gradient(self, params: Params, batches: list[Array], masks: list[list[Array]]) -> tuple[Params, Array]:
         """The gradient over all batches, and their loss: the means by tokens, as of one large batch."""
-        whole = self.layout.gathered(params)
+        whole = self._whole(params)
         parts = []
         for batch, of_batch in zip(batches, masks, strict=True):
-            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, dropping(of_batch)))
+            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, dropping(of_batch), self.blocks))
         if len(parts) == 1:
             return parts[0][1], parts[0][0]
         counts = [(batch[:, 1:] >= 0).sum() for batch in batches]
@@ -129,7 +138,11 @@ class Compiled:
         return slopes, value
 
     def _loss_alone(self, params: Params, rows: Array) -> Array:
-        return loss(self.layout.gathered(params), rows, self.config)
+        return loss(self._whole(params), rows, self.config, None, self.blocks)
+
+    def _whole(self, params: Params) -> Params:
+        """The parameters as they are computed with; those that are stacked when their turn comes."""
+        return params | self.layout.gathered({k: p for k, p in params.items() if not is_stacked(k)})
 
     # ---- precision and dropout ----
 

@@ -16,6 +16,7 @@ from transformer.train import DivergedError, Plain, Recipe, fit, start
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
 
+from transformer.xla import step  # noqa: E402
 from transformer.xla.mesh import Layout, fitting, sizes_of, spec  # noqa: E402
 from transformer.xla.step import Compiled  # noqa: E402
 
@@ -28,7 +29,7 @@ def curve(config: Config, recipe: Recipe, compiled: bool, kind: Any = Documents)
     config = Config.of({**vars(config), "vocab_size": data.vocabulary.size})
     machine = Compiled(config, recipe, Layout()) if compiled else Plain(config, recipe)
     begun = start(init(config, rng), data, recipe, rng)
-    return [(step.loss, step.val_loss) for step in fit(begun, data, config, recipe, machine)]
+    return [(done.loss, done.val_loss) for done in fit(begun, data, config, recipe, machine)]
 
 
 HOW: dict[str, tuple[Config, Recipe, Any, float]] = {
@@ -58,6 +59,28 @@ def test_losses_are_those_of_numpy(name: str) -> None:
         assert (val_a is None) == (val_b is None) and (val_a is None or val_b == pytest.approx(val_a, rel=tolerance))
 
 
+def test_many_layers_are_scanned_with_the_losses_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "DEEP", 3)
+    config = Config(n_layer=3, dtype="float64", **TINY)
+    recipe = Recipe(steps=8, accumulate=2, batch_size=4, weight_decay=0.2, clip=0.5)
+    want, got = curve(config, recipe, False), curve(config, recipe, True)
+    assert [loss for loss, _ in got] == pytest.approx([loss for loss, _ in want], rel=1e-11)
+    assert got[-1][1] == pytest.approx(want[-1][1], rel=1e-11)
+
+
+def test_the_program_of_many_layers_is_that_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def size(n_layer: int, deep: int) -> int:
+        monkeypatch.setattr(step, "DEEP", deep)
+        config = Config(n_layer=n_layer, dtype="float32", **TINY)
+        machine = Compiled(config, Recipe(), Layout())
+        tree = machine._placed(init(config, np.random.default_rng(0)))
+        assert set(machine.host(tree)) == set(init(config, np.random.default_rng(0)))
+        numbers = np.ones(len(machine._asked), np.float32)
+        return len(machine._step.lower(tree, tree, tree, [np.zeros((4, 9), int)], [[]], numbers).as_text())
+
+    assert size(9, 2) < 1.1 * size(3, 2) < 0.5 * size(9, 99)
+
+
 def test_matmul_in_bfloat16_is_near_and_not_the_same() -> None:
     config = Config.preset("microgpt", dtype="float32", **TINY)
     recipe = Recipe(steps=6)
@@ -65,7 +88,7 @@ def test_matmul_in_bfloat16_is_near_and_not_the_same() -> None:
     data = Documents(read(NAMES), config.block_size, rng)
     begun = start(init(config, rng), data, recipe, rng)
     exact, narrow = (
-        [step.loss for step in fit(begun, data, config, recipe, Compiled(config, recipe, Layout(), matmul))]
+        [done.loss for done in fit(begun, data, config, recipe, Compiled(config, recipe, Layout(), matmul))]
         for matmul in ("float32", "bfloat16")
     )
     assert narrow == pytest.approx(exact, rel=2e-2) and narrow != pytest.approx(exact, rel=1e-5)
