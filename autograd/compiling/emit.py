@@ -54,15 +54,14 @@ class Code:
 
     def _together(self, steps: list[Step]) -> dict[int, list[Step]]:
         """Of what is put together from copies of arguments, in their order, these copies."""
-        found = {}
         order = {id(s): i for i, s in enumerate(steps)}
-        for whole in steps:
-            if whole.op == "concatenate" and self.memory.parts_of(whole):
-                parts = self.memory.parts_of(whole)
-                if all(s.op == "copy" and s.args[0].op == "input" for s in parts):
-                    if sorted(map(id, parts), key=order.__getitem__) == [*map(id, parts)]:
-                        found[id(whole)] = parts
-        return found
+
+        def in_order(parts: list[Step]) -> bool:
+            copied = all(s.op == "copy" and s.args[0].op == "input" for s in parts)
+            return copied and sorted(map(id, parts), key=order.__getitem__) == [*map(id, parts)]
+
+        found = {id(s): self.memory.parts_of(s) for s in steps if s.op == "concatenate"}
+        return {whole: parts for whole, parts in found.items() if parts and in_order(parts)}
 
     # ---- names ----
 
