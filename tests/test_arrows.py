@@ -39,7 +39,7 @@ ENGINE = [
 ]  # fmt: skip
 TRANSFORMER = [
     {"alone", "base", "charts", "doctor"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
-    {"model", "runs"}, {"sample", "check", "slopes", "gpt2", "threads"}, {"train"}, {"models", "options", "report"},
+    {"model", "runs"}, {"sample", "check", "gpt2", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
     {"session"}, {"steps"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 

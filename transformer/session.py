@@ -43,12 +43,13 @@ class Session:
     record: Json  # before, val, best, steps: what is saved beside the state
     logs: dict[str, int]  # their lengths at that state
     threads: int
+    at_once: bool  # halves of a batch, where they pay
     machine: Machine
 
     def go(self) -> int:
         """Train to the end or to an interruption; the exit status."""
         begun, status = self.state.step, 0
-        with self.run, threads.limited(self.threads), Interrupt() as interrupt:
+        with self.run, threads.limited(self.threads, self.at_once), Interrupt() as interrupt:
             self.run.cut(self.logs)
             try:
                 self._steps(interrupt)
@@ -178,9 +179,8 @@ def begin(args: argparse.Namespace) -> Session:
     facts = Facts(config, data.vocabulary, {**source, **how})
     logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
     run = runs.create(args.out, facts, state, record, logs)
-    return Session(
-        run, data, recipe, state, record, {name: len(x.encode()) for name, x in logs.items()}, n_threads, machine
-    )
+    lengths = {name: len(x.encode()) for name, x in logs.items()}
+    return Session(run, data, recipe, state, record, lengths, n_threads, args.threads != 1, machine)
 
 
 def resume(args: argparse.Namespace) -> Session:
@@ -206,7 +206,8 @@ def resume(args: argparse.Namespace) -> Session:
         raise ValueError(f"{path or NAMES} is not the data that {run.folder} was trained on")
     record = {**record, "steps": recipe.steps}
     machine = machine_of(args, config, recipe)
-    return Session(run, data, recipe, state, record, logs, args.threads or options["threads"], machine)
+    n_threads = args.threads or options["threads"]
+    return Session(run, data, recipe, state, record, logs, n_threads, args.threads != 1, machine)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -226,6 +227,8 @@ def train(args: argparse.Namespace) -> int:
         print(f"going on from step {session.state.step:,}")
     many = f"{session.threads} thread{'s' * (session.threads > 1)} for products of matrices"
     chosen = "" if args.threads else ", what pays at this size; --threads sets it"
+    halved = threads.halved(config, session.recipe.batch_size, data.train.shape[1] - 1) and threads.cores() > 1
+    chosen += ", and two for the halves of a batch" if halved and session.at_once else ""
     print(session.machine.about or many + chosen)
     status = session.go()
     state, record, folder = session.state, session.record, session.run.folder

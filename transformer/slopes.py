@@ -7,11 +7,13 @@ seen so far nor on how long it goes on, so that a training that goes on computes
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 import autograd as ag
+from transformer import threads
 from transformer.base import Drop, Weights
 from transformer.config import Config
 from transformer.layers import dropout, mask
@@ -48,19 +50,34 @@ def _anew(config: Config, rate: float) -> Slopes:
 
 
 class _Recorded:
-    """By `ag.compile`: once for every shape of a batch. Dropout's masks are drawn before, and passed as arrays."""
+    """By `ag.compile`: once for every shape of a batch, or of its halves. Dropout's masks are drawn before."""
 
     def __init__(self, config: Config, rate: float) -> None:
         self._config = config
         self._rate = rate
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
-        self._both = ag.compile(ag.value_and_grad(_masked))
+        # Each half has a recording of its own, since a recording has one memory.
+        self._both = [ag.compile(ag.value_and_grad(_masked)) for _ in range(2)]
 
     def __call__(self, params: Weights, batch: np.ndarray, rng: np.random.Generator) -> tuple[float, Weights]:
         masks = None
         if self._rate:
             masks = [mask(s, self._rate, rng, self._config.dtype) for s in self._dropped(params, batch)]
-        return self._both(params, batch, self._config, masks)
+        if not threads.halved(self._config, len(batch), batch.shape[1] - 1):
+            return self._both[0](params, batch, self._config, masks)
+        counted = batch[:, 1:] >= 0
+
+        def half(i: int) -> tuple[float, Weights]:
+            """A half of the rows, the part that it has in the mean, and its gradient."""
+            rows = slice(*((None, len(batch) // 2), (len(batch) // 2, None))[i])
+            share = float(counted[rows].sum() / counted.sum())
+            own = masks and [m[rows] for m in masks]
+            return self._both[i](params, batch[rows], self._config, own, share)
+
+        (value, grads), (other, others) = threads.both(partial(half, 0), partial(half, 1))
+        for name, g in grads.items():
+            g += others[name]
+        return value + other, grads
 
     def _dropped(self, params: Weights, batch: np.ndarray) -> list[tuple[int, ...]]:
         """The shapes of what dropout acts on, in their order."""
@@ -77,9 +94,13 @@ class _Recorded:
         return self._shapes[batch.shape]
 
 
-def _masked(params: Weights, batch: np.ndarray, config: Config, masks: list[np.ndarray] | None) -> np.ndarray:
+def _masked(
+    params: Weights, batch: np.ndarray, config: Config, masks: list[np.ndarray] | None, share: float | None = None
+) -> np.ndarray:
+    """The loss with these masks; share: the part of it."""
     drop: Drop | None = None
     if masks is not None:
         rest = iter(masks)
         drop = lambda x: x * next(rest)  # noqa: E731
-    return loss(params, batch, config, drop)
+    value = loss(params, batch, config, drop)
+    return value if share is None else value * share

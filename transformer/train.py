@@ -17,11 +17,12 @@ import autograd as ag
 from transformer import optim
 from transformer.base import Array, Schedule, Tree, Weights
 from transformer.checkpoint import State
-from transformer.config import Config
+from transformer.config import Config, count
 from transformer.data import Documents, Text
 from transformer.model import loss
 from transformer.slopes import Slopes, slopes
 
+RECORDED = 2_000_000  # parameters up to which the optimizer's update is recorded, too
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": optim.linear,
     "cosine": optim.cosine,
@@ -150,6 +151,8 @@ class Plain:
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
         self._slopes: Slopes | None = None
+        # Its calls take as long as its arithmetic where the model is small; of a large one it is done in blocks.
+        self._update = ag.compile(self.optimizer.update) if count(config) <= RECORDED else self.optimizer.update
 
     def step(
         self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
@@ -158,7 +161,7 @@ class Plain:
         self._slopes = self._slopes or slopes(self.config, self.recipe.dropout, self.recipe.scalar, data.n_lengths)
         with np.errstate(all="ignore"):
             made = gradient(self._slopes, params, data, self.recipe, rng)
-            return made, *self.optimizer.update(params, made.grads, moments)
+            return made, *self._update(params, made.grads, moments)
 
     def validate(self, params: Weights, data: Documents | Text) -> float:
         """The mean loss over all held-out rows."""

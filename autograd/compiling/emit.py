@@ -45,10 +45,23 @@ class Code:
         self._arena = np.empty(self.memory.nbytes, np.uint8)
         for s in {id(s): s for s in outputs if id(s) in direct}.values():
             self.lines.append(f"{self._local(s)} = empty({s.shape}, {self._global(s.dtype)})")
+        self._parts = self._together(steps)
+        self._joined = {id(s): whole for whole in steps for s in self._parts.get(id(whole), ())}
         for step in steps:
             self._step(step)
         # One result may be asked for twice; only the first may have the array itself.
         self.results = [self._result(s, direct if s not in outputs[:i] else set()) for i, s in enumerate(outputs)]
+
+    def _together(self, steps: list[Step]) -> dict[int, list[Step]]:
+        """Of what is put together from copies of arguments, in their order, these copies."""
+        order = {id(s): i for i, s in enumerate(steps)}
+
+        def in_order(parts: list[Step]) -> bool:
+            copied = all(s.op == "copy" and s.args[0].op == "input" for s in parts)
+            return copied and sorted(map(id, parts), key=order.__getitem__) == [*map(id, parts)]
+
+        found = {id(s): self.memory.parts_of(s) for s in steps if s.op == "concatenate"}
+        return {whole: parts for whole, parts in found.items() if parts and in_order(parts)}
 
     # ---- names ----
 
@@ -188,16 +201,18 @@ class Code:
         self.lines.append(f"{f}({self._name(a)}, {self._name(b)}, {out})")
 
     def _reduce(self, step: Step, out: str) -> None:
-        axis, keepdims, dtype = step.options
+        axis, keepdims, dtype, *scale = step.options
         (x,) = step.args
         given = self._name(x)
-        if self._as_product(step, given):
+        if self._as_product(step, *scale):
             return
         f = self._function(step.function.reduce, step.function.__name__ + "_reduce")
         told = None if dtype is None else self._global(dtype)
         self.lines.append(f"{f}({given}, {axis}, {told}, {out}, {keepdims})")
+        for factor in scale:
+            self.lines.append(f"{self._function(np.multiply)}({out}, {self._fixed(factor, step.dtype)}, {out})")
 
-    def _as_product(self, step: Step, given: str) -> bool:
+    def _as_product(self, step: Step, scale: float = 1.0) -> bool:
         """A sum over the first or the last axes as a product with ones, which takes BLAS half the time or less."""
         (x,) = step.args
         array, out = self._arrays.get(id(x)), self._arrays.get(id(step))
@@ -212,7 +227,7 @@ class Code:
         count = math.prod(x.shape[i] for i in axes)
         if count > SUMMED or x.size == count:
             return False
-        ones = np.ones(count, x.dtype)
+        ones = np.full(count, scale, x.dtype)
         result = self._global(out.reshape(-1), "b")
         if axes == list(range(n - len(axes), n)):
             factors = self._global(array.reshape(-1, count), "b"), self._global(ones)
@@ -237,10 +252,20 @@ class Code:
             self.lines.append(f"{self._function(np.copyto)}({out}, {self._name(a)}, where={c})")
 
     def _concatenate(self, step: Step, out: str) -> None:
+        if all(a in self.memory and self._storage(a) is self._storage(step) for a in step.args):
+            return  # each part lies where it belongs
         parts = ", ".join(self._name(a) for a in step.args)
         self.lines.append(f"{self._function(np.concatenate)}(({parts},), {step.options}, {out})")
 
     def _copy(self, step: Step, out: str) -> None:
+        whole = self._joined.get(id(step))
+        if whole is not None:  # arguments that stand together are copied together
+            parts = self._parts[id(whole)]
+            if step is parts[0]:
+                array = self._global(self.memory.array(whole, self._arena), "b")
+                given = "".join(f"x{s.args[0].options}, " for s in parts)
+                self.lines.append(f"{self._function(np.concatenate)}(({given}), None, {array})")
+            return
         self.lines.append(f"{out}[...] = {self._name(step.args[0])}")
 
     _astype = _copy

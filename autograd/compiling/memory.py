@@ -81,6 +81,10 @@ class Memory:
         self._root: dict[int, int] = {}
         self._last = self._last_uses()
         self._storages: list[Storage] = []
+        self._within: dict[int, Place] = {}
+        self._parts: dict[int, list[Step]] = {}
+        for step in steps:
+            self._gather(step)
         for i, step in enumerate(steps):
             place = self._place(i, step)
             if place is not None:
@@ -95,6 +99,28 @@ class Memory:
         place = self.places[id(step)]
         offset = place.storage.offset + place.offset
         return np.ndarray(place.shape, step.dtype, arena.data, offset, place.strides)
+
+    def parts_of(self, whole: Step) -> list[Step]:
+        """The steps whose results lie next to each other in that of a concatenation, which so need not be made."""
+        return self._parts.get(id(whole), [])
+
+    def _gather(self, whole: Step) -> None:
+        """Let what is put together in one line lie there from the first."""
+        if whole.op != "concatenate" or len(whole.shape) != 1 or id(whole) in self.outside:
+            return
+        parts = [a.args[0] if a.op == "reshape" else a for a in whole.args]
+        own = all(s.op in FILLING and s.op != "added" and id(s) not in self.outside for s in parts)
+        fresh = len({*map(id, parts)}) == len(parts) and not any(id(s) in self._within for s in parts)
+        if not own or not fresh or any(s.dtype != whole.dtype or s.number for s in parts):
+            return
+        storage, offset = Storage(whole.nbytes, len(self.steps)), 0
+        storage.end = max(self._end(s) for s in (whole, *parts))
+        for s in parts:
+            self._within[id(s)] = Place(storage, offset, s.shape, _strides(s, []))
+            offset += s.nbytes
+        self._within[id(whole)] = Place(storage, 0, whole.shape, _strides(whole, []))
+        self._storages.append(storage)
+        self._parts[id(whole)] = parts
 
     def _last_uses(self) -> dict[int, int]:
         """The last step that needs what lies where a step's result lies, views included."""
@@ -118,6 +144,10 @@ class Memory:
         return self._last[self._root[id(step)]]
 
     def _place(self, i: int, step: Step) -> Place | None:
+        if id(step) in self._within:
+            place = self._within[id(step)]
+            place.storage.start = min(place.storage.start, i)
+            return place
         if step.op in VIEWS:
             base = self.places.get(id(step.args[0]))
             if base is None:

@@ -55,7 +55,8 @@ class Plan:
         signature = Signature(args, options, loose, lambda *leaf: trace(program, *leaf))
         self.kind, self.ints = signature.kind, signature.ints
         functions = [x for x in leaves([args, options]) if callable(x)]
-        self._outside = Outside([f, *functions], _containers([args, options, signature.args, signature.options]))
+        given = [x for x in _containers([args, options, signature.args, signature.options]) if not callable(x)]
+        self._outside = Outside([f, *functions], given)
         try:
             with self._outside.watching():
                 result = f(*signature.args, **signature.options)

@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd.compiling.program import Arg, Program, Step, inputs_of
 
-__all__ = ["needed", "simplified"]
+__all__ = ["VIEWS", "needed", "power_of_2", "simplified"]
 
 VIEWS = {"reshape", "transpose", "index", "broadcast"}
 
@@ -51,7 +51,7 @@ def _rewritten(program: Program, step: Step, args: tuple[Arg, ...]) -> Step:
             base, spread = args if _is_scatter(step, args[1]) else args[::-1]
             if isinstance(base, Step) and base.shape == step.shape and base.dtype == step.dtype:
                 return program.add("added", None, (base, *spread.args), spread.options, step.shape, step.dtype)
-        if step.function is np.true_divide and _power_of_2(args[1]) and step.dtype.kind == "f":
+        if step.function is np.true_divide and power_of_2(args[1]) and step.dtype.kind == "f":
             return program.add(op, np.multiply, (args[0], 1 / args[1]), None, step.shape, step.dtype)
     elif op in VIEWS:
         (x,) = args
@@ -115,5 +115,6 @@ def _unchanged(step: Step, args: tuple[Arg, ...]) -> Step | None:
     return same if fits else None
 
 
-def _power_of_2(x: Arg) -> bool:
+def power_of_2(x: Arg) -> bool:
+    """Whether to multiply by it changes no digit."""
     return type(x) in (int, float) and x != 0 and math.isfinite(x) and abs(math.frexp(x)[0]) == 0.5

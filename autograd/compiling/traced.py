@@ -264,7 +264,9 @@ class Traced:
 
     def require(self, check: Callable[[np.ndarray], Any]) -> Traced:
         """Itself; `check` is called with the numbers at every replay, and raises where they are not fit."""
-        self.program.checks.append(self.program.add("check", check, (self.step,), None, (), np.dtype(bool)))
+        checks = self.program.checks
+        if not any(c.function is check and c.args[0] is self.step for c in checks):
+            checks.append(self.program.add("check", check, (self.step,), None, (), np.dtype(bool)))
         return self
 
     def through(self, function: Callable[[Any], float]) -> Traced:

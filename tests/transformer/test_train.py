@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from transformer import Config, generate, init, logits, sample
+from transformer import Config, generate, init, logits, sample, slopes, threads
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import dropout, softmax
 from transformer.model import loss
@@ -318,3 +318,75 @@ def test_top_p_and_top_k_as_the_transformers_library() -> None:
         for row, chances in zip(np.transpose(drawn), want, strict=True):
             assert not set(row) - set(np.flatnonzero(chances))
             assert len(set(row)) >= min(2, np.count_nonzero(chances > 0.05))
+
+
+def trained(config: Config, **options: Any) -> list[Any]:
+    """The steps of a short training on a text."""
+    rng = np.random.default_rng(0)
+    data = Text(WORDS * 30, config.block_size, rng)
+    config = dataclasses.replace(config, vocab_size=data.vocabulary.size)
+    recipe = Recipe(3, lr=0.05, **options)
+    return list(fit(start(init(config, rng), data, recipe, rng), data, config, recipe))
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.3}, {"scalar": True, "batch_size": 2}, {"accumulate": 2}])
+def test_a_recorded_step_is_that_of_the_model(options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with dropout, whose masks are the same ones."""
+    config = dataclasses.replace(TINY, block_size=5)
+    given = {"batch_size": 4, **options}
+    recorded = trained(config, **given)
+    monkeypatch.setattr(slopes, "LENGTHS", 0)
+    for a, b in zip(recorded, trained(config, **given), strict=True):
+        assert a.loss == pytest.approx(b.loss, rel=1e-12)
+        for name, g in b.grads.items():
+            np.testing.assert_allclose(a.grads[name], g, rtol=1e-9, atol=1e-13)
+
+
+def test_halves_of_a_batch_make_the_whole_on_one_thread_or_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(TINY, batch_size=5, dropout=0.2)
+    monkeypatch.setattr(threads, "HALF", 1)
+    assert threads.halved(TINY, 5, 6) and not threads.halved(TINY, 1, 6)
+    ends = []
+    for n_cores in (1, 2):
+        monkeypatch.setattr(threads, "cores", lambda n=n_cores: n)
+        ends.append(trained(TINY, batch_size=5, dropout=0.2))
+        with threads.limited(1, at_once=False):
+            ends.append(trained(TINY, batch_size=5, dropout=0.2))
+    for steps in ends:
+        for a, b, c in zip(steps, ends[0], whole, strict=True):
+            assert a.loss == b.loss and a.loss == pytest.approx(c.loss, rel=1e-12)
+            for name, g in c.grads.items():
+                np.testing.assert_array_equal(a.grads[name], b.grads[name])
+                np.testing.assert_allclose(a.grads[name], g, rtol=1e-9, atol=1e-12)
+
+
+def test_what_fails_in_the_second_half_is_raised_and_threads_are_as_before() -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def pools() -> list[int]:
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    def fails() -> float:
+        assert set(pools()) == {1}
+        raise ArithmeticError("second")
+
+    before = pools()
+    with np.errstate(divide="ignore"):
+        assert threads.both(lambda: 1.0, lambda: float(np.float64(1.0) / 0.0)) == (1.0, np.inf)
+    for work in ((lambda: 1.0, fails), (fails, lambda: 1.0)):
+        with pytest.raises(ArithmeticError, match="second"):
+            threads.both(*work)
+    assert pools() == before
+
+
+def test_a_row_that_is_shorter_has_its_part_in_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    params, data, rng = setup()
+    batch = data.batch(4, rng)
+    batch = batch[np.argsort((batch >= 0).sum(axis=1))]
+    assert (batch[:2] >= 0).sum() != (batch[2:] >= 0).sum()
+    monkeypatch.setattr(threads, "HALF", 1)
+    value, grads = slopes.slopes(TINY, 0.0, False, 3)(params, batch, rng)
+    expected, want = ag.value_and_grad(loss)(params, batch, TINY)
+    assert value == pytest.approx(expected, rel=1e-13)
+    for name, g in want.items():
+        np.testing.assert_allclose(grads[name], g, rtol=1e-9, atol=1e-13)
