@@ -251,6 +251,12 @@ def _targets(x: Any) -> Any:
     return ids
 
 
+def _future(scores: Any) -> Any:
+    """0 where a position may look, -inf at the future."""
+    n_time, n_all = scores.shape[-2:]
+    return torch.triu(torch.full((n_time, n_all), -torch.inf, dtype=scores.dtype), 1 + n_all - n_time)
+
+
 FUSED = [
     _layer("softmax", lambda x: torch.softmax(x, -1)),
     _layer("rmsnorm", lambda x: torch.nn.functional.rms_norm(x, _width(x), eps=1e-5)),
@@ -258,6 +264,11 @@ FUSED = [
     _layer("gelu", lambda x: torch.nn.functional.gelu(x, approximate="tanh"), fits=lambda x: True),
     _layer("linear", lambda x, w, b: x @ w + b, 3,
            lambda x, w, b: _matrices(x, w) and b.ndim == 1 and x.shape[1] == w.shape[0] and w.shape[1] == b.shape[0]),
+    Op("causal", lambda x: layers.softmax(layers.causal(x)), lambda x: layers.softmax(layers.causal(x)),
+       lambda x: torch.softmax(x + _future(x), -1), fits=lambda x: x.ndim >= 2 and x.shape[-1] >= x.shape[-2]),
+    Op("causal_attention", *2 * (lambda x, y: layers.causal_attention(x[None], y[None], x[None]),),
+       lambda x, y: torch.softmax(x @ y.T * x.shape[1] ** -0.5 + _future(x @ y.T), -1) @ x, 2,
+       lambda x, y: x.ndim == 2 and x.shape == y.shape),
     Op("cross_entropy", lambda x: layers.cross_entropy(x, _targets(x)),
        lambda x: np.asarray(layers.cross_entropy(x, _targets(x)), object),
        lambda x: torch.nn.functional.cross_entropy(x, torch.tensor(_targets(x)), ignore_index=-1),
