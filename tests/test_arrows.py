@@ -38,9 +38,10 @@ ENGINE = [
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"}, {"borrowed"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"alone", "base", "charts", "doctor"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
-    {"model", "runs"}, {"sample", "check", "gpt2", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
-    {"session"}, {"steps"}, {"__main__", "__init__"}, {"command"},
+    {"alone", "base", "charts", "doctor", "quants"},
+    {"checkpoint", "config", "data", "gguf", "interrupt", "layers", "optim"}, {"huggingface", "model", "runs"},
+    {"sample", "check", "gpt2", "llama", "pieces", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
+    {"lens", "session"}, {"steps"}, {"example"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 
 

@@ -14,22 +14,23 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd as ag
-from transformer import runs
-from transformer.base import Array, Weights
-from transformer.check import KINDS, Checked, table
+from transformer import runs, threads
+from transformer.check import KINDS, LARGE, Checked, check_parts, parts, table
 from transformer.check import check as check_gradients
 from transformer.checkpoint import State
-from transformer.config import Config, count, init, must_fit, shapes
+from transformer.config import count, init, must_fit, shapes
 from transformer.data import NAMES, Tokenizer, Vocabulary, encoded, read
-from transformer.model import loss
-from transformer.models import Model, load
-from transformer.options import config_of, parser, shape_given
+from transformer.example import example, loaded
+from transformer.models import load
+from transformer.options import config_of, parser
 from transformer.report import default_out
 from transformer.report import write as write_report
 from transformer.sample import write
 from transformer.session import train
 from transformer.steps import replayed, walked, weight_of
 from transformer.train import Recipe
+
+PIECES = 40  # what a language model writes if nothing else is asked
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m transformer") -> int:
@@ -57,12 +58,17 @@ def main(argv: list[str] | None = None, prog: str = "python -m transformer") -> 
 def sample(args: argparse.Namespace) -> int:
     """Write texts with a trained model."""
     model = load(args.model, args.best)
-    rng = np.random.default_rng(args.seed)
-    length = args.length or model.config.block_size
-    temperature = 0.0 if args.greedy else args.temperature
+    params, config, tokenizer = model
+    pretrained = not isinstance(tokenizer, Vocabulary)
+    n = args.n or (1 if pretrained else 10)
+    length = args.length or min(config.block_size, PIECES if pretrained else config.block_size)
+    usual = 0.0 if args.greedy or (pretrained and n == 1) else 1.0
+    temperature = usual if args.temperature is None or args.greedy else args.temperature
     how = (temperature, args.top_k, args.top_p, not args.no_cache)
-    for _ in range(args.n):
-        print(write(model.params, model.config, model.tokenizer, args.prompt, length, rng, *how))
+    rng = np.random.default_rng(args.seed)
+    with threads.limited(threads.chosen(config, 1)):
+        for _ in range(n):
+            print(write(params, config, tokenizer, args.prompt, length, rng, *how))
     return 0
 
 
@@ -92,11 +98,18 @@ def check(args: argparse.Namespace) -> int:
     some = [lines[i] for i in rng.permutation(len(lines))[: args.batch_size]]
     tokens = encoded(some, tokenizer, config.block_size)
     must_fit(config, *tokens.shape)
-    must_fit(config, 1, tokens.shape[1], scalar=True)  # the third kind takes the first row
+    large = args.model is not None and count(config) > LARGE
+    if not large:
+        must_fit(config, 1, tokens.shape[1], scalar=True)  # the third kind takes the first row
     params = init(config, rng) if args.model is None else model.params
     done: list[Checked] = []
-    with tqdm(total=len(KINDS) * len(params), unit="tensor", dynamic_ncols=True, leave=False) as bar:
-        for checked in check_gradients(params, tokens, config):
+    made = check_parts(params, tokens, config) if large else check_gradients(params, tokens, config)
+    total = 2 * len(parts(params)) if large else len(KINDS) * len(params)
+    with (
+        threads.limited(threads.chosen(config, tokens.size)),
+        tqdm(total=total, unit="tensor", dynamic_ncols=True, leave=False) as bar,
+    ):
+        for checked in made:
             bar.set_postfix_str(f"{checked.kind}: {checked.name}", refresh=False)
             bar.update()
             done.append(checked)
@@ -106,9 +119,9 @@ def check(args: argparse.Namespace) -> int:
 
 def params(args: argparse.Namespace) -> int:
     """Print every parameter tensor with its shape and size, without making any."""
-    config = config_of(args, args.vocab_size)
+    config = config_of(args, args.vocab_size) if args.model is None else loaded(args).config
     print(
-        f"{args.preset}: {config.n_layer} layers of {config.n_head} heads, {config.n_embd} wide, "
+        f"{args.model or args.preset}: {config.n_layer} layers of {config.n_head} heads, {config.n_embd} wide, "
         f"{config.block_size:,} positions, {config.vocab_size:,} tokens"
     )
     sizes = shapes(config)
@@ -124,26 +137,28 @@ def params(args: argparse.Namespace) -> int:
 
 def debug(args: argparse.Namespace) -> int:
     """Step through the loss on one text, its backward pass, the update, and on into the next step."""
-    config, params, tokens = example(args)
+    config, params, tokens, loss_of, told = example(args)
     recipe = Recipe(scalar=args.scalar)
     state = State(0, params, recipe.optimizer().init(params), {}, {})
     if args.model is not None and os.path.exists(os.path.join(args.model, runs.LAST)):
         state, _, recipe, _ = replayed(args.model, args.step)
         recipe = dataclasses.replace(recipe, scalar=args.scalar, steps=max(recipe.steps, state.step + 1000))
     weight = weight_of(args.weight, params) if args.weight else None
-    ag.debug(walked(state, tokens, config, recipe, weight), forward=args.forward)
+    print(told) if told else None
+    with threads.limited(threads.chosen(config, len(tokens))):
+        ag.debug(walked(state, tokens, config, recipe, weight, loss_of), forward=args.forward)
     return 0
 
 
 def draw(args: argparse.Namespace) -> int:
     """Draw the graph of the loss on one text, after its backward pass, or write the page that plays it."""
-    config, params, tokens = example(args)
+    config, params, tokens, loss_of, told = example(args)
     if args.play and (args.zoom or args.derivatives):
         raise ValueError("--zoom and --derivatives are for drawings; --play writes the page without them")
     if args.index is not None and not args.zoom:
         raise ValueError("--index chooses an element of what --zoom shows; give both")
     with ag.record_source():
-        root = loss(
+        root = loss_of(
             {name: ag.values(p, name) if args.scalar else ag.Tensor(p, name) for name, p in params.items()},
             tokens,
             config,
@@ -152,6 +167,7 @@ def draw(args: argparse.Namespace) -> int:
     root.backward()
     shown = {name: getattr(args, name) for name in ("depth", "open", "top", "limit", "around")}
     out = args.out or ("backprop.html" if args.play else "graph.svg")
+    print(told) if told else None
     try:
         if args.play:
             made = ag.play(root, **shown)
@@ -163,31 +179,6 @@ def draw(args: argparse.Namespace) -> int:
         said = re.sub(r"^(?:draw_dot|play): ", "", str(error))
         raise ValueError(re.sub(r"\b(depth|open|top|limit|around|zoom)(?==|: | says)", r"--\1", said)) from None
     return 0
-
-
-def example(args: argparse.Namespace) -> tuple[Config, Weights, Array]:
-    """A model, fresh or trained, and the tokens of one text."""
-    text = args.text if args.text else "emma"
-    if args.model is not None:
-        model = loaded(args)
-        tokens = encoded([text], model.tokenizer, model.config.block_size)[0]
-        params = model.params if args.step is None else replayed(args.model, args.step)[0].params
-        return model.config, params, tokens
-    if args.step is not None:
-        raise ValueError("--step chooses a step of a run; name its folder")
-    vocabulary = Vocabulary.of(args.text) if args.text else Vocabulary("abcdefghijklmnopqrstuvwxyz")
-    config = config_of(args, args.vocab_size or vocabulary.size)
-    tokens = encoded([text], vocabulary, config.block_size)[0]
-    must_fit(config, 1, len(tokens), args.scalar)
-    return config, init(config, np.random.default_rng(args.seed)), tokens
-
-
-def loaded(args: argparse.Namespace) -> Model:
-    """The model of a folder; ValueError for options that would give it another shape."""
-    if given := shape_given(args):
-        option = f"--{next(iter(given)).replace('_', '-')}"
-        raise ValueError(f"{option} is for a fresh model; {args.model} has a shape of its own: leave out one of them")
-    return load(args.model)
 
 
 def lesson(args: argparse.Namespace) -> int:

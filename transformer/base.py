@@ -26,6 +26,8 @@ Schedule: TypeAlias = Callable[[int], Scalar]
 Drop: TypeAlias = Callable[[Array], Array]
 # What a block gave, counted from 1 (0: the embedding), to what goes on in its place.
 Look: TypeAlias = Callable[[int, Array], Array]
+# Parameters, tokens and a Config to a loss. The Config is `config.Config`, which stands above.
+Loss: TypeAlias = Callable[[Params, Tokens, Any], Scalar]
 # Elementwise: the parameter, its gradient and its moments in; the next parameter and moments out.
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]
 # What runs all blocks: the embedding (..., T, C) and the parameters in, what the last one gives out.

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transformer.base import Tree, Weights
+from transformer.quants import bfloat16
 
 Json: TypeAlias = dict[str, Any]
 KEY = "stepgrad"  # of the metadata: a checksum and the record
@@ -76,12 +77,18 @@ def load(path: Path, bound_to: Json) -> tuple[Weights, Json]:
 
 
 def read(path: Path) -> tuple[Weights, dict[str, str]]:
-    """The arrays and the metadata of any safetensors file; ValueError for what is none."""
-    from safetensors import SafetensorError, safe_open
+    """The arrays and the metadata of any safetensors file; bfloat16 as float32. ValueError for what is none."""
+    from safetensors import SafetensorError, deserialize, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            kinds, metadata = {name: file.get_slice(name).get_dtype() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name, kind in kinds.items() if kind != "BF16"}
+        if len(arrays) < len(kinds):  # NumPy has no bfloat16
+            for name, held in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
+                if kinds[name] == "BF16":
+                    arrays[name] = bfloat16(np.frombuffer(held["data"], "<u2")).reshape(held["shape"])
+        return arrays, metadata
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError, MemoryError) as error:
         raise ValueError(f"{path} is damaged, or no safetensors file of numbers ({error}); restore it") from None
 

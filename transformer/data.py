@@ -28,11 +28,21 @@ class Tokenizer(Protocol):
     def size(self) -> int:
         """How many token ids there are."""
 
+    @property
+    def opening(self) -> list[int]:
+        """The tokens before every text."""
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text; ValueError for what they cannot say."""
 
     def decode(self, tokens: np.ndarray | list[int]) -> str:
-        """The text of the ids, up to the first boundary."""
+        """The text of the ids, up to the first that ends it."""
+
+    def piece(self, token: int) -> str:
+        """The text of one token; of a token that is no text, a name for it."""
+
+    def ends(self, token: int) -> bool:
+        """Whether a text ends with this token."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,19 @@ class Vocabulary:
     def size(self) -> int:
         """How many token ids there are."""
         return len(self.chars) + 1
+
+    @property
+    def opening(self) -> list[int]:
+        """The boundary."""
+        return [self.boundary]
+
+    def piece(self, token: int) -> str:
+        """The character of a token; a dot for the boundary."""
+        return "·" if self.ends(token) else self.chars[token]
+
+    def ends(self, token: int) -> bool:
+        """Whether it is the boundary, or an id that no text has."""
+        return token >= self.boundary
 
     def encode(self, text: str) -> list[int]:
         """The ids of its characters; ValueError for a character that the vocabulary lacks."""
@@ -182,13 +205,18 @@ class Text:
 
 
 def encoded(lines: Sequence[str], tokenizer: Tokenizer, block_size: int) -> np.ndarray:
-    """A row of boundary, tokens, boundary for each line, cut to block_size + 1 and padded with -1."""
-    ends = tokenizer.boundary
-    cut = [[ends, *tokenizer.encode(line), ends][: block_size + 1] for line in lines]
+    """A row of opening, tokens, boundary for each line, cut to block_size + 1 and padded with -1."""
+    cut = [[*tokenizer.opening, *tokenizer.encode(line), tokenizer.boundary][: block_size + 1] for line in lines]
     rows = np.full((len(cut), max(map(len, cut))), -1)
     for row, tokens in zip(rows, cut, strict=True):
         row[: len(tokens)] = tokens
     return rows
+
+
+def shown(tokenizer: Tokenizer, token: int) -> str:
+    """A token in visible characters."""
+    signs = {"\n": "⏎", " ": "␣", "\t": "⇥"}
+    return "".join(signs.get(c, c if c.isprintable() else "�") for c in tokenizer.piece(token))
 
 
 def baselines(data: Documents | Text) -> dict[str, float]:

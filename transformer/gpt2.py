@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from transformer import checkpoint
+from transformer import checkpoint, huggingface
 from transformer.base import Params, Weights
 from transformer.checkpoint import Json
 from transformer.config import Config, fitting
+from transformer.huggingface import ARRAYS, CONFIG
 
-CONFIG, ARRAYS = "config.json", "model.safetensors"
 SHAPE = {"vocab_size": "vocab_size", "n_layer": "n_layer", "n_head": "n_head", "n_embd": "n_embd",
          "block_size": "n_positions"}  # fmt: skip
 ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu"}
@@ -39,16 +39,12 @@ def load_gpt2(folder: str | Path) -> tuple[Weights, Config]:
     >>> read == config, params["wte"].dtype
     (True, dtype('float32'))
 
-    float16 becomes float32. Raises ValueError, saying what is wrong, for a folder that is
+    float16 and bfloat16 become float32. Raises ValueError, saying what is wrong, for a folder that is
     missing, damaged, or of a model that this one cannot be.
     """
     folder = Path(folder)
-    found = facts(folder)
-    if not (folder / ARRAYS).is_file():
-        raise ValueError(
-            f"{folder} has no {ARRAYS}; in PyTorch, model.save_pretrained(folder, safe_serialization=True) writes it"
-        )
-    arrays = {name.removeprefix("transformer."): a for name, a in checkpoint.read(folder / ARRAYS)[0].items()}
+    found = huggingface.facts(folder, "gpt2")
+    arrays = {name.removeprefix("transformer."): a for name, a in huggingface.arrays(folder).items()}
     wide = any(a.dtype == np.float64 for a in arrays.values())
     dtype = "float64" if wide else "float32"
     config = _config(found, dtype, folder)
@@ -114,28 +110,6 @@ def need(config: Config) -> dict[str, tuple[object, ...]]:
         "head_size": (config.n_embd / config.n_head, None), "n_hidden": (4 * config.n_embd, None),
         "norm_eps": (FIXED["layer_norm_epsilon"],),
     }  # fmt: skip
-
-
-def is_gpt2(folder: str | Path) -> bool:
-    """Whether a folder is one of Hugging Face's, of any model."""
-    try:
-        return "model_type" in json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, TypeError):
-        return False
-
-
-def facts(folder: Path) -> Json:
-    """What config.json says; ValueError where it is missing or not of a GPT-2."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise ValueError(f"{folder} is no GPT-2 folder: it has no {CONFIG}")
-    try:
-        found = checkpoint.parsed(path.read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read ({error})") from None
-    if found.get("model_type") != "gpt2":
-        raise ValueError(f"{path} is of a model of type {found.get('model_type')!r}; expected 'gpt2'")
-    return found
 
 
 def layout(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:

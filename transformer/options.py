@@ -86,6 +86,17 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and leave."""
         self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help lists what there is\n")
 
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        """The arguments, of which the model is named with or without its option."""
+        found, rest = super().parse_known_args(*args, **options)
+        if getattr(found, "named", None) is not None:
+            if found.model is not None:
+                self.error(f"the model is named twice, {found.model} and --model {found.named}")
+            found.model, found.named = found.named, None
+        if getattr(found, "needed", False) and found.model is None:
+            self.error("the model is required: RUN, or --model RUN")
+        return found, rest
+
 
 def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     """The parser of all commands; the name of the one chosen is in `command`."""
@@ -156,12 +167,13 @@ def _sample(commands: Commands) -> None:
     about = "write texts with a trained model"
     p = commands.add_parser("sample", help=about, description=f"{about.capitalize()}.")
     add = p.add_argument
-    add("model", metavar="RUN", help="a run folder that train made, or a GPT-2 folder from Hugging Face")
+    _model(p, needed=True)
     add("--best", action="store_true", help="the parameters of the lowest validation loss instead of the last")
     add("--prompt", default="", help="how every text begins")
-    add("-n", type=count, default=10, help="how many texts" + DEFAULT)
-    add("--length", type=count, help="tokens to add at most (default: the model's block_size)")
-    add("--temperature", type=float, default=1.0, help="below 1 plays safe, 0 takes the likeliest" + DEFAULT)
+    add("-n", type=count, help="how many texts (default: 10; with a language model 1)")
+    add("--length", type=count, help="tokens to add at most (default: the block_size; with a language model 40)")
+    likeliest = "below 1 plays safe, 0 takes the likeliest (default: 1; for one text of a language model 0)"
+    add("--temperature", type=float, help=likeliest)
     add("--greedy", action="store_true", help="always take the likeliest, as temperature 0 does")
     add("--top-k", type=count, help="draw among the k likeliest tokens only")
     add("--top-p", type=rate, help="draw among the fewest tokens whose probabilities reach p")
@@ -244,6 +256,7 @@ def _params(commands: Commands) -> None:
         help="print the table of parameters",
         description="Print every parameter tensor of a model, its shape and its size.",
     )
+    _model(p)
     _shape(p)
 
 
@@ -261,14 +274,21 @@ def _doctor(commands: Commands) -> None:
     commands.add_parser("doctor", help=about, description=f"{about.capitalize()}. Exit status 1: something is.")
 
 
-def _model(p: argparse.ArgumentParser) -> None:
-    about = "a run folder, or a GPT-2 folder from Hugging Face (default: a fresh model of the shape below)"
+def _model(p: argparse.ArgumentParser, needed: bool = False) -> None:
+    places = "a run folder, a GPT-2 or Llama folder from Hugging Face, a GGUF file, or smollm2"
+    about = places if needed else f"{places} (default: a fresh model of the shape below)"
     p.add_argument("model", metavar="RUN", nargs="?", help=about)
+    p.add_argument("--model", dest="named", metavar="RUN", help="the same")
+    p.set_defaults(needed=needed)
 
 
 def _example(p: argparse.ArgumentParser) -> None:
     _model(p)
-    p.add_argument("--text", help="the document (default: emma)")
+    p.add_argument("--text", help="the document (default: emma; of a language model: The capital of France is Paris)")
+    token = (
+        "take the loss of one token: its text, or its number, counted from 0 (default: of a language model the last)"
+    )
+    p.add_argument("--token", metavar="TOKEN", help=token)
     p.add_argument("--step", type=whole, metavar="K", help="a run as it was after K steps (default: at its end)")
     p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
     p.add_argument("--seed", type=whole, default=0, help="seed of the parameters" + DEFAULT)

@@ -17,7 +17,7 @@ from transformer import checkpoint, runs
 from transformer.base import Array, Weights
 from transformer.charts import curves, heat, histogram, scatter
 from transformer.config import Config, count
-from transformer.data import Vocabulary
+from transformer.data import Vocabulary, shown
 from transformer.model import logits
 
 Row = TypeVar("Row")
@@ -205,14 +205,6 @@ def _samples(samples: list[tuple[int, list[str]]]) -> str:
         f"<dt>step {step:,}<dd>{escape(chr(10).join(texts))}" for i, (step, texts) in enumerate(samples) if i in chosen
     )
     return f"<h2>Samples</h2><dl>{''.join(items)}</dl>"
-
-
-def shown(vocabulary: Vocabulary, token: int) -> str:
-    """A token as one visible character."""
-    if token >= vocabulary.boundary:
-        return "·"
-    char = vocabulary.chars[token]
-    return {"\n": "⏎", " ": "␣", "\t": "⇥"}.get(char, char if char.isprintable() else "�")
 
 
 def default_out(folder: Path) -> Path:

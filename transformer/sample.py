@@ -134,12 +134,14 @@ def write(
     cache: bool = True,
 ) -> str:
     """A text that begins with the prompt and goes on for `length` tokens or to its end."""
-    tokens = [tokenizer.boundary, *tokenizer.encode(prompt)]
+    tokens = [*tokenizer.opening, *tokenizer.encode(prompt)]
+    given = len(tokenizer.opening) if tokens else 1  # what is not part of the text
+    tokens = tokens or [tokenizer.boundary]
     for new in islice(stream(params, config, tokens, rng, temperature, top_k, top_p, cache), length):
         tokens.append(int(new))
-        if tokens[-1] == tokenizer.boundary or tokens[-1] >= tokenizer.size:
+        if tokenizer.ends(tokens[-1]):
             break
-    return tokenizer.decode(tokens[1:])
+    return tokenizer.decode(tokens[given:])
 
 
 def _plain(p: Array) -> Array:

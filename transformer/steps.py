@@ -13,11 +13,11 @@ import numpy as np
 
 import autograd as ag
 from transformer import runs, threads
-from transformer.base import Array, Weights
+from transformer.base import Array, Loss, Weights
 from transformer.checkpoint import State
 from transformer.config import Config, init
 from transformer.data import NAMES, Documents, Text, read
-from transformer.model import loss as loss_of
+from transformer.model import loss as mean_loss
 from transformer.session import KINDS
 from transformer.train import Recipe, fit, start
 
@@ -27,11 +27,17 @@ Walked = Generator[ag.Value | ag.Tensor | str, ag.Stepper, None]
 
 
 def walked(
-    state: State, tokens: Array, config: Config, recipe: Recipe, weight: tuple[str, tuple[int, ...]] | None = None
+    state: State,
+    tokens: Array,
+    config: Config,
+    recipe: Recipe,
+    weight: tuple[str, tuple[int, ...]] | None = None,
+    loss_of: Loss = mean_loss,
 ) -> Walked:
     """One training step after the other on one text, for `ag.debug`: graphs to walk, and the update as texts.
 
     weight: the name and the index of the weight whose update is told; by default that of the largest gradient.
+    loss_of: which loss of the text.
     """
     optimizer, params, moments, before = recipe.optimizer(), state.params, state.moments, 0.0
     for step in range(state.step, recipe.steps):
