@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from transformer import Config, generate, init, logits, sample, slopes, threads
+from transformer import Config, generate, init, logits, parallel, sample, slopes, threads
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import dropout, softmax
 from transformer.model import loss
@@ -348,7 +348,7 @@ def test_halves_of_a_batch_make_the_whole_on_one_thread_or_two(monkeypatch: pyte
     assert threads.halved(TINY, 5, 6) and not threads.halved(TINY, 1, 6)
     ends = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(threads, "cores", lambda n=n_cores: n)
+        monkeypatch.setattr(parallel, "cores", lambda n=n_cores: n)
         ends.append(trained(TINY, batch_size=5, dropout=0.2))
         with threads.limited(1, at_once=False):
             ends.append(trained(TINY, batch_size=5, dropout=0.2))
