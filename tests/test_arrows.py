@@ -38,7 +38,8 @@ ENGINE = [
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"}, {"borrowed"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"alone", "base", "charts", "doctor", "parallel"}, {"blocks"}, {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
+    {"alone", "base", "charts", "doctor", "parallel"}, {"blocks"},
+    {"checkpoint", "config", "data", "interrupt", "layers", "optim"},
     {"model", "runs"}, {"sample", "check", "gpt2", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
     {"session"}, {"steps"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip

@@ -46,7 +46,7 @@ def adam_in_blocks(
 ) -> tuple[Weights, Weights, Weights]:
     """The next parameters and moments: new arrays, or the given ones written over."""
     given = params, m, v
-    made = given if in_place else tuple({k: np.empty_like(a) for k, a in tree.items()} for tree in given)
+    made = given if in_place else (_like(params), _like(m), _like(v))
     flat = {k: [a.reshape(-1) for a in (grads[k], *(t[k] for t in given), *(t[k] for t in made))] for k in params}
     blocks = [(k, i) for k, p in params.items() for i in range(0, p.size, BLOCK)]
     dtype = next(iter(params.values())).dtype
@@ -54,8 +54,8 @@ def adam_in_blocks(
     def some(part: list[tuple[str, int]]) -> None:
         scratch = np.empty((2, BLOCK), dtype)
         for k, i in part:
-            g, *rest = (a[i : i + BLOCK] for a in flat[k])
-            _block(g, *rest, *scratch[:, : g.size], numbers, numbers.shrinks.get(k, 0.0))
+            arrays = [a[i : i + BLOCK] for a in flat[k]]
+            _block(arrays, scratch[:, : arrays[0].size], numbers, numbers.shrinks.get(k, 0.0))
 
     if sum(p.size for p in params.values()) < SHARED:
         some(blocks)
@@ -65,20 +65,14 @@ def adam_in_blocks(
     return made
 
 
-def _block(
-    g: np.ndarray,
-    p: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    new_p: np.ndarray,
-    new_m: np.ndarray,
-    new_v: np.ndarray,
-    t: np.ndarray,
-    u: np.ndarray,
-    numbers: Numbers,
-    shrink: float,
-) -> None:
-    """One block; t and u are scratch. The new arrays may be the old ones."""
+def _like(tree: Weights) -> Weights:
+    return {k: np.empty_like(a) for k, a in tree.items()}
+
+
+def _block(arrays: list[np.ndarray], scratch: np.ndarray, numbers: Numbers, shrink: float) -> None:
+    """One block: of the gradient, of p, m and v, and of what is made of them, which may be the same arrays."""
+    g, p, m, v, new_p, new_m, new_v = arrays
+    t, u = scratch
     b1, b2, size, floor, root_floor, _ = numbers
     np.multiply(m, b1, new_m)
     np.multiply(g, 1 - b1, t)

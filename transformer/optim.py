@@ -97,8 +97,8 @@ def adam(
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
         if suits(inputs) and all(isinstance(x, float) for x in (rate, b1, b2)):
             shrinks = {k: rate * weight_decay for k, p in params.items() if weight_decay and decays(k, p)}
-            numbers_ = Numbers(b1, b2, size, floor, root_floor, shrinks)
-            new, m, v = adam_in_blocks(*inputs, numbers_, in_place)
+            told = Numbers(b1, b2, size, floor, root_floor, shrinks)
+            new, m, v = adam_in_blocks(params, grads, state["m"], state["v"], told, in_place)
             return new, {"step": step + 1, "m": m, "v": v}
 
         def rule(p: Array, g: Array, m: Array, v: Array) -> tuple[Array, ...]:

@@ -6,6 +6,8 @@ it takes as long as to make it from `x`, which is kept anyway.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from autograd.compiling.program import Step, inputs_of
@@ -65,7 +67,7 @@ def _late(step: Step, uses: dict[int, list[int]]) -> int | None:
     if step.op != "ufunc" or step.function not in CHEAP or step.nbytes < LARGE:
         return None
     places = uses.get(id(step), [])
-    late = next((b for a, b in zip(places, places[1:]) if b - a > LATE), None)
+    late = next((b for a, b in pairwise(places) if b - a > LATE), None)
     if late is None:
         return None
     for s in inputs_of(step):

@@ -41,7 +41,7 @@ def _turned(steps: list[Step], outputs: list[Step]) -> tuple[list[Step], list[St
 
     def turn(x: Step) -> Step:
         if x.op == "transpose" and x.options == (1, 0):
-            return x.args[0]  # type: ignore[no-any-return]
+            return x.args[0]
         if id(x) not in turned:
             turned[id(x)] = Step("transpose", None, (x,), (1, 0), x.shape[::-1], x.dtype)
             found.append(turned[id(x)])
