@@ -38,7 +38,7 @@ ENGINE = [
     {"modes", "numpy_api"}, {"value_array"}, {"value"}, {"tensor"}, {"functional", "fused"}, {"borrowed"},
 ]  # fmt: skip
 TRANSFORMER = [
-    {"alone", "base", "charts", "doctor", "quants"},
+    {"alone", "base", "charts", "doctor", "parallel", "quants"}, {"blocks"},
     {"checkpoint", "config", "data", "gguf", "interrupt", "layers", "optim"}, {"huggingface", "model", "runs"},
     {"sample", "check", "gpt2", "llama", "pieces", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
     {"lens", "session"}, {"steps"}, {"example"}, {"__main__", "__init__"}, {"command"},

@@ -17,9 +17,7 @@ import numpy as np
 
 from autograd import traceable
 from transformer.base import Array, Params, Rule, Scalar, Schedule, Tree
-
-# Elements a rule works on at a time: its few arrays then stay in the processor's cache.
-BLOCK = 1 << 15
+from transformer.blocks import BLOCK, Numbers, adam_in_blocks, squares, suits
 
 
 class Optimizer(NamedTuple):
@@ -66,13 +64,16 @@ def adam(
     eps_root: float = 0.0,
     weight_decay: float = 0.0,
     decays: Callable[[str, Array], bool] = lambda name, p: True,
+    in_place: bool = False,
 ) -> Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov and Hutter 2019).
 
     lr: a number, or a function of the step, counted from 0. eps is added to the root of the
     second moment, eps_root under it: to differentiate through an update, give eps_root more
     than 0, since the root of a zero gradient has no slope. decays(name, p): whether weight
-    decay acts on a parameter; `matrices` leaves out gains and biases.
+    decay acts on a parameter; `matrices` leaves out gains and biases. in_place: write the new
+    parameters and moments over the old ones where these are large plain arrays, which takes half
+    the time and memory; who looks at the old ones afterwards sees the new.
     Raises ValueError for a learning rate that is negative or nan.
     """
     schedule = _schedule(lr, "adam")
@@ -94,6 +95,11 @@ def adam(
         c1 = _through(step, lambda n: 1 - b1 ** (n + 1), b1)
         c2 = _through(step, lambda n: (1 - b2 ** (n + 1)) ** 0.5, b2)
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
+        if suits(inputs) and all(isinstance(x, float) for x in (rate, b1, b2)):
+            shrinks = {k: rate * weight_decay for k, p in params.items() if weight_decay and decays(k, p)}
+            told = Numbers(b1, b2, size, floor, root_floor, shrinks)
+            new, m, v = adam_in_blocks(params, grads, state["m"], state["v"], told, in_place)
+            return new, {"step": step + 1, "m": m, "v": v}
 
         def rule(p: Array, g: Array, m: Array, v: Array) -> tuple[Array, ...]:
             m = b1 * m + (1 - b1) * g
@@ -139,8 +145,14 @@ def _at_most_1(x: Scalar) -> Scalar:
 
 def norm(tree: Params) -> Scalar:
     """The root of the sum of all squares, with a slope also where all are 0."""
-    squares = ((g * g).sum() if np.shape(g) else g * g for g in tree.values())
-    return (sum(squares) + 1e-30) ** 0.5
+    return (sum(map(_square, tree.values())) + 1e-30) ** 0.5
+
+
+def _square(g: Array) -> Scalar:
+    """The sum of squares."""
+    if type(g) is np.ndarray and g.size > BLOCK and g.dtype != object:
+        return g.dtype.type(squares(g))
+    return (g * g).sum() if np.shape(g) else g * g
 
 
 def cosine(lr: Scalar, warmup: int, steps: int, floor: Scalar = 0.0) -> Schedule:

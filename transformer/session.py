@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from transformer import runs, threads
+from transformer import parallel, runs, threads
 from transformer.base import Weights
 from transformer.checkpoint import Json, State
 from transformer.config import Config, count, init, must_fit
@@ -56,7 +56,7 @@ class Session:
             except DivergedError as error:
                 status = 1
                 print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
-                self.state = error.state
+                self.state = error.state or self.state
             except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy turns it into a SystemError among Values
                 if not interrupt.asked:
                     raise
@@ -227,7 +227,7 @@ def train(args: argparse.Namespace) -> int:
         print(f"going on from step {session.state.step:,}")
     many = f"{session.threads} thread{'s' * (session.threads > 1)} for products of matrices"
     chosen = "" if args.threads else ", what pays at this size; --threads sets it"
-    halved = threads.halved(config, session.recipe.batch_size, data.train.shape[1] - 1) and threads.cores() > 1
+    halved = threads.halved(config, session.recipe.batch_size, data.train.shape[1] - 1) and parallel.cores() > 1
     chosen += ", and two for the halves of a batch" if halved and session.at_once else ""
     print(session.machine.about or many + chosen)
     status = session.go()

@@ -1,19 +1,17 @@
-"""How many threads multiply matrices, and work that is done by two at once.
+"""How many threads multiply matrices, and halves of a batch that are computed at once.
 
 One product on two threads is slower than on one where it is small: on a machine of two cores under load 8, a step of
 the nano preset took 2.98 s with two threads and 0.58 s with one. Where a batch has rows enough, two halves of it are
-computed at once instead, each on one thread: NumPy lets go of Python's lock while it computes.
+computed at once instead, each on one thread.
 """
 
 from __future__ import annotations
 
-import contextvars
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from transformer import parallel
 from transformer.config import Config, count
 
 T = TypeVar("T")
@@ -21,17 +19,11 @@ T = TypeVar("T")
 WORTH = 500_000_000  # multiplications in one product, from which on more threads pay: about 25 ms
 HALF = 10_000_000  # multiplications in the largest product of half a batch, from which on it pays to go halves
 SMALL = 20_000_000  # parameters up to which it does
-_at_once = contextvars.ContextVar("at_once", default=True)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def chosen(config: Config, n_tokens: int) -> int:
     """The threads that pay for the largest product of a block: one, or one a core."""
-    return cores() if n_tokens * 4 * config.n_embd**2 >= WORTH else 1
+    return parallel.cores() if n_tokens * 4 * config.n_embd**2 >= WORTH else 1
 
 
 def halved(config: Config, n_rows: int, n_time: int) -> bool:
@@ -45,38 +37,13 @@ def limited(n: int, at_once: bool = True) -> Iterator[None]:
     """Inside it products of matrices run on n threads; afterwards on as many as before. at_once: see `both`."""
     from threadpoolctl import threadpool_limits
 
-    token = _at_once.set(at_once)
-    try:
-        with threadpool_limits(limits=n, user_api="blas"):
-            yield
-    finally:
-        _at_once.reset(token)
+    with parallel.at_once(at_once), threadpool_limits(limits=n, user_api="blas"):
+        yield
 
 
 def both(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
-    """What two functions give that run at once, where there are two cores and nobody has forbidden it, or in turn.
+    """What two functions give that run at once, or in turn; products of matrices run on one thread in each."""
+    from threadpoolctl import threadpool_limits
 
-    Products of matrices run on one thread in each meanwhile. An error of either is raised when both are done.
-    """
-    with limited(1, _at_once.get()):
-        if cores() < 2 or not _at_once.get():
-            return first(), second()
-        done: list[T] = []
-        failed: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                done.append(second())
-            except BaseException as error:
-                failed.append(error)
-
-        # What is set for this thread, such as np.errstate, holds for the other one, too.
-        thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="stepgrad-second-half")
-        thread.start()
-        try:
-            mine = first()
-        finally:
-            thread.join()
-        if failed:
-            raise failed[0]
-        return mine, done[0]
+    with threadpool_limits(limits=1, user_api="blas"):
+        return parallel.both(first, second)

@@ -7,6 +7,7 @@ consumes it. Every record carries the whole `State`, from which `fit` goes on to
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -22,7 +23,7 @@ from transformer.data import Documents, Text
 from transformer.model import loss
 from transformer.slopes import Slopes, slopes
 
-RECORDED = 2_000_000  # parameters up to which the optimizer's update is recorded, too
+SMALL = 2_000_000  # parameters up to which an update is recorded, too, and earlier ones are kept
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": optim.linear,
     "cosine": optim.cosine,
@@ -67,11 +68,14 @@ class Recipe:
             raise ValueError(f"schedule={self.schedule!r}; choose from {', '.join(SCHEDULES)}")
         self.optimizer()
 
-    def optimizer(self, decays: Callable[[str, Array], bool] = optim.matrices) -> optim.Optimizer:
-        """The optimizer that it calls for. decays: whether a parameter is one that weight_decay acts on."""
+    def optimizer(
+        self, decays: Callable[[str, Array], bool] = optim.matrices, in_place: bool = False
+    ) -> optim.Optimizer:
+        """The optimizer that it calls for. decays: whether a parameter is one that weight_decay acts on. in_place: see
+        `optim.adam`."""
         rate = SCHEDULES[self.schedule](self.lr, self.warmup, self.steps, self.floor)
         betas = (self.beta1, self.beta2)
-        adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=decays)
+        adam = optim.adam(rate, betas, weight_decay=self.weight_decay, decays=decays, in_place=in_place)
         return optim.clip(adam, self.clip) if self.clip else adam
 
 
@@ -95,9 +99,9 @@ class Step(NamedTuple):
 
 
 class DivergedError(ArithmeticError):
-    """The loss became nan or inf; `.state` is the last whose validation loss was finite."""
+    """The loss became nan or inf; `.state` is the last whose validation loss was finite, None of a large model."""
 
-    def __init__(self, message: str, state: State) -> None:
+    def __init__(self, message: str, state: State | None) -> None:
         super().__init__(message)
         self.state = state
 
@@ -132,9 +136,10 @@ class Machine(Protocol):
     about: str
 
     def step(
-        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator, owned: bool = False
     ) -> tuple[Gradient, Weights, Tree]:
-        """The gradient of one step, and parameters and moments after it."""
+        """The gradient of one step, and parameters and moments after it. owned: nobody else holds those before, which
+        may be written over."""
 
     def validate(self, params: Weights, data: Documents | Text) -> float:
         """The mean loss over all held-out rows."""
@@ -151,17 +156,21 @@ class Plain:
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
         self._slopes: Slopes | None = None
-        # Its calls take as long as its arithmetic where the model is small; of a large one it is done in blocks.
-        self._update = ag.compile(self.optimizer.update) if count(config) <= RECORDED else self.optimizer.update
+        self._update = self._overwrite = self.optimizer.update
+        if count(config) <= SMALL:  # its calls take as long as its arithmetic
+            self._update = self._overwrite = ag.compile(self.optimizer.update)
+        elif not recipe.scalar:
+            self._overwrite = recipe.optimizer(in_place=True).update
 
     def step(
-        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator, owned: bool = False
     ) -> tuple[Gradient, Weights, Tree]:
         """The gradient of one step, and parameters and moments after it."""
         self._slopes = self._slopes or slopes(self.config, self.recipe.dropout, self.recipe.scalar, data.n_lengths)
         with np.errstate(all="ignore"):
             made = gradient(self._slopes, params, data, self.recipe, rng)
-            return made, *self._update(params, made.grads, moments)
+            update = self._overwrite if owned and np.isfinite(made.loss) else self._update
+            return made, *update(params, made.grads, moments)
 
     def validate(self, params: Weights, data: Documents | Text) -> float:
         """The mean loss over all held-out rows."""
@@ -185,13 +194,14 @@ def fit(
     rng.bit_generator.state = state.rng
     data.seek(state.data)
     every = max(1, recipe.steps // 20)
-    good, params, moments = state, state.params, state.moments
+    small = count(config) <= SMALL
+    good = state if small else None
     for step in range(state.step, recipe.steps):
-        made, *after = machine.step(params, moments, data, rng)
+        owned = not small and _alone(state)
+        made, params, moments = machine.step(state.params, state.moments, data, rng, owned)
         if not np.isfinite(made.loss):
-            origin = _origin(machine.host(params), made.batch, config)
+            origin = _origin(machine.host(state.params), made.batch, config)
             raise DivergedError(f"the loss became {made.loss} at step {step}; {origin}", good)
-        params, moments = after
         state = State(step + 1, params, moments, dict(rng.bit_generator.state), data.position())
         measured = state.step % every == 0 or state.step == recipe.steps
         val_loss = machine.validate(params, data) if measured else None
@@ -199,8 +209,38 @@ def fit(
             if not np.isfinite(val_loss):
                 origin = _origin(machine.host(params), data.held_out, config)
                 raise DivergedError(f"the validation loss became {val_loss} at step {step}; {origin}", good)
-            good = state
-        yield Step(state.step, made.loss, val_loss, made.tokens, made.grads, state)
+            good = state if small else None
+        done = [Step(state.step, made.loss, val_loss, made.tokens, made.grads, state)]
+        del made, params, moments  # what nobody else holds, the next step may write over
+        yield done.pop()
+
+
+def _alone(state: State) -> bool:
+    """Whether nobody holds a state, or arrays in it, but the loop that goes on from it."""
+    if _holders(state) > _ALONE:
+        return False
+    trees = (tree for tree in (state.params, *state.moments.values()) if isinstance(tree, dict))
+    return all(type(a) is np.ndarray and a.base is None for tree in trees for a in tree.values())
+
+
+def _holders(state: State) -> int:
+    """How many references there are to a state, its dicts and the array in them that has the most."""
+    count, trees = sys.getrefcount, (state.params, *state.moments.values())
+    most = max((count(a) for tree in trees if isinstance(tree, dict) for a in tree.values()), default=0)
+    return count(state) + count(state.params) + count(state.moments) + most
+
+
+def _of_nobody() -> int:
+    """What `_holders` says in a loop that alone holds a state."""
+    state = State(0, {"": np.empty(1)}, {"step": 0, "m": {"": np.empty(1)}}, {}, {})
+    return _asked(state)
+
+
+def _asked(state: State) -> int:
+    return _holders(state)
+
+
+_ALONE = _of_nobody()
 
 
 class Gradient(NamedTuple):

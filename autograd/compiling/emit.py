@@ -7,6 +7,8 @@ memory; what differs from call to call, and numbers, are local names.
 from __future__ import annotations
 
 import math
+import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from autograd.compiling.lower import SMALL, lowered
 from autograd.compiling.memory import FILLING, Memory, viewed
-from autograd.compiling.program import Arg, Slot, Step, filled_in
+from autograd.compiling.program import Arg, Slot, Step, filled_in, inputs_of
 from autograd.compiling.scalars import is_plain, written
 from autograd.compiling.simplify import VIEWS
 
@@ -32,7 +34,8 @@ class Code:
 
     def __init__(self, steps: list[Step], outputs: list[Step], numbers: bool = True) -> None:
         self.lines: list[str] = []
-        self.globals: dict[str, Any] = {"empty": np.empty, "float64": np.float64}
+        self._pool: list[np.ndarray] = []  # large results of the call before
+        self.globals: dict[str, Any] = {"pool": self._pool, "float64": np.float64}
         self._functions: dict[Any, str] = {}
         self._names: dict[int, str] = {}
         self._arrays: dict[int, np.ndarray] = {}  # of steps whose array is there before the call
@@ -41,10 +44,15 @@ class Code:
         steps, outputs = lowered(steps, outputs)
         self._plain = {id(s) for s in steps if (numbers or s.number) and is_plain(s)}
         direct = {id(s) for s in outputs if s.nbytes > SMALL and s.op in FILLING}
-        self.memory = Memory(steps, outputs, direct | self._plain)
+        bases = _bases(steps, outputs, direct)
+        self.memory = Memory(steps, outputs, direct | bases.keys() | self._plain)
         self._arena = np.empty(self.memory.nbytes, np.uint8)
         for s in {id(s): s for s in outputs if id(s) in direct}.values():
-            self.lines.append(f"{self._local(s)} = empty({s.shape}, {self._global(s.dtype)})")
+            self._pool.append(np.empty(0, s.dtype))
+            given = f"pool, {len(self._pool) - 1}, {s.shape}, {self._global(s.dtype)}"
+            self.lines.append(f"{self._local(s)} = {self._function(_unheld)}({given})")
+        for base, whole in bases.items():
+            self._names[base] = self._names[id(whole)]
         self._parts = self._together(steps)
         self._joined = {id(s): whole for whole in steps for s in self._parts.get(id(whole), ())}
         for step in steps:
@@ -243,7 +251,11 @@ class Code:
         c = self._name(condition)
         if condition.dtype != bool:
             c = f"{c}.astype(bool)"
-        self.lines.append(f"{out}[...] = {self._name(b)}")
+        if self._over(a, step):
+            self.lines.append(f"{self._function(np.copyto)}({out}, {self._name(b)}, where=~{c})")
+            return
+        if not self._over(b, step):
+            self.lines.append(f"{out}[...] = {self._name(b)}")
         array = self._arrays.get(id(a)) if isinstance(a, Step) else None
         # np.putmask is the faster one, but counts the elements of its arguments without regard to axes.
         if condition.shape == step.shape and (not np.shape(a) or (array is not None and a.shape == step.shape)):
@@ -296,7 +308,7 @@ class Code:
     def _added(self, step: Step, out: str) -> None:
         base, g, *indices = step.args
         given = self._name(base)
-        if base not in self.memory or self.memory.places[id(base)].storage is not self._storage(step):
+        if given != out and not self._over(base, step):
             self.lines.append(f"{out}[...] = {given}")
         index = self._index(indices, step.options[0])
         if indices:
@@ -304,6 +316,13 @@ class Code:
         else:
             added = self._number(g) if isinstance(g, Step) and self._is_number(g) else self._name(g)
             self.lines.append(f"{out}[{index}] += {added}")
+
+    def _over(self, x: Arg, step: Step) -> bool:
+        """Whether a step writes its result where an operand lies."""
+        if x not in self.memory or step not in self.memory:
+            return False
+        here, there = self.memory.places[id(step)], self.memory.places[id(x)]
+        return here.storage is there.storage and (here.offset, here.shape) == (there.offset, there.shape)
 
     def _storage(self, step: Step) -> Any:
         return self.memory.places[id(step)].storage if step in self.memory else None
@@ -348,11 +367,35 @@ class Code:
         return name if id(step) in direct else f"{name}.copy()"
 
 
+def _bases(steps: list[Step], outputs: list[Step], direct: set[int]) -> dict[int, Step]:
+    """What a large result is added to, and nobody else needs: by its id, the result, in whose memory it is made."""
+    uses = Counter(id(s) for step in steps for s in inputs_of(step)) + Counter(map(id, outputs))
+    found: dict[int, Step] = {}
+    for whole in (s for s in steps if id(s) in direct and s.op == "added"):
+        step = whole
+        while step.op == "added":
+            base = step.args[0]
+            fits = base.op in FILLING and base.shape == whole.shape and base.dtype == whole.dtype
+            if not fits or uses[id(base)] > 1 or any(s is base for s in step.args[1:]):
+                break
+            found[id(base)] = whole
+            step = base
+    return found
+
+
 class _Source:
     """Text that stands for itself."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+def _unheld(pool: list[np.ndarray], i: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Memory for a result: that of the call before, if nobody else holds it any more."""
+    x = pool[i]
+    if sys.getrefcount(x) > 3 or x.shape != shape:  # the pool, x, and the call that counts
+        x = pool[i] = np.empty(shape, dtype)
+    return x
 
 
 def _fitting(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

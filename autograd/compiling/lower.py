@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from autograd.compiling.again import made_again
 from autograd.compiling.program import Arg, Step, inputs_of
 from autograd.compiling.simplify import VIEWS, power_of_2
 
@@ -23,10 +24,63 @@ STRETCHED = 1 << 13  # elements: up to here an operand is copied to the shape an
 
 def lowered(steps: list[Step], outputs: list[Step]) -> tuple[list[Step], list[Step]]:
     """The same program with copies where they help, and its outputs."""
+    steps, outputs = made_again(*_turned(steps, outputs))
+    steps = _sooner(steps)
     lowering = _Lowering(steps, outputs)
     for step in steps:
         lowering.add(step)
     return lowering.steps, [lowering.now(s) for s in outputs]
+
+
+def _turned(steps: list[Step], outputs: list[Step]) -> tuple[list[Step], list[Step]]:
+    """With the product of the turned factors in the place of a turned product, which so lies as it is needed."""
+    uses = Counter(id(s) for step in steps for s in inputs_of(step)) + Counter(map(id, outputs))
+    instead: dict[int, Step] = {}
+    turned: dict[int, Step] = {}
+    found: list[Step] = []
+
+    def turn(x: Step) -> Step:
+        if x.op == "transpose" and x.options == (1, 0):
+            return x.args[0]
+        if id(x) not in turned:
+            turned[id(x)] = Step("transpose", None, (x,), (1, 0), x.shape[::-1], x.dtype)
+            found.append(turned[id(x)])
+        return turned[id(x)]
+
+    products = {id(s.args[0]) for s in steps if s.op == "transpose" and s.options == (1, 0)}
+    products &= {id(s) for s in steps if s.op == "matmul" and len(s.args[0].shape) == len(s.args[1].shape) == 2}
+    products = {p for p in products if uses[p] == 1}
+    for step in steps:
+        args = tuple(instead.get(id(a), a) if isinstance(a, Step) else a for a in step.args)
+        if id(step) in products:
+            instead[id(step)] = Step("matmul", step.function, args, None, step.shape, step.dtype)
+            continue  # it is made where it is turned
+        if step.op == "transpose" and id(step.args[0]) in products:
+            a, b = args[0].args
+            new = Step("matmul", np.matmul, (turn(b), turn(a)), None, step.shape, step.dtype)
+        else:
+            new = Step(step.op, step.function, args, step.options, step.shape, step.dtype, step.number)
+        instead[id(step)] = new
+        found.append(new)
+    return found, [instead[id(s)] for s in outputs]
+
+
+def _sooner(steps: list[Step]) -> list[Step]:
+    """With what makes much into little as soon as it can be, so that the much need not be kept for it."""
+    waiting: dict[int, list[Step]] = {}  # for the operand that is made last
+    place = {id(s): i for i, s in enumerate(steps)}
+    early = set()
+    for step in steps:
+        operands = list(inputs_of(step))
+        if step.op in ("reduce", "gather") and 4 * step.nbytes <= max(s.nbytes for s in operands):
+            waiting.setdefault(id(max(operands, key=lambda s: place[id(s)])), []).append(step)
+            early.add(id(step))
+    found: list[Step] = []
+    todo = [s for s in reversed(steps) if id(s) not in early]
+    while todo:
+        found.append(todo.pop())
+        todo += waiting.get(id(found[-1]), ())[::-1]
+    return found
 
 
 class _Lowering:

@@ -161,7 +161,9 @@ class Memory:
             return Place(base.storage, base.offset + offset, view.shape, view.strides)
         if step.op not in FILLING or step.number or id(step) in self.outside:
             return None
-        operands = [s for s in inputs_of(step) if s in self] if step.op in ("ufunc", "added") else []
+        operands = [s for s in inputs_of(step) if s in self] if step.op in ("ufunc", "added", "where") else []
+        if step.op == "where":  # over one of the choices, that is not the other as well
+            operands = [s for s in operands if s is not step.args[0] and step.args[1] is not step.args[2]]
         if step.op == "added":  # over what it adds to, unless that is where it reads from too
             first, *rest = (self.places[id(s)].storage if s in self else None for s in inputs_of(step))
             operands = operands[:1] if first is not None and first not in rest else []

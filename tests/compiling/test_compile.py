@@ -540,3 +540,49 @@ def test_programs_of_chance(choices: list[tuple[int, int, int]]) -> None:
 def test_every_leaf_of_a_result_is_plain() -> None:
     compiled = ag.compile(ag.value_and_grad(lambda p: (p["w"] * p["b"]).sum()))
     assert all(type(x) in (np.ndarray, np.float64) for x in leaves(compiled({"w": X, "b": X[0]})))
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+
+def test_large_results_take_the_memory_of_those_that_nobody_holds_any_more() -> None:
+    compiled = ag.compile(lambda x, y: {"w": x @ y, "v": (x @ y) * 2.0})
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(100, 90)), rng.normal(size=(90, 80))
+    first = compiled(x, y)
+    address = first["w"].__array_interface__["data"][0]
+    kept, view = first["w"].copy(), first["v"][1:].T
+    again = compiled(-x, y)
+    assert again["w"].__array_interface__["data"][0] != address
+    same(first["w"], kept)
+    del first
+    same(compiled(2 * x, y)["w"], 2 * kept)
+    same(view, 2 * kept[1:].T)
+
+
+@pytest.mark.parametrize("n", [3, 400])
+def test_turned_products_late_uses_and_choices_in_place(n: int) -> None:
+    def f(x: Any, w: Any, i: Any) -> Any:
+        h = x @ w.swapaxes(0, 1)
+        y, z = 0.5 * h, h * h
+        for _ in range(30):
+            h = np.where(h > 0.1, h, 0.25 * h + 0.01)
+            h = np.where(h < 3.0, h * 0.9, 1.0)
+        return (h * y + z * np.tanh(h)).sum() + (w[i] * w[i]).sum() + (h.max(axis=-1) * h[:, 0]).sum()
+
+    rng = np.random.default_rng(0)
+    points = [(rng.normal(size=(n, 90)), rng.normal(size=(n + 1, 90)) * 0.1, rng.integers(0, n, 7)) for _ in range(3)]
+    agree(ag.value_and_grad(f, (0, 1)), *points, tolerance=1e-10)
+    agree(f, *points, tolerance=1e-10)
+
+
+def test_what_is_put_together_lies_together() -> None:
+    def f(a: Any, b: Any, c: Any) -> Any:
+        flat = np.concatenate([a.reshape(-1), b.reshape(-1), (b * 2.0).reshape(-1)])
+        other = np.concatenate([c.reshape(-1), a.reshape(-1)])
+        a = a + flat[:6].reshape(2, 3)
+        return flat * 3.0, other, (a * b).mean(axis=0), flat[3:9], a.mean(axis=1, keepdims=True)
+
+    points = [(X * s, X + s, np.arange(4.0) * s) for s in (1.0, -2.0, 0.5)]
+    agree(f, *points)
+    agree(ag.value_and_grad(lambda *xs: sum((y * y).sum() for y in f(*xs)), (0, 1, 2)), *points, tolerance=1e-13)

@@ -9,7 +9,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, Value
-from transformer import optim
+from transformer import blocks, optim
 from transformer.optim import SGD, Adam, adam, sgd
 
 RNG = np.random.default_rng(0)
@@ -292,3 +292,51 @@ def test_bad_schedules_and_bounds() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+ADAMS: list[dict[str, Any]] = [
+    {}, {"weight_decay": 0.1, "decays": optim.matrices}, {"eps_root": 1e-9}, {"weight_decay": 0.3, "betas": (0.5, 0.9)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", ADAMS)
+def test_large_arrays_in_blocks_or_in_place_have_the_bits_of_the_rule(
+    options: dict[str, Any], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(blocks, "SHARED", 1)  # on two threads
+
+    def drawn() -> dict[str, np.ndarray]:
+        return {name: rng.normal(size=s).astype(dtype) for name, s in (("a", (300, 200)), ("b", 40_000), ("c", 3))}
+
+    params = drawn()
+    states = {}
+    for way in ("rule", "blocks", "in place"):
+        optimizer = adam(lambda step: 0.01 / (step + 1), in_place=way == "in place", **options)
+        own = {k: p.copy() for k, p in params.items()}
+        states[way] = [optimizer, own, optimizer.init(own)]
+    for _ in range(3):
+        grads = drawn()
+        for way, (optimizer, own, state) in states.items():
+            given = [*own.values(), *state["m"].values(), *state["v"].values()]
+            before = [a.copy() for a in given]
+            monkeypatch.setattr(optim, "suits", (lambda _: False) if way == "rule" else blocks.suits)
+            states[way][1:] = new, after = optimizer.update(own, grads, state)
+            made = [*new.values(), *after["m"].values(), *after["v"].values()]
+            if way == "in place":
+                assert all(a is b for a, b in zip(given, made, strict=True))
+            else:
+                assert all((a == b).all() for a, b in zip(given, before, strict=True))
+        for way in ("blocks", "in place"):
+            for name, p in states["rule"][1].items():
+                np.testing.assert_array_equal(states[way][1][name], p)
+                np.testing.assert_array_equal(states[way][2]["m"][name], states["rule"][2]["m"][name])
+                np.testing.assert_array_equal(states[way][2]["v"][name], states["rule"][2]["v"][name])
+                assert states[way][1][name].dtype == dtype
+
+
+def test_the_norm_of_large_gradients_is_that_of_all_numbers() -> None:
+    g = {"a": np.random.default_rng(0).normal(size=(300, 200)).astype(np.float32), "b": np.ones(3, np.float32)}
+    want = np.sqrt(sum((x.astype(np.float64) ** 2).sum() for x in g.values()))
+    assert optim.norm(g) == pytest.approx(want, rel=1e-6) and optim.norm(g).dtype == np.float32

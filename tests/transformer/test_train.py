@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from transformer import Config, generate, init, logits, sample, slopes, threads
+from transformer import Config, generate, init, logits, parallel, sample, slopes, threads, train
 from transformer.data import NAMES, Documents, Text, Vocabulary, baselines, read
 from transformer.layers import dropout, softmax
 from transformer.model import loss
@@ -348,7 +348,7 @@ def test_halves_of_a_batch_make_the_whole_on_one_thread_or_two(monkeypatch: pyte
     assert threads.halved(TINY, 5, 6) and not threads.halved(TINY, 1, 6)
     ends = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(threads, "cores", lambda n=n_cores: n)
+        monkeypatch.setattr(parallel, "cores", lambda n=n_cores: n)
         ends.append(trained(TINY, batch_size=5, dropout=0.2))
         with threads.limited(1, at_once=False):
             ends.append(trained(TINY, batch_size=5, dropout=0.2))
@@ -390,3 +390,46 @@ def test_a_row_that_is_shorter_has_its_part_in_the_mean(monkeypatch: pytest.Monk
     assert value == pytest.approx(expected, rel=1e-13)
     for name, g in want.items():
         np.testing.assert_allclose(grads[name], g, rtol=1e-9, atol=1e-13)
+
+
+def test_a_large_model_s_step_writes_over_what_nobody_holds_and_over_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def states(keep: bool) -> tuple[list[Any], list[bool]]:
+        rng = np.random.default_rng(0)
+        data = Text(WORDS * 30, 6, rng)
+        config = dataclasses.replace(TINY, vocab_size=data.vocabulary.size, n_embd=96)
+        recipe = Recipe(100, 2, lr=0.01, weight_decay=0.1)
+        steps = fit(start(init(config, rng), data, recipe, rng), data, config, recipe)
+        kept, copies, same, last = [], [], [], 0
+        for _ in range(6):
+            step = next(steps)
+            params = step.state.params
+            same.append(params["h0.mlp.w1"].__array_interface__["data"][0] == last)
+            last = params["h0.mlp.w1"].__array_interface__["data"][0]
+            copies.append({k: p.copy() for k, p in params.items()})
+            if keep:
+                kept.append(step)
+            del step, params
+        for step, copy in zip(kept, copies):
+            assert all((p == step.state.params[k]).all() for k, p in copy.items()), "a state that is held has changed"
+        return copies, same
+
+    plain, _ = states(keep=True)
+    monkeypatch.setattr(train, "SMALL", 0)
+    held, same = states(keep=True)
+    assert not any(same)
+    free, same = states(keep=False)
+    assert all(same[1:])
+    for a, b, c in zip(plain, held, free, strict=True):
+        for name, p in a.items():
+            np.testing.assert_allclose(b[name], p, rtol=1e-9, atol=1e-12)
+            np.testing.assert_array_equal(c[name], b[name])
+
+
+def test_a_large_model_that_diverges_keeps_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "SMALL", 0)
+    params, data, rng = setup()
+    with pytest.raises(DivergedError, match=r"it began here: (.|\n)*made at") as info:
+        list(go({**params, "lm_head": np.full((4, 3), 1e308)}, data, rng, 1, 4, 0.1))
+    assert info.value.state is None

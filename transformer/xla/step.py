@@ -67,7 +67,7 @@ class Compiled:
     # ---- what `fit` asks for ----
 
     def step(
-        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator
+        self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator, owned: bool = False
     ) -> tuple[Gradient, Weights, Tree]:
         """One step: what it found, and the parameters and moments after it, as arrays of JAX."""
         recipe, masks = self.recipe, []

@@ -1,0 +1,97 @@
+"""Adam over large plain arrays: block by block, so that what is at hand stays in the processor's cache.
+
+The arithmetic is that of `optim.adam`, to the last bit; here it is written as calls of NumPy that make no new
+arrays. Two threads share the work.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from transformer import parallel
+from transformer.base import Array, Weights
+
+__all__ = ["BLOCK", "Numbers", "adam_in_blocks", "squares", "suits"]
+
+BLOCK = 1 << 15  # elements: six arrays of so many float32 fit the second cache of a core
+SHARED = 1 << 22  # elements in all, from which on a second thread pays
+
+
+class Numbers(NamedTuple):
+    """The numbers of one update: see `optim.adam`. shrinks: what weight decay takes from each parameter, by name."""
+
+    b1: float
+    b2: float
+    size: float
+    floor: float
+    root_floor: float
+    shrinks: dict[str, float]
+
+
+def suits(trees: list[dict[str, Array]]) -> bool:
+    """Whether all are plain arrays of one dtype of floats, and one is larger than a block."""
+    arrays = [a for tree in trees for a in tree.values()]
+    first = arrays[0] if arrays else None
+    if type(first) is not np.ndarray or first.dtype not in (np.float32, np.float64):
+        return False
+    alike = all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)
+    return alike and any(a.size > BLOCK for a in arrays)
+
+
+def adam_in_blocks(
+    params: Weights, grads: Weights, m: Weights, v: Weights, numbers: Numbers, in_place: bool
+) -> tuple[Weights, Weights, Weights]:
+    """The next parameters and moments: new arrays, or the given ones written over."""
+    given = params, m, v
+    made = given if in_place else (_like(params), _like(m), _like(v))
+    flat = {k: [a.reshape(-1) for a in (grads[k], *(t[k] for t in given), *(t[k] for t in made))] for k in params}
+    blocks = [(k, i) for k, p in params.items() for i in range(0, p.size, BLOCK)]
+    dtype = next(iter(params.values())).dtype
+
+    def some(part: list[tuple[str, int]]) -> None:
+        scratch = np.empty((2, BLOCK), dtype)
+        for k, i in part:
+            arrays = [a[i : i + BLOCK] for a in flat[k]]
+            _block(arrays, scratch[:, : arrays[0].size], numbers, numbers.shrinks.get(k, 0.0))
+
+    if sum(p.size for p in params.values()) < SHARED:
+        some(blocks)
+    else:
+        half = len(blocks) // 2
+        parallel.both(partial(some, blocks[:half]), partial(some, blocks[half:]))
+    return made
+
+
+def _like(tree: Weights) -> Weights:
+    return {k: np.empty_like(a) for k, a in tree.items()}
+
+
+def _block(arrays: list[np.ndarray], scratch: np.ndarray, numbers: Numbers, shrink: float) -> None:
+    """One block: of the gradient, of p, m and v, and of what is made of them, which may be the same arrays."""
+    g, p, m, v, new_p, new_m, new_v = arrays
+    t, u = scratch
+    b1, b2, size, floor, root_floor, _ = numbers
+    np.multiply(m, b1, new_m)
+    np.multiply(g, 1 - b1, t)
+    np.add(new_m, t, new_m)
+    np.multiply(g, g, t)
+    np.multiply(t, 1 - b2, t)
+    np.multiply(v, b2, new_v)
+    np.add(new_v, t, new_v)
+    np.sqrt(np.add(new_v, root_floor, t) if root_floor else new_v, t)
+    np.add(t, floor, t)
+    np.multiply(new_m, size, u)
+    np.divide(u, t, u)
+    if shrink:
+        np.multiply(p, shrink, t)
+        p = np.subtract(p, t, t)
+    np.subtract(p, u, new_p)
+
+
+def squares(x: np.ndarray) -> float:
+    """The sum of all squares of a large array, without an array of them."""
+    flat = x.reshape(-1)
+    return float(sum(float(np.dot(part, part)) for part in (flat[i : i + BLOCK] for i in range(0, flat.size, BLOCK))))
