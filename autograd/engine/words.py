@@ -5,7 +5,6 @@ It takes numbers and plain arrays; what is in a node is `kinds`' business.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -67,6 +66,8 @@ def many(n: int, word: str, one: str = "", more: str = "s") -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """ "; did you mean x?" for the name most like the one given; "" where none is."""
+    import difflib  # only where something was misspelt
+
     near = difflib.get_close_matches(name, list(known)[:5000], 1, 0.5)
     return f"; did you mean {near[0]}?" if near else ""
 
