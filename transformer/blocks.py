@@ -33,12 +33,11 @@ class Numbers(NamedTuple):
 
 def suits(trees: list[dict[str, Array]]) -> bool:
     """Whether all are plain arrays of one dtype of floats, and one is larger than a block."""
-    arrays = [a for tree in trees for a in tree.values()]
-    first = arrays[0] if arrays else None
-    if type(first) is not np.ndarray or first.dtype not in (np.float32, np.float64):
+    first = max(trees[0].values(), key=np.size, default=None)
+    if type(first) is not np.ndarray or first.size <= BLOCK or first.dtype not in (np.float32, np.float64):
         return False
-    alike = all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)
-    return alike and any(a.size > BLOCK for a in arrays)
+    arrays = [a for tree in trees for a in tree.values()]
+    return all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)
 
 
 def adam_in_blocks(

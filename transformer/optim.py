@@ -250,7 +250,7 @@ def _alike(arrays: Sequence[Array]) -> bool:
     dtype = getattr(arrays[0], "dtype", None)
     if dtype not in (np.float32, np.float64):
         return False
-    return all(hasattr(a, "__array_function__") and a.dtype == dtype for a in arrays)
+    return all((type(a) is np.ndarray or hasattr(a, "__array_function__")) and a.dtype == dtype for a in arrays)
 
 
 def _blockwise(rule: Rule, *arrays: Array) -> tuple[Array, ...]:

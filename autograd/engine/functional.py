@@ -191,7 +191,7 @@ def _differentiated(
 ) -> Tree:
     """Call `method` at a level of its own."""
     positions = _positions(name, argnums, len(args))
-    asked: Asked = tuple if isinstance(argnums, Sequence) else itemgetter(0)
+    asked: Asked = itemgetter(0) if type(argnums) is int or not isinstance(argnums, Sequence) else tuple
     nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
     alone = not current().recording  # no_grad(): numbers, as for a constant
     found = at_level(partial(method, name, f, positions, asked, list(args), options), nodes)
@@ -200,6 +200,8 @@ def _differentiated(
 
 def _positions(name: str, argnums: Argnums, count: int) -> tuple[int, ...]:
     """The positions of the arguments asked for, counted from 0; TypeError where there are none such."""
+    if type(argnums) is int and 0 <= argnums < count:  # the common case
+        return (argnums,)
     given: tuple[int, ...] = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
     if any(isinstance(i, (bool, np.bool_)) or not isinstance(i, (int, np.integer)) for i in given):
         raise TypeError(f"{name}: argnums={argnums!r} is neither a position, counted from 0, nor a tuple of positions")
@@ -320,7 +322,7 @@ def _is_tensor(x: Operand) -> bool:
 
 def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) -> Operand:
     """A leaf of an argument as a node of its own; within another graph it stays connected to what it came from."""
-    if x.__class__ is np.ndarray and x.dtype.kind == "f":  # the common case first
+    if x.__class__ is np.ndarray and x.dtype.kind == "f":  # the common case
         return Tensor(x)
     if isinstance(x, Node):
         return p.identity(x) if nested else detach(x)
@@ -339,6 +341,11 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
 
 def _gradient(x: Operand, nested: bool, taken: set[int]) -> Operand:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
+    if x.__class__ is Tensor and not nested:  # the common case
+        g = x._grad
+        if g.__class__ is np.ndarray and g.base is None and id(g) not in taken and g.shape and g.flags.writeable:
+            taken.add(id(g))
+            return g
     if isinstance(x, np.ndarray):
         if nested:
             return each(lambda v: _gradient(v, nested, taken), x)
