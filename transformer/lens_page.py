@@ -99,7 +99,8 @@ def _summary(reading: Reading, tokenizer: Tokenizer, said: str, token: int) -> s
     rank = "" if found.size else ", which is not among these"
     return (
         f"<p>Next, it holds likely: {likeliest}.</p><p>This page is about its prediction of "
-        f"<b>{escape(said)}</b>{rank}. Layer 0 is the embedding; ␣ is a space.</p>"
+        f"<b>{escape(said)}</b>{rank}. Layer 0 is the embedding, layer 1 the output of block h0. "
+        f"␣ is a space, {escape(shown(tokenizer, tokenizer.boundary))} the end of a text.</p>"
     )
 
 
@@ -153,8 +154,8 @@ def _pulls(pulls: np.ndarray, without: np.ndarray, names: Sequence[str], said: s
     shade = pulls / np.where(most > 0, most, 1)
     return (
         f"<h2>Which token made it say {escape(said)}</h2><p>How log p of {escape(said)} changes if the embedding of a "
-        f"token is replaced by that of {escape(nothing)}; and the norm of the gradient that the embedding receives from "
-        "it, which speaks of small changes only.</p><div class=wide><table><tr><th>token<th>without it<th>gradient"
+        f"token is replaced by that of {escape(nothing)}; and the norm of the gradient that the embedding receives "
+        "from it, which speaks of small changes only.</p><div class=wide><table><tr><th>token<th>without it<th>gradient"
         f"<th>share{rows}</table></div><p>The gradient of what every layer (row) gives at each token (column), the "
         "darker the larger among those of its layer:</p><figure>"
         f"{heat(shade, [f'{i}' for i in range(len(pulls))], names, 'norms of gradients by layer and token')}</figure>"
@@ -186,7 +187,7 @@ def _attention(reading: Reading, names: Sequence[str]) -> str:
     rows = [f"{i}" for i in range(1, len(reading.attention) + 1)]
     last = np.stack([layer[:, -1].mean(axis=0) for layer in reading.attention])
     layers = "".join(
-        f"<details><summary>layer {i}</summary><div class=maps>{attention_map(x, names, i)}</div></details>"
+        f"<details><summary>layer {i} (h{i - 1})</summary><div class=maps>{attention_map(x, names, i)}</div></details>"
         for i, x in enumerate(reading.attention, 1)
     )
     return (
