@@ -41,7 +41,7 @@ TRANSFORMER = [
     {"alone", "base", "charts", "doctor", "parallel", "quants"}, {"blocks"},
     {"checkpoint", "config", "data", "gguf", "interrupt", "layers", "optim"}, {"huggingface", "model", "runs"},
     {"sample", "check", "gpt2", "llama", "pieces", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
-    {"lens", "session"}, {"steps"}, {"example"}, {"__main__", "__init__"}, {"command"},
+    {"lens", "session"}, {"lens_page", "steps"}, {"example"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
 
 

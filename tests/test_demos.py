@@ -37,6 +37,7 @@ SAYS = {
     "09_full_size": ["124,439,808 parameters", "774,030,080 parameters", "3.14e+23 operations"],
     "10_a_wrong_rule_is_found": ["whose own vjp is wrong: tanh (argument 0) at 10_a_wrong_rule_is_found.py"],
     "11_see_the_graph": ["a chain of 100,000:"],
+    "13_which_word_made_it_say_paris": ["Backwards through ", "it depends most on ", "there the answer is read."],
 }
 
 
@@ -61,6 +62,10 @@ def test_demo(path: Path, tmp_path: Path) -> None:
         assert "False" not in done.stdout, "what a lesson compares is equal"
     if path.stem == "04_forward":
         assert len({line.split(" loss ")[1][:13] for line in done.stdout.splitlines() if " loss " in line}) == 1
+    if path.stem == "13_which_word_made_it_say_paris" and "stands in" not in done.stdout:
+        assert (
+            "it depends most on ' France'" in done.stdout and "moves at layer 24 from ' France' to ' is'" in done.stdout
+        )
     if path.stem == "11_see_the_graph":
         for picture in (DEMOS / "pictures").glob("*.svg"):
             assert words(picture) == words(tmp_path / "pictures" / picture.name), (

@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,lesson,doctor}`."""
+"""The command line: `python -m transformer {train,sample,report,lens,check,draw,debug,params,lesson,doctor}`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from transformer.check import check as check_gradients
 from transformer.checkpoint import State
 from transformer.config import count, init, must_fit, shapes
 from transformer.data import NAMES, Tokenizer, Vocabulary, encoded, read
-from transformer.example import example, loaded
+from transformer.example import NAME, PROMPT, example, loaded, position
 from transformer.models import load
 from transformer.options import config_of, parser
 from transformer.report import default_out
@@ -79,6 +80,20 @@ def report(args: argparse.Namespace) -> int:
     for n, path in enumerate(write_report(folder, out, args.text, args.live)):
         if n == 0:
             print(f"{path}: open it in a browser", flush=True)
+    return 0
+
+
+def lens(args: argparse.Namespace) -> int:
+    """Write a page about what goes on in a model that reads a text."""
+    from transformer import lens_page  # the other commands do without it
+
+    model = load(args.model)
+    text = args.text or (NAME if isinstance(model.tokenizer, Vocabulary) else PROMPT)
+    bar = partial(tqdm, total=model.config.n_layer + 1, unit="layer", dynamic_ncols=True, leave=False)
+    with threads.limited(threads.chosen(model.config, lens_page.MOST)):
+        question = lens_page.ask(model, text, args.token, args.patch_from, position)
+        lens_page.write(Path(args.out), str(args.model), model, question, bar)
+    print(f"{args.out}: open it in a browser")
     return 0
 
 
@@ -198,8 +213,8 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "train": train, "sample": sample, "report": report, "check": check, "draw": draw, "debug": debug, "params": params,
-    "lesson": lesson, "doctor": doctor,
+    "train": train, "sample": sample, "report": report, "lens": lens, "check": check, "draw": draw, "debug": debug,
+    "params": params, "lesson": lesson, "doctor": doctor,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -94,7 +94,8 @@ def _direction(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def table(done: Sequence[Checked]) -> str:
     """The verdict on every parameter tensor, the reports of the first that fail, and a line of totals."""
     width = max(len(c.name) for c in done)
-    heads = f"{'shape':>12}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict"
+    shape = max(12, *(len(" x ".join(map(str, c.shape))) for c in done))
+    heads = f"{'shape':>{shape}}  {'checked':>9}  {'largest error':>13}  {'of what is let pass':>19}  verdict"
     lines = []
     for kind in dict.fromkeys(c.kind for c in done):
         lines += [kind, f"  {'tensor':<{width}}  {heads}"]
@@ -102,7 +103,7 @@ def table(done: Sequence[Checked]) -> str:
             rows = c.report.rows
             checked = "direction" if c.moved else "probes" if rows[0].probe else f"{len(rows):,}"
             lines.append(
-                f"  {c.name:<{width}}  {' x '.join(map(str, c.shape)):>12}  {checked:>9}"
+                f"  {c.name:<{width}}  {' x '.join(map(str, c.shape)):>{shape}}  {checked:>9}"
                 f"  {c.report.max_error:>13.1e}  {max(row.ratio for row in rows):>19.2g}  {c.report.verdict}"
             )
     failed = [c for c in done if not c.report]

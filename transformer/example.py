@@ -15,7 +15,7 @@ from transformer.models import Model, load
 from transformer.options import config_of, shape_given
 from transformer.steps import replayed
 
-TEXT, NAME = "The capital of France is Paris", "emma"
+PROMPT, TEXT, NAME = "The capital of France is", "The capital of France is Paris", "emma"
 
 
 class Example(NamedTuple):

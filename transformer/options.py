@@ -104,7 +104,7 @@ def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
     parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_train, _sample, _report, _check, _debug, _draw, _params, _lesson, _doctor):
+    for add in (_train, _sample, _report, _lens, _check, _debug, _draw, _params, _lesson, _doctor):
         add(commands)
     return parser
 
@@ -193,6 +193,27 @@ def _report(commands: Commands) -> None:
     add("--out", metavar="FILE", help="what to write (default: report.html in RUN)")
     add("--text", help="whose attention is shown (default: what the model wrote last)")
     add("--live", action="store_true", help="write it anew while training goes on; the page reloads itself")
+
+
+def _lens(commands: Commands) -> None:
+    p = commands.add_parser(
+        "lens",
+        help="write a page about what goes on in a model that reads a text",
+        description="Write one HTML page, complete in itself: the likeliest next tokens after every layer, attention "
+        "by layer and head, the gradient that each token receives from a prediction, and what changes where the output "
+        "of a layer at a token is replaced by that of another text.",
+    )
+    add = p.add_argument
+    _model(p, needed=True)
+    add("--text", help="what it reads (default: The capital of France is; of a run emma)")
+    add(
+        "--token",
+        metavar="TOKEN",
+        help="ask for this token of the text, by number or text (default: what comes next)",
+    )
+    patch = "the text whose outputs replace, token by token (default: one that says nothing)"
+    add("--patch-from", metavar="TEXT", help=patch)
+    add("--out", default="lens.html", metavar="FILE", help="what to write" + DEFAULT)
 
 
 def _check(commands: Commands) -> None:

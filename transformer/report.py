@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -70,9 +70,14 @@ def page(folder: Path, text: str | None = None, going: bool = False) -> str:
         _embedding(params, vocabulary),
         _samples(samples),
     ]
+    return document(title, parts, RELOAD * going)
+
+
+def document(title: str, parts: Iterable[str], head: str = "") -> str:
+    """A page with the style of all pages; title: as HTML."""
     style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{title}</title>"
-    return f"<!doctype html><html lang=en>{head}<style>{style}</style>{RELOAD * going}<body>{''.join(parts)}\n"
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{title}</title>{head}"
+    return f"<!doctype html><html lang=en>{head}<style>{style}</style><body>{''.join(parts)}\n"
 
 
 class Measured(NamedTuple):
@@ -173,14 +178,17 @@ def _attention(params: Weights, config: Config, vocabulary: Vocabulary, text: st
 
     logits(params, tokens, config, drop=look)
     names = [shown(vocabulary, t) for t in tokens]
-    figures = [
-        f"<figure>{heat(x, names, names, f'attention of layer {i}, head {j}')}<figcaption>layer {i}, head {j}</figure>"
-        for i, layer in enumerate(maps)
-        for j, x in enumerate(layer)
-    ]
     return (
         "<h2>Attention</h2><p>Where each token (row) looks back to (column), by layer and head:</p>"
-        f"<div class=maps>{''.join(figures)}</div>"
+        f"<div class=maps>{''.join(attention_map(x, names, i) for i, x in enumerate(maps))}</div>"
+    )
+
+
+def attention_map(layer: np.ndarray, names: Sequence[str], i: int) -> str:
+    """The weights of attention (nh, T, T) of layer i, a figure a head."""
+    return "".join(
+        f"<figure>{heat(x, names, names, f'attention of layer {i}, head {j}')}<figcaption>layer {i}, head {j}</figure>"
+        for j, x in enumerate(layer)
     )
 
 

@@ -17,14 +17,14 @@ from transformer.layers import attention, mlp, rotary, silu
 from transformer.runs import Facts
 
 TINY = Config.preset(
-    "llama", vocab_size=13, n_head=6, n_kv_head=2, n_embd=8, head_size=4, n_hidden=10, block_size=9, norm_eps=1e-6
+    "llama", vocab_size=13, n_head=4, n_kv_head=2, n_embd=4, head_size=2, n_hidden=5, block_size=9, norm_eps=1e-6
 )
 NEIGHBOURS = [
     TINY,
     dataclasses.replace(TINY, tied=False, n_kv_head=1, rotary_base=100.0),
-    dataclasses.replace(TINY, n_kv_head=None, head_size=None, n_head=2, n_hidden=None, norm_eps=1e-2),
-    dataclasses.replace(TINY, bias=True, norm="layer", positions="learned"),
-    dataclasses.replace(TINY, activation="gelu", bias="mlp", norm_position="post", embed_norm=True),
+    dataclasses.replace(TINY, n_kv_head=None, head_size=None, n_head=2, n_hidden=None, norm_eps=1e-2, n_layer=1),
+    dataclasses.replace(TINY, bias=True, norm="layer", positions="learned", n_layer=1),
+    dataclasses.replace(TINY, activation="gelu", bias="mlp", norm_position="post", embed_norm=True, n_layer=1),
 ]
 TOKENS = np.array([[1, 5, 2, 0, 12], [3, 3, 11, -1, -1]])
 
@@ -150,7 +150,7 @@ def test_going_on_from_a_cache_gives_the_same_logits(config: Config) -> None:
         cache: dict[str, Any] = {}
         parts = [logits(params, part, config, cache=cache) for part in np.split(tokens, cuts, axis=-1)]
         np.testing.assert_allclose(np.concatenate(parts, axis=-2), want, atol=1e-12)
-    assert cache["h0"]["k"].shape == (2, config.n_kv_head or config.n_head, 9, config.head_size or 4)
+    assert cache["h0"]["k"].shape == (2, config.n_kv_head or config.n_head, 9, config.head_size or 2)
 
 
 def test_the_preset_trains_writes_checks_and_draws(
