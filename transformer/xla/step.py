@@ -57,7 +57,7 @@ class Compiled:
         layout.must_fit(config, recipe.batch_size)
         self.about = f"{layout.about}, products of matrices in {matmul if matmul == 'bfloat16' else config.dtype}"
         self.deep = config.n_layer >= DEEP and not recipe.dropout
-        self.blocks = blocks(config, layout.gathered) if self.deep else None
+        self.blocks = blocks(config, layout.gathered, layout.stored) if self.deep else None
         self.optimizer = recipe.optimizer(decays)
         clock = Clock([1.0] * 8)
         self.optimizer.update({}, {}, {"step": clock, "m": {}, "v": {}})
@@ -117,25 +117,39 @@ class Compiled:
         self, params: Params, m: Params, v: Params, batches: list[Array], masks: list[list[Array]], numbers: Array
     ) -> tuple[Params, Params, Params, Params, Array]:
         grads, value = self._gradient(params, batches, masks)
-        grads = self.layout.stored(grads)
         params, state = self.optimizer.update(params, grads, {"step": Clock(numbers), "m": m, "v": v})
         stored = self.layout.stored
         return stored(params), stored(state["m"]), stored(state["v"]), grads, value
 
     def _gradient(self, params: Params, batches: list[Array], masks: list[list[Array]]) -> tuple[Params, Array]:
         """The gradient over all batches, and their loss: the means by tokens, as of one large batch."""
-        whole = self._whole(params)
-        parts = []
-        for batch, of_batch in zip(batches, masks, strict=True):
-            parts.append(ag.value_and_grad(loss)(whole, batch, self.config, dropping(of_batch), self.blocks))
-        if len(parts) == 1:
-            return parts[0][1], parts[0][0]
-        counts = [(batch[:, 1:] >= 0).sum() for batch in batches]
-        shares = [n / sum(counts) for n in counts]
-        value = sum(share * part for share, (part, _) in zip(shares, parts, strict=True))
-        slopes = {k: sum(s.astype(p.dtype) * g[k] for s, (_, g) in zip(shares, parts, strict=True))
-                  for k, p in params.items()}  # fmt: skip
-        return slopes, value
+        whole, jax = self._whole(params), self.jax
+
+        def of(batch: Array, drop: Drop | None) -> tuple[Array, Params]:
+            value, slopes = ag.value_and_grad(loss)(whole, batch, self.config, drop, self.blocks)
+            return value, self.layout.stored(slopes)
+
+        if len(batches) == 1:
+            value, slopes = of(batches[0], dropping(masks[0]))
+            return slopes, value
+
+        def weighted(batch: Array, drop: Drop | None = None) -> tuple[Array, Array, Params]:
+            n = (batch[:, 1:] >= 0).sum().astype(self.config.dtype)
+            value, slopes = of(batch, drop)
+            return n, n * value, {k: n * g for k, g in slopes.items()}
+
+        def plus(a: Tree, b: Tree) -> Tree:
+            return jax.tree.map(lambda x, y: x + y, a, b)
+
+        total = weighted(batches[0], dropping(masks[0]))
+        if masks[0]:  # of other shapes in every batch
+            for batch, of_batch in zip(batches[1:], masks[1:], strict=True):
+                total = plus(total, weighted(batch, dropping(of_batch)))
+        else:
+            rest = jax.numpy.stack(batches[1:])
+            total, _ = jax.lax.scan(lambda total, batch: (plus(total, weighted(batch)), None), total, rest)
+        count, value, slopes = total
+        return {k: g / count for k, g in slopes.items()}, value / count
 
     def _loss_alone(self, params: Params, rows: Array) -> Array:
         return loss(self._whole(params), rows, self.config, None, self.blocks)
