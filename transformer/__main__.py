@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,lesson,doctor}`."""
+"""The command line: `python -m transformer {train,sample,report,check,draw,debug,params,plan,lesson,doctor}`."""
 
 from __future__ import annotations
 
@@ -132,6 +132,14 @@ def params(args: argparse.Namespace) -> int:
     return 0
 
 
+def plan(args: argparse.Namespace) -> int:
+    """Say what a training would take on a mesh of devices."""
+    from transformer.xla.plan import main as planned  # the other commands do without JAX
+
+    print(planned(args, config_of(args, args.vocab_size)))
+    return 0
+
+
 # ---- debug and draw --------------------------------------------------------------------
 
 
@@ -199,7 +207,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 COMMANDS = {
     "train": train, "sample": sample, "report": report, "check": check, "draw": draw, "debug": debug, "params": params,
-    "lesson": lesson, "doctor": doctor,
+    "plan": plan, "lesson": lesson, "doctor": doctor,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ def is_stacked(name: str) -> bool:
     return name.startswith(STACK)
 
 
-def stacked(tree: Params, config: Config) -> Params:
-    """Parameters by layer, or arrays like them, with those of all layers in one array each."""
+def stacked(tree: Params, config: Config, join: Callable[[list[Array]], Array] = np.stack) -> Params:
+    """Parameters by layer, or arrays like them, with those of all layers in one array each. join: makes one of many."""
     own = [name.removeprefix("h0.") for name in tree if name.startswith("h0.")]
     once = {name: x for name, x in tree.items() if not name.partition(".")[0][1:].isdecimal()}
-    return once | {STACK + name: np.stack([tree[f"h{i}.{name}"] for i in range(config.n_layer)]) for name in own}
+    return once | {STACK + name: join([tree[f"h{i}.{name}"] for i in range(config.n_layer)]) for name in own}
 
 
 def unstacked(tree: Params, config: Config) -> Params:
@@ -74,7 +74,7 @@ def blocks(config: Config, placed: Place, stored: Place) -> Blocks:
         return out, (inputs, params)
 
     def backward(kept: tuple[Array, Tree], g: Array) -> tuple[Array, Tree]:
-        return jax.lax.scan(lambda g, layer: back(*layer, g), g, kept, reverse=True)
+        return jax.lax.scan(lambda g, layer: back(layer[0], layer[1], g), g, kept, reverse=True)
 
     # Written out, since the derivative that JAX makes of a scan computes what is the same in every round, such as
     # masks, before it, for all rows and heads.

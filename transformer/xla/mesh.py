@@ -58,7 +58,9 @@ def fitting(sizes: Mapping[str, int], config: Config, batch_size: int) -> None:
             raise ValueError(f"--mesh model={n} does not divide {name}={size}: every device takes an equal share")
     n = sizes.get("data", 1)
     if batch_size % n:
-        raise ValueError(f"--mesh data={n} does not divide the batch of {batch_size} rows: --batch-size sets it")
+        raise ValueError(
+            f"--mesh data={n} does not divide the batch of {batch_size} rows: every device takes an equal share"
+        )
 
 
 def mlp_width(config: Config) -> int:
@@ -84,15 +86,20 @@ def spec(name: str, shape: tuple[int, ...], sizes: Mapping[str, int], sharded: b
 class Layout:
     """Where arrays lie: on one device, or spread over a mesh of those that JAX has.
 
-    sharded: weights, gradients and moments are split over data, too.
+    sharded: weights, gradients and moments are split over data, too. abstract: the devices need not be there,
+    since nothing is computed but shapes.
     Raises ValueError for a mesh that is not made of these devices.
     """
 
-    def __init__(self, sizes: Mapping[str, int] | None = None, sharded: bool = True) -> None:
+    def __init__(self, sizes: Mapping[str, int] | None = None, sharded: bool = True, abstract: bool = False) -> None:
         self.jax = jax = jax_for("--mesh" if sizes else "--array jax")
         self.sizes, self.sharded = dict(sizes or {}), sharded
         self._mesh: Any = None
         if not sizes:
+            return
+        kinds = (jax.sharding.AxisType.Auto,) * len(sizes)
+        if abstract:
+            self._mesh = jax.sharding.AbstractMesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds)
             return
         devices, n = jax.devices(), int(np.prod(list(sizes.values())))
         if n > len(devices):
@@ -102,7 +109,6 @@ class Layout:
                 f"--mesh {spelled_out(sizes)} is of {n}, and JAX has {many} ({devices[0].platform}); choose sizes "
                 f"whose product is {len(devices)} at most" + more * (devices[0].platform == "cpu")
             )
-        kinds = (jax.sharding.AxisType.Auto,) * len(sizes)
         self._mesh = jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds, devices=devices[:n])
 
     @property
@@ -154,11 +160,15 @@ class Layout:
             return x
         return self.jax.jit(lambda a: a, out_shardings=self._sharding(()))(x)
 
-    def _of(self, name: str, x: Array, sharded: bool | None = None) -> Any:
-        sharded, shape = self.sharded if sharded is None else sharded, tuple(x.shape)
+    def spec(self, name: str, shape: tuple[int, ...], sharded: bool | None = None) -> Spec:
+        """What a parameter is split over between steps."""
+        sharded = self.sharded if sharded is None else sharded
         if is_stacked(name):
-            return self._sharding((None, *spec(name, shape[1:], self.sizes, sharded)))
-        return self._sharding(spec(name, shape, self.sizes, sharded))
+            return (None, *spec(name, shape[1:], self.sizes, sharded))
+        return spec(name, shape, self.sizes, sharded)
+
+    def _of(self, name: str, x: Array, sharded: bool | None = None) -> Any:
+        return self._sharding(self.spec(name, tuple(x.shape), sharded))
 
     def _sharding(self, parts: Spec) -> Any:
         return self.jax.sharding.NamedSharding(self._mesh, self.jax.sharding.PartitionSpec(*parts))

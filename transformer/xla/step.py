@@ -47,16 +47,21 @@ class Clock:
 
 
 class Compiled:
-    """Steps of a training on JAX. layout: where the arrays lie. matmul: what products round their operands to."""
+    """Steps of a training on JAX. layout: where the arrays lie. matmul: what products round their operands to.
 
-    def __init__(self, config: Config, recipe: Recipe, layout: Layout, matmul: str = "float32") -> None:
+    deep: whether the blocks are one scan; by default, where there are many and no dropout.
+    """
+
+    def __init__(
+        self, config: Config, recipe: Recipe, layout: Layout, matmul: str = "float32", deep: bool | None = None
+    ) -> None:
         if recipe.scalar:
             raise ValueError("--scalar computes with single Values, which JAX has none of; leave out one of the two")
         self.jax = jax_for("--array jax")
         self.config, self.recipe, self.layout, self.matmul = config, recipe, layout, matmul
         layout.must_fit(config, recipe.batch_size)
         self.about = f"{layout.about}, products of matrices in {matmul if matmul == 'bfloat16' else config.dtype}"
-        self.deep = config.n_layer >= DEEP and not recipe.dropout
+        self.deep = config.n_layer >= DEEP and not recipe.dropout if deep is None else deep
         self.blocks = blocks(config, layout.gathered, layout.stored) if self.deep else None
         self.optimizer = recipe.optimizer(decays)
         clock = Clock([1.0] * 8)
@@ -111,6 +116,20 @@ class Compiled:
         new = self.deep and not any(map(is_stacked, tree))
         return self.layout.weights(stacked(tree, self.config) if new else tree)
 
+    def traced(self, width: int) -> Any:
+        """The step as JAX traces it, by shape alone: for batches of rows of a width."""
+        of = self.jax.ShapeDtypeStruct
+        tree = {k: of(shape, self.config.dtype) for k, shape in self.shapes().items()}
+        rows = [of((self.recipe.batch_size, width), np.int32)] * self.recipe.accumulate
+        with self._precision():
+            numbers = of((len(self._asked),), self.config.dtype)
+            return self._step.trace(tree, tree, tree, rows, [[] for _ in rows], numbers)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters as they are between steps."""
+        own = shapes(self.config)
+        return stacked(own, self.config, lambda all_layers: (len(all_layers), *all_layers[0])) if self.deep else own
+
     # ---- what is compiled ----
 
     def _whole_step(
@@ -133,10 +152,10 @@ class Compiled:
             value, slopes = of(batches[0], dropping(masks[0]))
             return slopes, value
 
-        def weighted(batch: Array, drop: Drop | None = None) -> tuple[Array, Array, Params]:
+        def weighted(batch: Array, drop: Drop | None = None) -> Tree:
             n = (batch[:, 1:] >= 0).sum().astype(self.config.dtype)
             value, slopes = of(batch, drop)
-            return n, n * value, {k: n * g for k, g in slopes.items()}
+            return {"n": n, "value": n * value, "slopes": {k: n * g for k, g in slopes.items()}}
 
         def plus(a: Tree, b: Tree) -> Tree:
             return jax.tree.map(lambda x, y: x + y, a, b)
@@ -148,8 +167,7 @@ class Compiled:
         else:
             rest = jax.numpy.stack(batches[1:])
             total, _ = jax.lax.scan(lambda total, batch: (plus(total, weighted(batch)), None), total, rest)
-        count, value, slopes = total
-        return {k: g / count for k, g in slopes.items()}, value / count
+        return {k: g / total["n"] for k, g in total["slopes"].items()}, total["value"] / total["n"]
 
     def _loss_alone(self, params: Params, rows: Array) -> Array:
         return loss(self._whole(params), rows, self.config, None, self.blocks)
