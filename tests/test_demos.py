@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tests.helpers import ROOT
 
 DEMOS = ROOT / "demos"
+JAX = importlib.util.find_spec("jax") is not None
 LESSONS = sorted(DEMOS.glob("0*.py"))
 SAYS = {
     "01_one_neuron": ["do/dx1    = do/dx1w1 * dx1w1/dx1 = 0.5 * -3 = -1.5", "moves o by -0.001503", "passed; 2 ok"],
@@ -37,12 +39,13 @@ SAYS = {
     "09_full_size": ["124,439,808 parameters", "774,030,080 parameters", "3.14e+23 operations"],
     "10_a_wrong_rule_is_found": ["whose own vjp is wrong: tanh (argument 0) at 10_a_wrong_rule_is_found.py"],
     "11_see_the_graph": ["a chain of 100,000:"],
+    "12_the_same_on_jax": ["no loss differs from NumPy's by more than "] if JAX else ["JAX is not installed"],
     "13_which_word_made_it_say_paris": ["Backwards through ", "it depends most on ", "there the answer is read."],
 }
 
 
 def demo(path: Path) -> Any:
-    slow = path.stem == "09_full_size"
+    slow = path.stem in ("09_full_size", "12_the_same_on_jax")
     return pytest.param(path, id=path.stem, marks=pytest.mark.slow if slow else ())
 
 

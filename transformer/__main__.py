@@ -1,4 +1,4 @@
-"""The command line: `python -m transformer {train,sample,report,lens,check,draw,debug,params,lesson,doctor}`."""
+"""The command line: `python -m transformer COMMAND`, with the commands of `COMMANDS` below."""
 
 from __future__ import annotations
 
@@ -147,6 +147,14 @@ def params(args: argparse.Namespace) -> int:
     return 0
 
 
+def plan(args: argparse.Namespace) -> int:
+    """Say what a training would take on a mesh of devices."""
+    from transformer.xla.plan import main as planned  # the other commands do without JAX
+
+    print(planned(args, config_of(args, args.vocab_size)))
+    return 0
+
+
 # ---- debug and draw --------------------------------------------------------------------
 
 
@@ -214,7 +222,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 COMMANDS = {
     "train": train, "sample": sample, "report": report, "lens": lens, "check": check, "draw": draw, "debug": debug,
-    "params": params, "lesson": lesson, "doctor": doctor,
+    "params": params, "plan": plan, "lesson": lesson, "doctor": doctor,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 NAMES = Path(__file__).parent / "corpus" / "names.txt"
 HELD_OUT = 0.1  # the share of documents, or of a text, kept for validation
+ALL = slice(None)
 MAX_HELD_OUT = 1024  # rows of validation at most, evenly spaced, so that validating stays quick
 
 
@@ -159,15 +160,15 @@ class Documents:
             raise ValueError("the state is of other data: its order of documents does not fit these")
         self._order, self._at = order, int(at)
 
-    def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """The next `size` documents in an order shuffled anew at every round: (size, T+1)."""
+    def batch(self, size: int, rng: np.random.Generator, part: slice = ALL) -> np.ndarray:
+        """The next `size` documents in an order shuffled anew at every round: (size, T+1). part: only these of them."""
         picked: list[int] = []
         while len(picked) < size:
             if self._at == len(self._order):
                 self._order, self._at = rng.permutation(len(self.train)), 0
             picked.append(self._order[self._at])
             self._at += 1
-        return _trimmed(self.train[picked])
+        return _trimmed(self.train[picked[part]])
 
 
 class Text:
@@ -199,9 +200,9 @@ class Text:
     def seek(self, position: dict[str, np.ndarray]) -> None:
         """Go on from a position."""
 
-    def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Windows from anywhere in the text: (size, T+1)."""
-        return self.train[rng.integers(len(self.train), size=size)]
+    def batch(self, size: int, rng: np.random.Generator, part: slice = ALL) -> np.ndarray:
+        """Windows from anywhere in the text: (size, T+1). part: only these of them."""
+        return self.train[rng.integers(len(self.train), size=size)[part]]
 
 
 def encoded(lines: Sequence[str], tokenizer: Tokenizer, block_size: int) -> np.ndarray:

@@ -16,7 +16,8 @@ DEFAULT = " (default: %(default)s)"
 FLAGS = {"true": True, "false": False}
 # What a graph is drawn or debugged of: small enough to look at.
 SMALL = {"n_head": 2, "n_embd": 4, "block_size": 8}
-DEFAULTS = {"debug": ("vanilla", {"n_layer": 1, **SMALL}), "draw": ("vanilla", {"n_layer": 4, **SMALL})}
+DEFAULTS = {"debug": ("vanilla", {"n_layer": 1, **SMALL}), "draw": ("vanilla", {"n_layer": 4, **SMALL}),
+            "plan": ("gpt3", {})}  # fmt: skip
 FIELDS = {
     "vocab_size": "number of token ids (train takes it from the data)",
     "n_layer": "blocks",
@@ -104,7 +105,7 @@ def parser(prog: str = "python -m transformer") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stepgrad {ag.__version__}")
     parser.set_defaults(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_train, _sample, _report, _lens, _check, _debug, _draw, _params, _lesson, _doctor):
+    for add in (_train, _sample, _report, _lens, _check, _debug, _draw, _params, _plan, _lesson, _doctor):
         add(commands)
     return parser
 
@@ -279,6 +280,24 @@ def _params(commands: Commands) -> None:
     )
     _model(p)
     _shape(p)
+
+
+def _plan(commands: Commands) -> None:
+    p = commands.add_parser(
+        "plan",
+        help="say what a training would take on many devices, which need not be there",
+        description="Trace a training step by the shapes of its arrays alone, and count, for a mesh of devices: "
+        "parameters, operations, bytes on a device, what is sent, and days. Needs JAX, and seconds on any machine.",
+    )
+    add = p.add_argument
+    add("--mesh", default="data=1", metavar="data=N,model=N", help="the devices" + DEFAULT)
+    add("--replicated", action="store_true", help="all weights on every device of data, not a part each")
+    add("--batch", type=count, default=32, metavar="N", help="rows of a batch, on all devices together" + DEFAULT)
+    add("--accumulate", type=count, default=1, metavar="N", help="batches a step" + DEFAULT)
+    add("--tokens", type=rate, default=300e9, metavar="X", help="tokens to train on (default: 300e9)")
+    reached = "operations a second that a device reaches in products of matrices (default: 1e14)"
+    add("--flops", type=rate, default=1e14, metavar="X", help=reached)
+    _shape(p, "gpt3")
 
 
 def _lesson(commands: Commands) -> None:

@@ -188,6 +188,25 @@ def _renamed(part: Path, out: str | None) -> Path:
                 raise ValueError(f"--out {out} was made by another process just now; name another folder") from None
 
 
+class Onlooker(Run):
+    """The run as a process has it that trains along with the one that writes."""
+
+    def __enter__(self) -> Onlooker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def append(self, name: str, text: str) -> None:
+        """Nothing: another process does."""
+
+    def cut(self, lengths: dict[str, int]) -> None:
+        """Nothing: another process does."""
+
+    def save(self, state: State, record: Json, best: bool = False) -> None:
+        """Nothing: another process does."""
+
+
 # ---- reading ---------------------------------------------------------------------------
 
 

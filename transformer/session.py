@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,9 @@ from transformer.config import Config, count, init, must_fit
 from transformer.data import NAMES, Documents, Text, baselines, read
 from transformer.interrupt import Interrupt
 from transformer.options import MACHINE, config_of, recipe_of
-from transformer.runs import Facts, Run
+from transformer.runs import Facts, Onlooker, Run
 from transformer.sample import write
-from transformer.train import DivergedError, Machine, Plain, Recipe, Step, fit, start
+from transformer.train import DivergedError, LostError, Machine, Plain, Recipe, Step, fit, start
 
 KINDS: dict[str, Callable[[str, int, np.random.Generator], Documents | Text]] = {"documents": Documents, "text": Text}
 HEADS = {"loss.csv": "step,train_loss,val_loss\n", "grads.csv": "step,tensor,gradient,update,dead\n"}
@@ -45,6 +46,7 @@ class Session:
     threads: int
     at_once: bool  # halves of a batch, where they pay
     machine: Machine
+    asked: int = 0  # the signal that asked to stop
 
     def go(self) -> int:
         """Train to the end or to an interruption; the exit status."""
@@ -60,23 +62,26 @@ class Session:
             except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy turns it into a SystemError among Values
                 if not interrupt.asked:
                     raise
+                self.asked = interrupt.asked
                 interrupt.hold()
                 self.run.cut(self.logs)  # a step may have been written in part
             interrupt.hold()
-            if interrupt.asked and self.state.step < self.recipe.steps:
+            if self.asked and self.state.step < self.recipe.steps:
                 made = f"{self.state.step} of {self.recipe.steps} steps"
                 print(f"\nstopped after {made}; what was learned is kept", file=sys.stderr)
                 self.record["val"] = self.machine.validate(self.state.params, self.data)
-                status = 128 + interrupt.asked
+                status = 128 + self.asked
             self.state = hosted(self.state, self.machine)
             if status != 1 and self.state.step > begun:
                 self.run.save(self.state, self.record)
-        runs.draw_losses(self.run.folder, self.record["levels"], self.record["before"])
+        if self.machine.writes:
+            runs.draw_losses(self.run.folder, self.record["levels"], self.record["before"])
         return status
 
     def _steps(self, interrupt: Interrupt) -> None:
-        with tqdm(total=self.recipe.steps, initial=self.state.step, unit="step", dynamic_ncols=True) as bar:
-            tokens = 0
+        how = {"initial": self.state.step, "unit": "step", "disable": not self.machine.writes}
+        with tqdm(total=self.recipe.steps, dynamic_ncols=True, **how) as bar:
+            tokens, since = 0, time.perf_counter()
             for done in fit(self.state, self.data, self.run.facts.config, self.recipe, self.machine):
                 if done.val_loss is not None:
                     done = self._looked_at(done)
@@ -88,12 +93,13 @@ class Session:
                         self.record["best"] = {"val": done.val_loss, "step": done.step}
                     self.run.save(self.state, self.record, best)
                 tokens += done.tokens
-                speed = tokens / max(1e-9, bar.format_dict["elapsed"])
+                speed = tokens / max(1e-9, time.perf_counter() - since)
                 bar.set_postfix_str(
                     f"loss {done.loss:.3f}, val {self.record['val']:.3f}, {speed:,.0f} tokens/s", refresh=False
                 )
                 bar.update()
-                if interrupt.asked:
+                self.asked = self.machine.agreed(interrupt.asked)
+                if self.asked:
                     break
 
     def _looked_at(self, done: Step) -> Step:
@@ -103,6 +109,8 @@ class Session:
 
     def _write(self, done: Step) -> None:
         """Add a step to the logs."""
+        if not self.machine.writes:
+            return
         val = "" if done.val_loss is None else f"{done.val_loss:.6f}"
         self.run.append("loss.csv", f"{done.step},{done.loss:.6f},{val}\n")
         if done.val_loss is None:
@@ -178,7 +186,7 @@ def begin(args: argparse.Namespace) -> Session:
     how = {"preset": args.preset or "microgpt", "seed": seed, "threads": n_threads, **dataclasses.asdict(recipe)}
     facts = Facts(config, data.vocabulary, {**source, **how})
     logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
-    run = runs.create(args.out, facts, state, record, logs)
+    run = runs.create(args.out, facts, state, record, logs) if machine.writes else Onlooker(Path("runs"), facts)
     lengths = {name: len(x.encode()) for name, x in logs.items()}
     return Session(run, data, recipe, state, record, lengths, n_threads, args.threads != 1, machine)
 
@@ -206,13 +214,29 @@ def resume(args: argparse.Namespace) -> Session:
         raise ValueError(f"{path or NAMES} is not the data that {run.folder} was trained on")
     record = {**record, "steps": recipe.steps}
     machine = machine_of(args, config, recipe)
+    run = run if machine.writes else Onlooker(run.folder, own)
     n_threads = args.threads or options["threads"]
     return Session(run, data, recipe, state, record, logs, n_threads, args.threads != 1, machine)
 
 
 def train(args: argparse.Namespace) -> int:
     """Train a model, show how it goes, and leave a run folder."""
+    try:
+        return trained(args)
+    except (ValueError, OSError) as error:
+        if not args.processes:
+            raise
+        kept = "; what was saved last is kept, and train --resume RUN goes on with it, in one process or several"
+        print(f"{args.prog} train: error: {error}{kept * isinstance(error, LostError)}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(2)  # on a way out of another kind JAX would wait for the others, and abort
+
+
+def trained(args: argparse.Namespace) -> int:
+    """The same, alone or as one of several processes."""
     session = begin(args) if args.resume is None else resume(args)
+    if not session.machine.writes:
+        return session.go()
     data, config = session.data, session.run.facts.config
     kind = "windows of a text" if isinstance(data, Text) else "documents"
     print(

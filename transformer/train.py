@@ -98,6 +98,10 @@ class Step(NamedTuple):
     state: State
 
 
+class LostError(OSError):
+    """Of several processes that train together one is gone."""
+
+
 class DivergedError(ArithmeticError):
     """The loss became nan or inf; `.state` is the last whose validation loss was finite, None of a large model."""
 
@@ -134,6 +138,7 @@ class Machine(Protocol):
     """What computes the steps of a training: `Plain` with NumPy, `xla.step.Compiled` with JAX. about: a word on it."""
 
     about: str
+    writes: bool  # whether this process, of several, writes the run
 
     def step(
         self, params: Weights, moments: Tree, data: Documents | Text, rng: np.random.Generator, owned: bool = False
@@ -147,11 +152,14 @@ class Machine(Protocol):
     def host(self, tree: Weights) -> Weights:
         """Its arrays as arrays of NumPy."""
 
+    def agreed(self, asked: int) -> int:
+        """The number of the signal that asks to stop, in this process or another; 0 for none."""
+
 
 class Plain:
     """Steps of a training with NumPy."""
 
-    about = ""
+    about, writes = "", True
 
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
@@ -179,6 +187,10 @@ class Plain:
     def host(self, tree: Weights) -> Weights:
         """Its arrays, which are NumPy's."""
         return tree
+
+    def agreed(self, asked: int) -> int:
+        """The number of the signal that asks to stop."""
+        return asked
 
 
 def fit(

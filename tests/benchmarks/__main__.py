@@ -35,6 +35,9 @@ ROWS = {
         Row(f"GPT-2 small step, {n} tokens; {EAGER}", "gpt2:ours", "gpt2:torch", 1 / 0.95, 1 / 0.75, (n,), 7, 1, 2,
             (1.0, 0.9), 1e-3) for n in (64, 256)
     ],
+    "jax": [
+        Row("nano step on JAX; native JAX", "jax_step:ours", "jax_step:native", 1 / 1.25, 1, (), 11, 5, 2, rtol=1e-3)
+    ],
     "tokens": [Row("500 tokens of nano; PyTorch, cached", "tokens:ours", "tokens:torch", 1 / 0.8, 2, (), 11)],
     "gradcheck": [Row("gradcheck of ten functions; PyTorch's", "gradchecks:ours", "gradchecks:torch", 1, 3, (), 11)],
 }  # fmt: skip
@@ -56,7 +59,7 @@ def main() -> None:
     for name in options.names:
         if name not in ROWS and name not in OTHERS:
             parser.error(f"no benchmark {name!r}; choose from {', '.join([*ROWS, *OTHERS])}")
-    if not all(map(importlib.util.find_spec, ("torch", "psutil"))):
+    if not all(map(importlib.util.find_spec, ("torch", "psutil", "jax"))):
         parser.error("the peers are not installed: pip install '.[peers]'")
     names = options.names or [*ROWS, *OTHERS]
     rows = [row for name in names for row in ROWS.get(name, ())]

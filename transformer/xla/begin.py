@@ -6,7 +6,9 @@ import argparse
 
 from transformer.config import Config
 from transformer.train import Recipe
+from transformer.xla import jax_for
 from transformer.xla.mesh import Layout, sizes_of
+from transformer.xla.processes import join
 from transformer.xla.step import Compiled
 
 __all__ = ["machine"]
@@ -14,7 +16,10 @@ __all__ = ["machine"]
 
 def machine(args: argparse.Namespace, config: Config, recipe: Recipe) -> Compiled:
     """The machine that options ask for; ValueError for options that do not fit."""
+    jax = jax_for("--array jax" if args.array else f"--{'mesh' if args.mesh else 'coordinator'}")
     sizes = None if args.mesh is None else sizes_of(args.mesh)
-    if args.replicated and sizes is None:
+    if args.replicated and sizes is None and args.processes is None:
         raise ValueError("--replicated says how weights lie on a mesh; --mesh data=2 makes one")
+    if join(args.coordinator, args.process, args.processes) > 1 and sizes is None:
+        sizes = {"data": jax.device_count()}
     return Compiled(config, recipe, Layout(sizes, not args.replicated), args.matmul or "float32")

@@ -7,6 +7,7 @@ what the way back needs. Here the program holds one block, and of each only its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from transformer.xla import jax_for
 
 __all__ = ["DEEP", "blocks", "decays", "is_stacked", "stacked", "unstacked"]
 
+Place: TypeAlias = Callable[[Params], Params]
+
 DEEP = 12  # layers, from which on it pays
 STACK = "h."  # how the names of stacked parameters begin: h.attn.wq holds h0.attn.wq, h1.attn.wq, ...
 
@@ -28,11 +31,11 @@ def is_stacked(name: str) -> bool:
     return name.startswith(STACK)
 
 
-def stacked(tree: Params, config: Config) -> Params:
-    """Parameters by layer, or arrays like them, with those of all layers in one array each."""
+def stacked(tree: Params, config: Config, join: Callable[[list[Array]], Array] = np.stack) -> Params:
+    """Parameters by layer, or arrays like them, with those of all layers in one array each. join: makes one of many."""
     own = [name.removeprefix("h0.") for name in tree if name.startswith("h0.")]
     once = {name: x for name, x in tree.items() if not name.partition(".")[0][1:].isdecimal()}
-    return once | {STACK + name: np.stack([tree[f"h{i}.{name}"] for i in range(config.n_layer)]) for name in own}
+    return once | {STACK + name: join([tree[f"h{i}.{name}"] for i in range(config.n_layer)]) for name in own}
 
 
 def unstacked(tree: Params, config: Config) -> Params:
@@ -49,33 +52,41 @@ def decays(name: str, p: Array) -> bool:
     return matrices(name, p[0] if is_stacked(name) else p)
 
 
-def blocks(config: Config, placed: Callable[[Params], Params]) -> Blocks:
-    """All blocks of a model as one operation. placed: puts the parameters of one where they are computed with."""
+def blocks(config: Config, placed: Place, stored: Place) -> Blocks:
+    """All blocks of a model as one operation.
+
+    placed: puts the parameters of one block where they are computed with. stored: puts their gradients where the
+    parameters lie between steps.
+    """
     jax = jax_for("a scan over layers")
 
     def run(x: Array, params: Tree) -> Array:
-        return ag.traceable(lambda both: block(both[0], both[1], config))((x, placed_tree(params)))
+        return ag.traceable(lambda both: block(both[0], both[1], config))((x, _by(placed, params)))
 
-    def placed_tree(params: Tree) -> Tree:
-        names = {f"h0.{part}.{name}": p for part, held in params.items() for name, p in held.items()}
-        there = placed(names)
-        return {part: {name: there[f"h0.{part}.{name}"] for name in held} for part, held in params.items()}
-
-    def kept(x: Array, params: Tree) -> tuple[Array, tuple[Array, Tree]]:
-        return run(x, params), (x, params)
-
-    def back(seen: tuple[Array, Tree], g: Array) -> tuple[Array, Tree]:
+    def back(x: Array, params: Tree, g: Array) -> tuple[Array, Tree]:
         """The gradient of one block by this engine, from its input."""
-        x, params = seen
         with ag.no_grad():  # for the gradient around this one it is a constant: it is JAX that calls
-            return ag.grad(lambda x, p: (block(x, p, config) * g).sum(), (0, 1))(x, placed_tree(params))
+            gx, slopes = ag.grad(lambda x, p: (block(x, p, config) * g).sum(), (0, 1))(x, _by(placed, params))
+        return gx, _by(stored, slopes)
 
-    once = jax.custom_vjp(run)
-    once.defvjp(kept, back)
+    def forward(x: Array, params: Tree) -> tuple[Array, tuple[Array, Tree]]:
+        out, inputs = jax.lax.scan(lambda x, layer: (run(x, layer), x), x, params)
+        return out, (inputs, params)
 
-    def scan(x: Array, params: Tree) -> Array:
-        return jax.lax.scan(lambda x, layer: (once(x, layer), None), x, params)[0]
+    def backward(kept: tuple[Array, Tree], g: Array) -> tuple[Array, Tree]:
+        return jax.lax.scan(lambda g, layer: back(layer[0], layer[1], g), g, kept, reverse=True)
 
+    # Written out, since the derivative that JAX makes of a scan computes what is the same in every round, such as
+    # masks, before it, for all rows and heads.
+    scan = jax.custom_vjp(lambda x, params: forward(x, params)[0])
+    scan.defvjp(forward, backward)
     scan.__name__ = "blocks"
     node = ag.jax_node(scan)
     return lambda x, tree: node(x, tree[STACK[:-1]])
+
+
+def _by(place: Place, params: Tree) -> Tree:
+    """The nested parameters of a block, placed by their names."""
+    names = {(part, name): f"h0.{part}.{name}" for part, held in params.items() for name in held}
+    there = place({name: params[part][own] for (part, own), name in names.items()})
+    return {part: {own: there[names[part, own]] for own in held} for part, held in params.items()}

@@ -58,7 +58,9 @@ def fitting(sizes: Mapping[str, int], config: Config, batch_size: int) -> None:
             raise ValueError(f"--mesh model={n} does not divide {name}={size}: every device takes an equal share")
     n = sizes.get("data", 1)
     if batch_size % n:
-        raise ValueError(f"--mesh data={n} does not divide the batch of {batch_size} rows: --batch-size sets it")
+        raise ValueError(
+            f"--mesh data={n} does not divide the batch of {batch_size} rows: every device takes an equal share"
+        )
 
 
 def mlp_width(config: Config) -> int:
@@ -84,26 +86,31 @@ def spec(name: str, shape: tuple[int, ...], sizes: Mapping[str, int], sharded: b
 class Layout:
     """Where arrays lie: on one device, or spread over a mesh of those that JAX has.
 
-    sharded: weights, gradients and moments are split over data, too.
+    sharded: weights, gradients and moments are split over data, too. abstract: the devices need not be there,
+    since nothing is computed but shapes.
     Raises ValueError for a mesh that is not made of these devices.
     """
 
-    def __init__(self, sizes: Mapping[str, int] | None = None, sharded: bool = True) -> None:
+    def __init__(self, sizes: Mapping[str, int] | None = None, sharded: bool = True, abstract: bool = False) -> None:
         self.jax = jax = jax_for("--mesh" if sizes else "--array jax")
         self.sizes, self.sharded = dict(sizes or {}), sharded
         self._mesh: Any = None
         if not sizes:
             return
+        kinds = (jax.sharding.AxisType.Auto,) * len(sizes)
+        if abstract:
+            self._mesh = jax.sharding.AbstractMesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds)
+            return
         devices, n = jax.devices(), int(np.prod(list(sizes.values())))
-        if n > len(devices):
+        if n > len(devices) or (n < len(devices) and jax.process_count() > 1):
             many = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
             more = f", or set XLA_FLAGS=--xla_force_host_platform_device_count={n} to make more of a CPU"
             raise ValueError(
                 f"--mesh {spelled_out(sizes)} is of {n}, and JAX has {many} ({devices[0].platform}); choose sizes "
-                f"whose product is {len(devices)} at most" + more * (devices[0].platform == "cpu")
+                f"whose product is {len(devices)}" + more * (n > len(devices) and devices[0].platform == "cpu")
             )
-        kinds = (jax.sharding.AxisType.Auto,) * len(sizes)
         self._mesh = jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds, devices=devices[:n])
+        self._gather = jax.jit(lambda x: x, out_shardings=self._sharding(()))
 
     @property
     def about(self) -> str:
@@ -128,11 +135,30 @@ class Layout:
         """Parameters, or moments of theirs, where they lie between steps."""
         return {k: x if isinstance(x, self.jax.Array) else self._placed(k, x) for k, x in tree.items()}
 
-    def batch(self, rows: np.ndarray) -> Array:
-        """Rows, or masks of rows, split over data."""
+    def batch(self, rows: np.ndarray, n_rows: int | None = None) -> Array:
+        """Rows, or masks of rows, split over data. n_rows: of all, where these are the share of this process."""
         if self._mesh is None:
             return rows
-        return self._spread(rows, self._sharding(("data" if "data" in self.sizes else None,)))
+        if n_rows is None or self.share(n_rows) == slice(0, n_rows):
+            return self._spread(rows, self._rows)
+        first, shape = self.share(n_rows).start, (n_rows, *rows.shape[1:])
+
+        def own(index: tuple[slice, ...]) -> np.ndarray:
+            start, stop, _ = index[0].indices(n_rows)
+            return rows[start - first : stop - first][(slice(None), *index[1:])]
+
+        return self.jax.make_array_from_callback(shape, self._rows, own)
+
+    def share(self, n_rows: int) -> slice:
+        """Which of so many rows this process needs: those that lie on its devices."""
+        if self._mesh is None or self.jax.process_count() == 1:
+            return slice(0, n_rows)
+        held = [index[0].indices(n_rows) for index in self._rows.addressable_devices_indices_map((n_rows,)).values()]
+        return slice(min(start for start, _, _ in held), max(stop for _, stop, _ in held))
+
+    @property
+    def _rows(self) -> Any:
+        return self._sharding(("data" if "data" in self.sizes else None,))
 
     def gathered(self, params: Params) -> Params:
         """Inside a compiled function: parameters as the model computes with them, put together over data."""
@@ -146,19 +172,33 @@ class Layout:
         """Arrays of NumPy with the same numbers, whole, in every process."""
         return {k: np.array(self._whole(x)) for k, x in tree.items()}
 
+    def agreed(self, flag: int) -> int:
+        """The largest of a number that each process has, in all of them."""
+        if self._mesh is None or self.jax.process_count() == 1:
+            return flag
+        from jax.experimental.multihost_utils import process_allgather
+
+        return int(process_allgather(np.int32(flag)).max())
+
     def _placed(self, name: str, x: np.ndarray) -> Array:
         return self.jax.device_put(x) if self._mesh is None else self._spread(x, self._of(name, x))
 
     def _whole(self, x: Array) -> Array:
         if not isinstance(x, self.jax.Array) or x.is_fully_addressable:
             return x
-        return self.jax.jit(lambda a: a, out_shardings=self._sharding(()))(x)
+        if not x.is_fully_replicated:
+            x = self._gather(x)
+        return x.addressable_data(0)
+
+    def spec(self, name: str, shape: tuple[int, ...], sharded: bool | None = None) -> Spec:
+        """What a parameter is split over between steps."""
+        sharded = self.sharded if sharded is None else sharded
+        if is_stacked(name):
+            return (None, *spec(name, shape[1:], self.sizes, sharded))
+        return spec(name, shape, self.sizes, sharded)
 
     def _of(self, name: str, x: Array, sharded: bool | None = None) -> Any:
-        sharded, shape = self.sharded if sharded is None else sharded, tuple(x.shape)
-        if is_stacked(name):
-            return self._sharding((None, *spec(name, shape[1:], self.sizes, sharded)))
-        return self._sharding(spec(name, shape, self.sizes, sharded))
+        return self._sharding(self.spec(name, tuple(x.shape), sharded))
 
     def _sharding(self, parts: Spec) -> Any:
         return self.jax.sharding.NamedSharding(self._mesh, self.jax.sharding.PartitionSpec(*parts))
