@@ -152,7 +152,7 @@ class Room:
 
 
 def remembered(seen: Params, k: Array, v: Array) -> tuple[Array, Array]:
-    """Keys and values of the positions before, that `seen` holds, and of these: (..., nkv, P+T, hs), held from now on."""
+    """Keys and values of the positions before, that `seen` holds, and of these: (..., nkv, P+T, hs), held as well."""
     if not seen:
         seen.update(k=k, v=v)
         return k, v
