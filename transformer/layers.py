@@ -138,10 +138,39 @@ def attention(
     if base is not None:
         q, k = rotary(q, base, n_past), rotary(k, base, n_past)
     if seen is not None:
-        k, v = (np.concatenate([seen[name], new], axis=-2) if seen else new for name, new in (("k", k), ("v", v)))
-        seen.update(k=k, v=v)
+        k, v = remembered(seen, k, v)
     y = causal_attention(q, k, v) if drop is kept and n_time > LONG else attend(q, k, v, drop)
     return linear(y, params["wo"], params.get("bo"))
+
+
+class Room:
+    """Memory for keys and values, more than there are by now, so that those of a token need not all be copied."""
+
+    def __init__(self, k: np.ndarray, v: np.ndarray) -> None:
+        self.used = k.shape[-2]
+        self.k, self.v = (np.concatenate([x, np.empty_like(x)], axis=-2) for x in (k, v))
+
+
+def remembered(seen: Params, k: Array, v: Array) -> tuple[Array, Array]:
+    """Keys and values of the positions before, that `seen` holds, and of these: (..., nkv, P+T, hs), held as well."""
+    if not seen:
+        seen.update(k=k, v=v)
+        return k, v
+    n_past, n_all = seen["k"].shape[-2], seen["k"].shape[-2] + k.shape[-2]
+    room = seen.get("room")
+    # Where somebody else went on from the same positions, the room behind them is taken.
+    if room is not None and room.used == n_past and n_all <= room.k.shape[-2]:
+        room.k[..., n_past:n_all, :], room.v[..., n_past:n_all, :] = k, v
+    else:
+        k, v = (np.concatenate([seen[name], new], axis=-2) for name, new in (("k", k), ("v", v)))
+        if type(k) is not np.ndarray or k.dtype == object:
+            seen.update(k=k, v=v)
+            return k, v
+        room = Room(k, v)
+    room.used = n_all
+    k, v = room.k[..., :n_all, :], room.v[..., :n_all, :]
+    seen.update(k=k, v=v, room=room)
+    return k, v
 
 
 def _unscoped(f: Callable[..., Array]) -> Callable[..., Array]:
@@ -156,7 +185,8 @@ def attend(q: Array, k: Array, v: Array, drop: Drop = kept) -> Array:
     *lead, n_head, n_time, head_size = q.shape
     if k.shape[-3] < n_head:
         k, v = (np.repeat(y, n_head // y.shape[-3], axis=-3) for y in (k, v))  # (..., nh, P+T, hs)
-    scores = causal(q @ k.swapaxes(-1, -2) * head_size**-0.5)  # (..., nh, T, P+T)
+    scores = q @ k.swapaxes(-1, -2) * head_size**-0.5  # (..., nh, T, P+T)
+    scores = causal(scores) if n_time > 1 else scores
     return (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
 
 

@@ -150,7 +150,8 @@ def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Ar
         raise TypeError(f"{where}: tokens must be ints, got dtype {tokens.dtype}")
     if tokens.ndim == 0 or not tokens.size:
         raise ValueError(f"{where}: tokens of shape {tokens.shape}; expected (..., T) with T from 1 on")
-    low, high = tokens.min(), tokens.max()
+    numbers = tokens.ravel().tolist() if tokens.size <= 64 else tokens.ravel()  # a few are looked at soonest as numbers
+    low, high = (min(numbers), max(numbers)) if isinstance(numbers, list) else (numbers.min(), numbers.max())
     if low < padding or high >= config.vocab_size:
         raise ValueError(
             f"{where}: token id {low if low < padding else high} is outside 0 to {config.vocab_size - 1}, "

@@ -96,7 +96,7 @@ def adam(
         c2 = _through(step, lambda n: (1 - b2 ** (n + 1)) ** 0.5, b2)
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
         if suits(inputs) and all(isinstance(x, float) for x in (rate, b1, b2)):
-            shrinks = {k: rate * weight_decay for k, p in params.items() if weight_decay and decays(k, p)}
+            shrinks = {k: 1 - rate * weight_decay for k, p in params.items() if weight_decay and decays(k, p)}
             told = Numbers(b1, b2, size, floor, root_floor, shrinks)
             new, m, v = adam_in_blocks(params, grads, state["m"], state["v"], told, in_place)
             return new, {"step": step + 1, "m": m, "v": v}
@@ -108,7 +108,7 @@ def adam(
             return p - size * m / (root + floor), m, v
 
         if weight_decay:
-            shrunk = {k: p - rate * weight_decay * p if decays(k, p) else p for k, p in params.items()}
+            shrunk = {k: p * (1 - rate * weight_decay) if decays(k, p) else p for k, p in params.items()}
             inputs = [shrunk, *inputs[1:]]
         new, m, v = _elementwise(rule, inputs)
         return new, {"step": step + 1, "m": m, "v": v}

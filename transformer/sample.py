@@ -13,7 +13,7 @@ from transformer.base import Array, Cache, Params, Tokens
 from transformer.config import Config
 from transformer.data import Tokenizer
 from transformer.layers import softmax
-from transformer.model import logits
+from transformer.model import logits, nested
 
 
 def generate(
@@ -70,12 +70,14 @@ def stream(
     if temperature and not isinstance(rng, np.random.Generator):
         raise TypeError(f"generate: rng={rng!r}; expected a generator, such as np.random.default_rng(0)")
     params = {name: _plain(p) for name, p in params.items()}
+    # Once and not for every token: the parameters by their parts, and the look for arrays of JAX, which they are not.
+    tree, of = nested(params), getattr(logits, "__wrapped__", logits)
     window, seen, fresh = tokens[..., -config.block_size :], Cache(), 0
     while True:
         if window.shape[-1] > config.block_size:
             window, seen, fresh = window[..., -max(1, config.block_size // 2) :], Cache(), 0
         with np.errstate(all="ignore"):  # what is not finite is found in the next line
-            scores = logits(params, window[..., fresh:], config, cache=seen if cache else None)[..., -1, :]  # (..., V)
+            scores = of(tree, window[..., fresh:], config, cache=seen if cache else None)[..., -1, :]  # (..., V)
         if not np.isfinite(scores.max(axis=-1)).all():
             odd = next((name for name, p in params.items() if not np.isfinite(p).all()), "")
             cause = f"parameter {odd!r} holds nan or inf" if odd else "the parameters are finite, but too large"

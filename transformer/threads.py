@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from transformer import parallel
 from transformer.config import Config, count
@@ -43,7 +44,13 @@ def limited(n: int, at_once: bool = True) -> Iterator[None]:
 
 def both(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
     """What two functions give that run at once, or in turn; products of matrices run on one thread in each."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _pools().limit(limits=1, user_api="blas"):
         return parallel.both(first, second)
+
+
+@cache
+def _pools() -> Any:
+    """The libraries that have threads; to look for them takes a hundred times as long as to tell them."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

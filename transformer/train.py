@@ -23,7 +23,8 @@ from transformer.data import Documents, Text
 from transformer.model import loss
 from transformer.slopes import Slopes, slopes
 
-SMALL = 2_000_000  # parameters up to which an update is recorded, too, and earlier ones are kept
+TINY = 100_000  # parameters up to which an update is recorded, too: its calls take as long as its arithmetic
+SMALL = 2_000_000  # up to which the last good ones are kept
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": optim.linear,
     "cosine": optim.cosine,
@@ -165,7 +166,7 @@ class Plain:
         self.config, self.recipe, self.optimizer = config, recipe, recipe.optimizer()
         self._slopes: Slopes | None = None
         self._update = self._overwrite = self.optimizer.update
-        if count(config) <= SMALL:  # its calls take as long as its arithmetic
+        if count(config) <= TINY:
             self._update = self._overwrite = ag.compile(self.optimizer.update)
         elif not recipe.scalar:
             self._overwrite = recipe.optimizer(in_place=True).update
@@ -209,7 +210,7 @@ def fit(
     small = count(config) <= SMALL
     good = state if small else None
     for step in range(state.step, recipe.steps):
-        owned = not small and _alone(state)
+        owned = _alone(state)
         made, params, moments = machine.step(state.params, state.moments, data, rng, owned)
         if not np.isfinite(made.loss):
             origin = _origin(machine.host(state.params), made.batch, config)

@@ -82,7 +82,6 @@ class Memory:
         self._last = self._last_uses()
         self._storages: list[Storage] = []
         self._within: dict[int, Place] = {}
-        self._parts: dict[int, list[Step]] = {}
         for step in steps:
             self._gather(step)
         for i, step in enumerate(steps):
@@ -100,10 +99,6 @@ class Memory:
         offset = place.storage.offset + place.offset
         return np.ndarray(place.shape, step.dtype, arena.data, offset, place.strides)
 
-    def parts_of(self, whole: Step) -> list[Step]:
-        """The steps whose results lie next to each other in that of a concatenation, which so need not be made."""
-        return self._parts.get(id(whole), [])
-
     def _gather(self, whole: Step) -> None:
         """Let what is put together in one line lie there from the first."""
         if whole.op != "concatenate" or len(whole.shape) != 1 or id(whole) in self.outside:
@@ -120,7 +115,6 @@ class Memory:
             offset += s.nbytes
         self._within[id(whole)] = Place(storage, 0, whole.shape, _strides(whole, []))
         self._storages.append(storage)
-        self._parts[id(whole)] = parts
 
     def _last_uses(self) -> dict[int, int]:
         """The last step that needs what lies where a step's result lies, views included."""

@@ -365,7 +365,8 @@ class Reach:
 
     def _runs(self, function: FunctionType) -> None:
         """Of a function that runs: its code, which may be replaced, its defaults, and the variables of those around."""
-        parts = ["__code__", "__defaults__", "__kwdefaults__"]
+        # Where there are no defaults, all arguments are given.
+        parts = ["__code__", *(n for n in ("__defaults__", "__kwdefaults__") if getattr(function, n) is not None)]
         self._look_all((v, "") for v in self._watch(function, parts)[1:])
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             if id(cell) not in self._seen:

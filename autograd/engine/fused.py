@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
-from autograd.engine.graph import Primitive, ScalarNode
+from autograd.engine.graph import NUMBER, Primitive, ScalarNode
 from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
 from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
@@ -33,6 +33,9 @@ FUSED: dict[str, Primitive] = {}
 
 def _fused_row(name: str, forward: Callable[..., Data], *vjps: Rule | None, local: tuple[str, ...]) -> None:
     FUSED[name] = Primitive(name, None, forward, vjps, local, analytic=False)
+
+
+_OBJECTS = np.dtype(object)
 
 
 def fuse(composition: F) -> F:
@@ -54,7 +57,7 @@ def fuse(composition: F) -> F:
         raise ValueError(f"fuse: there is no row {composition.__name__!r}; there are {', '.join(FUSED)}")
     found.composition = composition
     entered = row(found)
-    signature, count, apply_to = inspect.signature(composition), len(entered.vjps), Tensor._apply
+    signature, count, apply_to, array = inspect.signature(composition), len(entered.vjps), Tensor._apply, entered.array
 
     @functools.wraps(composition)
     def apply(*args: Operand, **options: Operand) -> Operand:
@@ -66,6 +69,14 @@ def fuse(composition: F) -> F:
             return composition(*args)
         if args[0].__class__ is Tensor:
             return apply_to(entered, args)
+        for a in args:  # plain arrays and numbers, as most of them are where nothing is differentiated
+            if a.__class__ is np.ndarray:
+                if a.dtype is _OBJECTS:
+                    break
+            elif a is not None and a.__class__ not in NUMBER:
+                break
+        else:
+            return array(*args)
         for a in args:
             if isinstance(a, ScalarNode) or is_values(a):
                 return composition(*args)

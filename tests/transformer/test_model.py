@@ -324,3 +324,20 @@ def test_attention_has_the_same_scopes_whether_long_or_short() -> None:
     assert "causal_attention" in {
         node.op for node in ag.Stepper(logits(params, np.arange(100) % 5, config).sum()).nodes
     }
+
+
+def test_two_may_go_on_from_the_same_positions() -> None:
+    """What one of them adds to the memory of keys and values does not reach the other."""
+    config = Config.preset("nano", n_layer=2, n_embd=16, n_head=2, block_size=24, vocab_size=7, dtype="float64")
+    params = init(config, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    start = rng.integers(0, 7, 5)
+    cache: Any = {}
+    logits(params, start, config, cache=cache)
+    logits(params, start[:1], config, cache=cache)
+    branches = [({name: dict(seen) for name, seen in cache.items()}, [*start, start[0]]) for _ in range(2)]
+    for i, token in enumerate(rng.integers(0, 7, 12)):
+        branch, tokens = branches[i % 2]
+        tokens.append(token)
+        got = logits(params, [token], config, cache=branch)[-1]
+        np.testing.assert_allclose(got, logits(params, tokens, config)[-1], rtol=1e-9, atol=1e-12)
