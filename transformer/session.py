@@ -55,6 +55,11 @@ class Session:
             self.run.cut(self.logs)
             try:
                 self._steps(interrupt)
+            except LostError as error:
+                raise LostError(
+                    f"{error}; what {self.run.folder} holds is kept, and train --resume {self.run.folder} goes on with "
+                    "it, in one process or several"
+                ) from error
             except DivergedError as error:
                 status = 1
                 print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
@@ -133,6 +138,8 @@ def machine_of(args: argparse.Namespace, config: Config, recipe: Recipe) -> Mach
     """What computes the steps; ValueError for options that do not fit each other, the model or the devices."""
     given = [name for name in MACHINE if getattr(args, name) is not None and name != "array"]
     if args.array == "jax" or (args.array is None and given):
+        if args.threads:
+            raise ValueError("--threads is for NumPy: JAX takes the threads that it needs; leave it out")
         from transformer.xla.begin import machine  # training with NumPy does without it
 
         return machine(args, config, recipe)
@@ -186,7 +193,11 @@ def begin(args: argparse.Namespace) -> Session:
     how = {"preset": args.preset or "microgpt", "seed": seed, "threads": n_threads, **dataclasses.asdict(recipe)}
     facts = Facts(config, data.vocabulary, {**source, **how})
     logs = {**HEADS, "samples.jsonl": sampled(state, facts, data)}
-    run = runs.create(args.out, facts, state, record, logs) if machine.writes else Onlooker(Path("runs"), facts)
+    run = (
+        runs.create(args.out, facts, state, record, logs)
+        if machine.writes
+        else Onlooker(Path(args.out or "RUN"), facts)
+    )
     lengths = {name: len(x.encode()) for name, x in logs.items()}
     return Session(run, data, recipe, state, record, lengths, n_threads, args.threads != 1, machine)
 
@@ -226,8 +237,7 @@ def train(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         if not args.processes:
             raise
-        kept = "; what was saved last is kept, and train --resume RUN goes on with it, in one process or several"
-        print(f"{args.prog} train: error: {error}{kept * isinstance(error, LostError)}", file=sys.stderr, flush=True)
+        print(f"{args.prog} train: error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)  # on a way out of another kind JAX would wait for the others, and abort
 

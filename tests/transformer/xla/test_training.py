@@ -141,6 +141,7 @@ def test_a_run_goes_on_on_the_other_array(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 WRONG = {
+    "--array jax --threads 2": "--threads is for NumPy",
     "--array jax --scalar": "leave out one of the two",
     "--array numpy --mesh data=2": "is for JAX",
     "--mesh data=64": "JAX has",
