@@ -274,7 +274,15 @@ def _schedule(lr: Scalar | Schedule, where: str) -> Schedule:
         def rate(step: int) -> Scalar:
             return _rate(lr(step), f"{where}: lr({step})")
 
-        return lambda step: _through(step, rate)
+        def scheduled(step: Scalar) -> Scalar:
+            if hasattr(step, "aval"):
+                raise TypeError(
+                    f"{where}: a schedule chooses by the number of the step, which JAX traces here; make the optimizer "
+                    f"inside the traced function with the learning rate of the step as a number: {where}(lr=rate)"
+                )
+            return _through(step, rate)
+
+        return scheduled
     fixed = _rate(lr, f"{where}: lr")
     return lambda step: fixed
 

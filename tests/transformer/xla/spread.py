@@ -46,5 +46,28 @@ def trained(mesh: str, sharded: bool, steps: int) -> dict[str, Any]:
     return {"losses": losses, "collectives": sorted(set(COLLECTIVE.findall(text))), "share": part / whole}
 
 
+def deep(sizes: dict[str, int]) -> list[tuple[str, str, bool]]:
+    """What the compiled step of twelve layers sends: kind, shape, and whether inside a loop."""
+    import jax
+
+    config = Config(vocab_size=64, n_layer=12, n_embd=32, block_size=32, dtype="float32")
+    machine = Compiled(config, Recipe(batch_size=8), Layout(sizes))
+    of, layout = jax.ShapeDtypeStruct, machine.layout
+    tree = {k: of(s, "float32", sharding=layout._sharding(layout.spec(k, s))) for k, s in machine.shapes().items()}
+    rows = [of((8, 33), np.int32, sharding=layout._rows)]
+    numbers = of((len(machine._asked),), "float32")
+    with machine._precision():
+        text = machine._step.lower(tree, tree, tree, rows, [[]], numbers).compile().as_text()
+    found, outside = [], False
+    for line in text.splitlines():
+        outside = line.startswith("ENTRY") if line.endswith("{") and not line.startswith(" ") else outside
+        if sent := COLLECTIVE.search(line):
+            found.append((sent.group(1), line.partition("= ")[2].partition(f" {sent.group(1)}")[0], not outside))
+    return found
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "deep":
+        print(json.dumps(deep(json.loads(sys.argv[2]))))
+        sys.exit()
     print(json.dumps([trained(mesh, sharded, 6) for mesh, sharded in json.loads(sys.argv[1])]))

@@ -61,3 +61,16 @@ def test_the_command_trains_on_a_mesh(tmp_path: Any) -> None:
     done = subprocess.run(command, env=FOUR, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "4 cpu devices (data=2,model=2)" in done.stdout, done.stderr
     assert len((tmp_path / "run" / "loss.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_of_many_layers_the_weights_of_one_are_put_together_at_a_time() -> None:
+    command = [sys.executable, "-m", "tests.transformer.xla.spread", "deep", json.dumps({"data": 2, "model": 2})]
+    done = subprocess.run(command, env=FOUR, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sent = json.loads(done.stdout)
+    gathered = [shape for kind, shape, in_loop in sent if kind == "all-gather" and in_loop]
+    assert len(gathered) > 12 and all(shape.startswith("f32[1,") for shape in gathered)  # forth, and back
+    assert not any(shape.startswith("f32[12,") for _, shape, _ in sent)
+    activations = sum(shape.count("f32[4,32,32]") for kind, shape, in_loop in sent if kind == "all-reduce" and in_loop)
+    assert 5 <= activations <= 7  # two forth; back one again, the MLP's, and those of q, k and v, together or not
