@@ -18,11 +18,12 @@ __all__ = ["box_lines", "derivative", "made", "numbers", "title"]
 
 LONG = 26  # characters of an expression that several nodes share
 FEW = 3  # numbers that are written out
+LARGE = 10_000  # numbers of which the ends are enough
 
 
 def numbers(what: str, arrays: list[Any]) -> str:
     """One line on numbers: what they are, or from where to where they go."""
-    arrays = [np.asarray(x, float) for x in arrays if x is not None]
+    arrays = [_telling(np.asarray(x)) for x in arrays if x is not None]
     if not arrays:
         return f"{what}-"
     x = arrays[0] if len(arrays) == 1 else np.concatenate([a.ravel() for a in arrays])
@@ -31,6 +32,17 @@ def numbers(what: str, arrays: list[Any]) -> str:
     if x.size <= FEW and x.ndim == 1:
         return f"{what}[{', '.join(map(number, x))}]"
     return what + words.extent(x)
+
+
+def _telling(x: np.ndarray) -> np.ndarray:
+    """What of an array tells from where to where it goes: of a large one its ends, and what is not finite."""
+    if x.size <= LARGE or x.dtype.kind != "f":
+        return x.astype(float)
+    ends = np.array([x.min(), x.max()] * 2, float)  # nan where there is one
+    if np.isfinite(ends).all():
+        return ends
+    fine = x[np.isfinite(x)]
+    return np.concatenate([_telling(fine), x[~np.isfinite(x)].astype(float)])
 
 
 def box_lines(box: Box, show: Show, grad: Gradient) -> list[str]:
