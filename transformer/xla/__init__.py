@@ -18,7 +18,5 @@ def jax_for(option: str) -> Any:
     try:
         import jax
     except ImportError as error:
-        raise ValueError(
-            f"{option} needs JAX, which cannot be imported ({error}): pip install 'stepgrad[jax]'"
-        ) from None
+        raise ValueError(f"{option} needs JAX, which cannot be imported ({error}): pip install 'jax>=0.9'") from None
     return jax

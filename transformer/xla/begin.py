@@ -16,7 +16,8 @@ __all__ = ["machine"]
 
 def machine(args: argparse.Namespace, config: Config, recipe: Recipe) -> Compiled:
     """The machine that options ask for; ValueError for options that do not fit."""
-    jax = jax_for("--array jax" if args.array else f"--{'mesh' if args.mesh else 'coordinator'}")
+    asked = {"--array jax": args.array, "--mesh": args.mesh, "--coordinator": args.coordinator, "--matmul": args.matmul}
+    jax = jax_for(next((option for option, given in asked.items() if given), "--processes"))
     sizes = None if args.mesh is None else sizes_of(args.mesh)
     if args.replicated and sizes is None and args.processes is None:
         raise ValueError("--replicated says how weights lie on a mesh; --mesh data=2 makes one")

@@ -170,7 +170,7 @@ def test_without_jax_there_is_a_word(tmp_path: Path, monkeypatch: Any, capsys: A
     monkeypatch.setitem(sys.modules, "jax", None)
     for options in (["--array", "jax"], ["--mesh", "data=2"]):
         assert main(["train", "--steps", "1", *options]) == 2
-        assert "pip install 'stepgrad[jax]'" in capsys.readouterr().err
+        assert "pip install 'jax>=0.9'" in capsys.readouterr().err
 
 
 # ---- where things lie ---------------------------------------------------------------------------------
