@@ -15,7 +15,7 @@ import numpy as np
 from transformer.base import Weights
 from transformer.quants import KINDS, OTHERS, Kind
 
-# Facts by name: numbers, texts, lists of texts, and arrays of numbers.
+# Facts by name: numbers, texts, and lists of either.
 Facts: TypeAlias = dict[str, Any]
 
 NUMBERS = dict(enumerate(("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<f4", "?"))) | {10: "<u8", 11: "<i8", 12: "<f8"}
@@ -93,7 +93,7 @@ class _Reader:
             return [self._text() for _ in range(n)]
         if inner not in NUMBERS:
             raise ValueError(f"a list is of kind {inner}; lists of numbers and of texts are known")
-        return np.frombuffer(self._bytes(n * np.dtype(NUMBERS[inner]).itemsize), NUMBERS[inner])
+        return np.frombuffer(self._bytes(n * np.dtype(NUMBERS[inner]).itemsize), NUMBERS[inner]).tolist()
 
     def _text(self) -> str:
         text = bytes(self._bytes(self._count()))

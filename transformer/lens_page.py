@@ -45,7 +45,7 @@ def ask(model: Model, text: str, token: str | None, source: str | None, at: Call
     ids = [*opening, *tokenizer.encode(text)]
     most = min(MOST, config.block_size)
     if not ids or len(ids) > most:
-        raise ValueError(f"lens: the text has {len(ids)} tokens; a page shows 1 to {most} of this model")
+        raise ValueError(f"the text has {len(ids)} tokens; a page shows 1 to {most} of this model")
     if token is not None:
         n = at(token, ids, len(opening), tokenizer)
         tokens, asked = np.array(ids[:n]), ids[n]

@@ -84,7 +84,7 @@ def load_llama(path: str | Path) -> tuple[Weights, Config]:
     arrays = huggingface.arrays(path)
     biases = found.get("attention_bias", False), found.get("mlp_bias", False)
     tied = found.get("tie_word_embeddings", False)
-    shape = {"norm_eps": 1e-6, **_shape(found, 1, folder / CONFIG)}
+    shape = _shape(found, 1, folder / CONFIG)
     config = _config(shape, biases, tied, arrays.get("model.embed_tokens.weight"), folder / CONFIG)
     if found.get("vocab_size") != config.vocab_size:
         raise ValueError(f"{folder / CONFIG}: vocab_size={found.get('vocab_size')!r} does not fit {ARRAYS}")

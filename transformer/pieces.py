@@ -56,8 +56,8 @@ class BytePairs:
     def encode(self, text: str) -> list[int]:
         """The ids of a text."""
         encoding = self._encoding()
-        ids = encoding.encode(text)
-        ids = encoding.encode(text, add_special_tokens=False).ids if hasattr(ids, "ids") else ids
+        whole = hasattr(encoding, "id_to_token")  # the library tokenizers; tiktoken adds nothing by itself
+        ids = encoding.encode(text, add_special_tokens=False).ids if whole else encoding.encode(text)
         if ids and not 0 <= min(ids) <= max(ids) < self.size:
             raise ValueError(f"{self.source}: the tokenizer gives id {max(ids)}, the model knows {self.size:,}")
         return list(ids)

@@ -72,6 +72,11 @@ def test_neighbours_of_gpt2_compute_the_same_when_read_again(changes: Any, tmp_p
         {"embed_norm": True},
         {"positions": "sinusoidal"},
         {"final_norm": False},
+        {"activation": "swiglu"},
+        {"n_kv_head": 1},
+        {"head_size": 2},
+        {"n_hidden": 16},
+        {"norm_eps": 1e-6},
     ],
     ids=str,
 )
