@@ -233,7 +233,11 @@ def _alone(state: State) -> bool:
     if _holders(state) > _ALONE:
         return False
     trees = (tree for tree in (state.params, *state.moments.values()) if isinstance(tree, dict))
-    return all(type(a) is np.ndarray and a.base is None for tree in trees for a in tree.values())
+    return all(_is_own(a) for tree in trees for a in tree.values())
+
+
+def _is_own(a: Array) -> bool:
+    return type(a) is np.ndarray and a.base is None and a.flags.writeable
 
 
 def _holders(state: State) -> int:

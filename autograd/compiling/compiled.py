@@ -35,13 +35,18 @@ def compile(f: Function) -> Compiled:
     Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers;
     everything else, such as ints, texts and a Config, is static: it must be hashable, and another value
     is recorded anew. An int that changes is treated as a number from then on, if f allows it.
-    `.recordings` counts. Arrays that f brings along are copied; where one changes later, f is recorded anew.
+    `.recordings` counts. What f reads besides its arguments is watched, wherever the code that runs may find it:
+    in variables, attributes, items, defaults, arrays and nodes. Where it has changed, f is recorded anew. What
+    cannot be watched is refused: random numbers, the clock, files, iterators, and what f changes itself and
+    reads. It may count and collect (`calls += 1`, `log.append(...)`): that happens when it is recorded only.
+    A read-only array is taken at its word.
 
-    Results are arrays of their own, and equal those of f to rounding. An error in a replay is raised by
+    Results are arrays of their own, and equal those of f to rounding; a large one may take the memory of one
+    that an earlier call gave and nobody holds any more. An error in a replay is raised by
     f itself, which is then called. f itself is called, too, inside `detect_anomaly()`, `record_source()` and
     `unfused()`, inside `grad` and its kin, and with nodes or arrays of JAX among the arguments.
-    Raises TracedError where f needs the numbers of an array while it is recorded: `if x > 0`,
-    `float(x)`, `x.item()`, `x.data`; and TypeError for a static argument that is not hashable.
+    Raises TracedError for what is refused, and where f needs the numbers of an array while it is recorded:
+    `if x > 0`, `float(x)`, `x.item()`, `x.data`; and TypeError for a static argument that is not hashable.
     """
     if not callable(f):
         raise TypeError(f"compile: expected a function, got {described(f)}")

@@ -162,6 +162,8 @@ class Traced:
     tolist = _unreadable(".tolist()")
     tobytes = _unreadable(".tobytes()")
     data = as_data = property(_unreadable(".data"))
+    flat = property(_unreadable(".flat"))
+    view = _unreadable(".view()")
     __setitem__ = _unwritable("an assignment to items", "write np.where(condition, new, x) or np.concatenate")
     fill = sort = put = itemset = _unwritable("a method", "use the function that gives a new array, as np.sort(x)")
 
