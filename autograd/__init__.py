@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autograd.engine import primitives as primitives
-from autograd.engine.extend import primitive
-from autograd.engine.functional import detach, grad, hessian, hvp, jacobian, traceable, value_and_grad
 from autograd.engine.graph import Node as _Node
 from autograd.engine.modes import AnomalyError, detect_anomaly, matmul_in, no_grad, record_source, unfused
-from autograd.engine.tensor import Tensor
-from autograd.engine.value import Value, values
+from autograd.nodes.extend import primitive
+from autograd.nodes.functional import detach, grad, hessian, hvp, jacobian, traceable, value_and_grad
+from autograd.nodes.tensor import Tensor
+from autograd.nodes.value import Value, values
 
 if TYPE_CHECKING:
     from autograd.checking.checks import gradcheck, taylor_test
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from autograd.drawing.dot import draw_dot
     from autograd.drawing.player import play
     from autograd.drawing.rendering import RenderError
-    from autograd.engine.borrowed import jax_node
-    from autograd.engine.fused import fuse
+    from autograd.nodes.borrowed import jax_node
+    from autograd.nodes.fused import fuse
     from autograd.stepping.stepper import Stepper
 
 __version__ = "0.1.0"
@@ -40,8 +40,8 @@ __version__ = "0.1.0"
 _LATER = {
     "GradcheckError": "checking.report", "GradcheckReport": "checking.report", "RenderError": "drawing.rendering",
     "Stepper": "stepping.stepper", "card": "drawing.cards", "compile": "compiling.compiled",
-    "debug": "debugging.sessions", "draw_dot": "drawing.dot", "fuse": "engine.fused", "gradcheck": "checking.checks",
-    "jax_node": "engine.borrowed", "play": "drawing.player", "pm": "debugging.sessions",
+    "debug": "debugging.sessions", "draw_dot": "drawing.dot", "fuse": "nodes.fused", "gradcheck": "checking.checks",
+    "jax_node": "nodes.borrowed", "play": "drawing.player", "pm": "debugging.sessions",
     "set_trace": "debugging.sessions", "taylor_test": "checking.checks",
 }  # fmt: skip
 

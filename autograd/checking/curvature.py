@@ -15,9 +15,9 @@ from autograd.checking.inputs import argument_names, like
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row
-from autograd.engine.functional import grad, hvp
 from autograd.engine.kinds import is_values, raw
 from autograd.engine.tree import leaves
+from autograd.nodes.functional import grad, hvp
 
 __all__ = ["second_order"]
 

@@ -15,14 +15,14 @@ import numpy as np
 
 from autograd.checking.differences import Line, norm
 from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
-from autograd.engine.functional import grad, wrap_arguments
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
 from autograd.engine.kinds import each, floats, is_array, is_foreign, is_number, is_values, limits, raw, single
 from autograd.engine.modes import no_grad
 from autograd.engine.recording import OUTSIDE, Level, Mode, at_level
-from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree
-from autograd.engine.value import Value
+from autograd.nodes.functional import grad, wrap_arguments
+from autograd.nodes.tensor import Tensor
+from autograd.nodes.value import Value
 
 __all__ = ["Point", "Unfit"]
 

@@ -24,9 +24,9 @@ from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import filled, is_values, raw, single
 from autograd.engine.modes import AnomalyError, hidden, record_source
-from autograd.engine.tensor import Tensor
 from autograd.engine.tree import map_tree
-from autograd.engine.value import Value, values
+from autograd.nodes.tensor import Tensor
+from autograd.nodes.value import Value, values
 
 __all__ = ["debug", "debug_node", "pm", "run_script", "set_trace", "tour"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autograd.engine.primitives import square
-from autograd.engine.value import Value
 from autograd.engine.words import number
+from autograd.nodes.value import Value
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import Show
 

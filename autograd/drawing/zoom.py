@@ -17,7 +17,7 @@ from autograd.engine.graph import Node, ScalarNode
 from autograd.engine.kinds import each, is_foreign, is_values, raw, received
 from autograd.engine.primitives import identity
 from autograd.engine.recording import Mode
-from autograd.engine.value import Value, values
+from autograd.nodes.value import Value, values
 from autograd.stepping.names import VARIABLE, Names
 from autograd.stepping.stepper import Stepper
 from autograd.stepping.text import rows

@@ -10,8 +10,8 @@ import numpy as np
 
 from autograd.checking.checks import gradcheck
 from autograd.engine.graph import Node, Primitive
-from autograd.engine.value import Value
 from autograd.engine.words import number
+from autograd.nodes.value import Value
 from autograd.stepping.stepper import Stepper
 
 __all__ = ["NotYet", "Written", "adam", "order", "rules", "softmax"]

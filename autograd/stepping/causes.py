@@ -20,7 +20,7 @@ from autograd.engine.base import Data
 from autograd.engine.graph import Node, ScalarNode, backpropagate, contribution
 from autograd.engine.kinds import raw, received
 from autograd.engine.modes import Source
-from autograd.engine.tensor import Tensor
+from autograd.nodes.tensor import Tensor
 from autograd.stepping.names import Names
 from autograd.stepping.syntax import piece_of
 from autograd.stepping.walk import Walk

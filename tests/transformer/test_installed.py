@@ -35,7 +35,7 @@ def test_a_folder_that_two_packages_share_is_told(code: str, tmp_path: Path) -> 
     assert said.startswith("ImportError: ") and "holds two packages named autograd" in said and "pip uninstall" in said
 
 
-@pytest.mark.parametrize("code", ["import transformer", "import transformer.layers", "import autograd.engine.value"])
+@pytest.mark.parametrize("code", ["import transformer", "import transformer.layers", "import autograd.nodes.value"])
 def test_a_face_that_another_package_took_is_told(code: str, tmp_path: Path) -> None:
     folder = copied(tmp_path)
     (folder / "autograd" / "tracer.py").write_text("")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy
 
 from autograd.engine import linalg
-from autograd.engine.dispatch import MATRICES, F, Function, arrays, by_row, means, root
 from autograd.engine.kinds import is_foreign
+from autograd.numpy_api.dispatch import MATRICES, F, Function, arrays, by_row, means, root
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

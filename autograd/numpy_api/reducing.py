@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import numpy
 
-from autograd.engine.dispatch import F, Function, arrays, axes_of, means, root
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_half, namespace
 from autograd.engine.tree import map_tree
+from autograd.numpy_api.dispatch import F, Function, arrays, axes_of, means, root
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

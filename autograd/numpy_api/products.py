@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from autograd.engine import primitives as p
-from autograd.engine.dispatch import arrays, by_row, means
+from autograd.numpy_api.dispatch import arrays, by_row, means
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

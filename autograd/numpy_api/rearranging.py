@@ -16,10 +16,10 @@ from typing import Any
 import numpy
 
 from autograd.engine import primitives as p
-from autograd.engine.dispatch import Function, arrays, by_row, means, shape_after
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_foreign, namespace
 from autograd.engine.tree import leaves, map_tree
+from autograd.numpy_api.dispatch import Function, arrays, by_row, means, shape_after
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

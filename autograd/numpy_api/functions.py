@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
-from autograd.engine.dispatch import arrays, means
 from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_values, namespace
+from autograd.numpy_api.dispatch import arrays, means
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

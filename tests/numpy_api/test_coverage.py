@@ -17,9 +17,9 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.engine import tensor, value_array
-from tests.engine.numpy_cases import V, X, Y, holes, numbers, spd, square
+from autograd.nodes import tensor, value_array
 from tests.helpers import check
+from tests.numpy_api.numpy_cases import V, X, Y, holes, numbers, spd, square
 
 
 def inplace(x: Any) -> Any:

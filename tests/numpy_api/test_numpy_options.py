@@ -10,8 +10,8 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from tests.engine.numpy_cases import NAMES, X, numbers
 from tests.helpers import check
+from tests.numpy_api.numpy_cases import NAMES, X, numbers
 
 CALLS = """
 np.bincount([0, 2, 2], weights=x[0])

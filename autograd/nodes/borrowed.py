@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.base import Data, Function, Operand, Tree
-from autograd.engine.fused import together
 from autograd.engine.graph import Node, Primitive
 from autograd.engine.kinds import floats, is_bare, is_foreign, raw
-from autograd.engine.numpy_api import ACROSS
 from autograd.engine.recording import current
-from autograd.engine.tensor import Tensor
 from autograd.engine.words import described
+from autograd.nodes.fused import together
+from autograd.nodes.tensor import Tensor
+from autograd.numpy_api.doors import ACROSS
 
 __all__ = ["jax_node"]
 

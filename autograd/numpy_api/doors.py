@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from autograd.engine import functions, matrices, products, rearranging, reducing
 from autograd.engine import primitives as p
-from autograd.engine.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
 from autograd.engine.graph import NUMBER, Node, Primitive
 from autograd.engine.kinds import data_of, is_values, namespace
-from autograd.engine.rearranging import DATA, rearranged
 from autograd.engine.rows import portable
 from autograd.engine.tree import map_tree
+from autograd.numpy_api import functions, matrices, products, rearranging, reducing
+from autograd.numpy_api.dispatch import COMPOSED, MATRICES, ROWS, Function, arrays
+from autograd.numpy_api.rearranging import DATA, rearranged
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy
 
-from autograd.engine.dispatch import axes_of
 from autograd.engine.graph import NUMBER, ArrayNode, Node
 from autograd.engine.kinds import data_of, each, is_values, raw
-from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
+from autograd.numpy_api.dispatch import axes_of
+from autograd.numpy_api.doors import ACROSS, ArrayMethods, call_function_on_values, call_ufunc_on_values, unboxed
 
 np: Any = numpy  # with nodes for arguments, of which its types know nothing
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from autograd.engine import primitives as p
-from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, ArrayNode, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import data_of, filled, floats, is_foreign, is_values, reals, received
-from autograd.engine.numpy_api import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
 from autograd.engine.rows import Variadic
-from autograd.engine.value import as_floats, label_of_leaf, scalar_of, state_of
 from autograd.engine.words import described
+from autograd.nodes.value import as_floats, label_of_leaf, scalar_of, state_of
+from autograd.numpy_api.doors import ACROSS, ArrayMethods, call_function, call_ufunc
+from autograd.numpy_api.elsewhere import say_instead
 
 __all__ = ["Tensor"]
 

@@ -23,7 +23,7 @@ from autograd.engine.modes import F
 from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
 from autograd.engine.recording import current, now
 from autograd.engine.rows import row
-from autograd.engine.tensor import Tensor
+from autograd.nodes.tensor import Tensor
 
 __all__ = ["FUSED", "fuse"]
 

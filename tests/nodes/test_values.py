@@ -12,7 +12,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, Value
-from autograd.engine.value_array import Values
+from autograd.nodes.value_array import Values
 
 X = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 0.7]])
 N = np.array([[0.3, math.nan, 0.7], [-1.9, -0.4, math.inf]])

@@ -10,9 +10,9 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.engine.fused import FUSED
 from autograd.engine.primitives import TABLE
 from autograd.engine.recording import current
+from autograd.nodes.fused import FUSED
 from tests.helpers import ARRAYS, A, B
 from transformer import layers
 
@@ -140,7 +140,7 @@ def test_attention_in_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatc
     with ag.unfused():
         first, second = ag.grad(f, (0, 1, 2))(q, k, v), ag.grad(slopes, (0, 1, 2))(q, k, v)
     for block in (1, 2, 3, 7, 64):
-        monkeypatch.setattr("autograd.engine.fused.BLOCK", block)
+        monkeypatch.setattr("autograd.nodes.fused.BLOCK", block)
         close(first, ag.grad(f, (0, 1, 2))(q, k, v))
         close(second, ag.grad(slopes, (0, 1, 2))(q, k, v), 1e-11)
         close(first, ag.compile(ag.grad(f, (0, 1, 2)))(q, k, v))

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from autograd.engine import primitives as p
-from autograd.engine.elsewhere import say_instead
 from autograd.engine.graph import NUMBER, Node, Primitive, ScalarNode, backpropagate, note
 from autograd.engine.kinds import is_number, reals, received
-from autograd.engine.numpy_api import ACROSS, LOOPS, ArrayMethods
 from autograd.engine.recording import assign, current, next_id, now, spoil, where
-from autograd.engine.value_array import Values, arrayed, boxed, by_function, by_ufunc
 from autograd.engine.words import described
+from autograd.nodes.value_array import Values, arrayed, boxed, by_function, by_ufunc
+from autograd.numpy_api.doors import ACROSS, LOOPS, ArrayMethods
+from autograd.numpy_api.elsewhere import say_instead
 
 __all__ = ["Value", "values"]
 

@@ -22,11 +22,11 @@ from autograd.engine.graph import Node, backpropagate
 from autograd.engine.kinds import each, filled, floats, is_array, is_bare, is_number, is_values, namespace, raw
 from autograd.engine.modes import F, no_grad
 from autograd.engine.recording import Level, at_level, current, next_id
-from autograd.engine.tensor import Tensor
 from autograd.engine.tree import leaves, map_tree, zip_leaves
-from autograd.engine.value import Value, values
-from autograd.engine.value_array import Values
 from autograd.engine.words import described, many
+from autograd.nodes.tensor import Tensor
+from autograd.nodes.value import Value, values
+from autograd.nodes.value_array import Values
 
 __all__ = ["detach", "grad", "hessian", "hvp", "jacobian", "traceable", "value_and_grad"]
 
