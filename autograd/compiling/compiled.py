@@ -81,7 +81,10 @@ class Compiled:
             return self.function(*args, **options)
         plans = self._plans
         for plan in plans:
-            result = self._replayed(plan, args, options)
+            try:
+                result = plan.replay(args, options)
+            except Exception as error:
+                result = self._instead(plan, error, args, options)
             if result is not MISS:
                 if plan is not plans[0]:
                     self._plans = (plan, *(p for p in plans if p is not plan))
@@ -89,14 +92,18 @@ class Compiled:
         return self._first(args, options)
 
     def _replayed(self, plan: Plan, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
-        """What a plan gives, or MISS. Where it raises, NumPy's arithmetic may not; and if so, the function itself."""
+        """What a plan gives, or MISS."""
         try:
             return plan.replay(args, options)
         except Exception as error:
-            if isinstance(error, (ArithmeticError, ValueError)):
-                with suppress(Exception):
-                    return plan.carefully(args, options)
-            return self.function(*args, **options)
+            return self._instead(plan, error, args, options)
+
+    def _instead(self, plan: Plan, error: Exception, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
+        """What is given where a replay raises: NumPy's arithmetic may not; and if it does, the function itself."""
+        if isinstance(error, (ArithmeticError, ValueError)):
+            with suppress(Exception):
+                return plan.carefully(args, options)
+        return self.function(*args, **options)
 
     def _first(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
         """The first call with arguments of this kind."""

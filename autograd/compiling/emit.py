@@ -7,7 +7,6 @@ memory; what differs from call to call, and numbers, are local names.
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from autograd.compiling.lower import SMALL, lowered
 from autograd.compiling.memory import FILLING, Memory, viewed
 from autograd.compiling.program import Arg, Slot, Step, filled_in, inputs_of
+from autograd.compiling.results import families, unheld, unheld_family
 from autograd.compiling.scalars import is_plain, written
 from autograd.compiling.simplify import VIEWS
 
@@ -45,16 +45,32 @@ class Code:
         self._plain = {id(s) for s in steps if (numbers or s.number) and is_plain(s)}
         direct = {id(s) for s in outputs if s.nbytes > SMALL and s.op in FILLING}
         bases = _bases(steps, outputs, direct)
-        self.memory = Memory(steps, outputs, direct | bases.keys() | self._plain)
+        found = families(outputs, direct | bases.keys() | self._plain)
+        self.memory = Memory(steps, outputs, direct | bases.keys() | {id(f.root) for f in found} | self._plain)
         self._arena = np.empty(self.memory.nbytes, np.uint8)
         for s in {id(s): s for s in outputs if id(s) in direct}.values():
             self._pool.append(np.empty(0, s.dtype))
             given = f"pool, {len(self._pool) - 1}, {s.shape}, {self._global(s.dtype)}"
-            self.lines.append(f"{self._local(s)} = {self._function(_unheld)}({given})")
+            self.lines.append(f"{self._local(s)} = {self._function(unheld)}({given})")
         for base, whole in bases.items():
             self._names[base] = self._names[id(whole)]
+        for family in found:
+            locals_ = ", ".join(self._local(s) for s in (family.root, *family.outputs))
+            self.lines.append(
+                f"{locals_} = {self._function(unheld_family)}({self._global([])}, {self._global(family.made)})"
+            )
+            direct |= set(map(id, family.outputs))
+        there = {id(s) for f in found for s in f.outputs}
+        wanted = set(map(id, outputs)) | {id(s) for step in steps if step.op not in VIEWS for s in inputs_of(step)}
+        for step in reversed(steps):  # views on the way to what is there are not needed
+            if step.op in VIEWS and id(step) not in there:
+                if id(step) in wanted:
+                    wanted.add(id(step.args[0]))
+                else:
+                    there.add(id(step))
         for step in steps:
-            self._step(step)
+            if id(step) not in there:
+                self._step(step)
         # One result may be asked for twice; only the first may have the array itself.
         self.results = [self._result(s, direct if s not in outputs[:i] else set()) for i, s in enumerate(outputs)]
 
@@ -259,7 +275,7 @@ class Code:
             self.lines.append(f"{self._function(np.copyto)}({out}, {self._name(a)}, where={c})")
 
     def _concatenate(self, step: Step, out: str) -> None:
-        if all(a in self.memory and self._storage(a) is self._storage(step) for a in step.args):
+        if id(step) in self.memory.joined:
             return  # each part lies where it belongs
         parts = ", ".join(self._name(a) for a in step.args)
         self.lines.append(f"{self._function(np.concatenate)}(({parts},), {step.options}, {out})")
@@ -286,7 +302,7 @@ class Code:
         g, *indices = step.args
         index = self._index(indices, step.options[0])
         self.lines.append(f"{out}.fill(0)")
-        if indices:
+        if indices and not _apart(indices):
             self.lines.append(f"{self._function(np.add.at, 'add_at')}({out}, ({index}), {self._name(g)})")
         else:
             put = self._number(g) if self._is_number(g) else self._name(g)
@@ -370,19 +386,18 @@ def _bases(steps: list[Step], outputs: list[Step], direct: set[int]) -> dict[int
     return found
 
 
+def _apart(indices: list[Step]) -> bool:
+    """Whether an index names no place twice, since one part of it counts upwards."""
+    parts = [s for s in indices if s.op == "constant" and s.dtype.kind in "iu" and len(s.shape) == 1]
+    rising = [s for s in parts if (s.function >= 0).all() and (np.diff(s.function) > 0).all()]
+    return any(all(s.shape == t.shape for t in indices) for s in rising)
+
+
 class _Source:
     """Text that stands for itself."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-
-
-def _unheld(pool: list[np.ndarray], i: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Memory for a result: that of the call before, if nobody else holds it any more."""
-    x = pool[i]
-    if sys.getrefcount(x) > 3 or x.shape != shape:  # the pool, x, and the call that counts
-        x = pool[i] = np.empty(shape, dtype)
-    return x
 
 
 def _fitting(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

@@ -82,6 +82,7 @@ class Memory:
         self._last = self._last_uses()
         self._storages: list[Storage] = []
         self._within: dict[int, Place] = {}
+        self.joined: set[int] = set()  # ids of concatenations whose parts are made where they belong
         for step in steps:
             self._gather(step)
         for i, step in enumerate(steps):
@@ -105,7 +106,7 @@ class Memory:
             return
         parts = [a.args[0] if a.op == "reshape" else a for a in whole.args]
         own = all(s.op in FILLING and s.op != "added" and id(s) not in self.outside for s in parts)
-        fresh = len({*map(id, parts)}) == len(parts) and not any(id(s) in self._within for s in parts)
+        fresh = len({*map(id, parts)}) == len(parts) and not any(id(s) in self._within for s in (whole, *parts))
         if not own or not fresh or any(s.dtype != whole.dtype or s.number for s in parts):
             return
         storage, offset = Storage(whole.nbytes, len(self.steps)), 0
@@ -115,6 +116,7 @@ class Memory:
             offset += s.nbytes
         self._within[id(whole)] = Place(storage, 0, whole.shape, _strides(whole, []))
         self._storages.append(storage)
+        self.joined.add(id(whole))
 
     def _last_uses(self) -> dict[int, int]:
         """The last step that needs what lies where a step's result lies, views included."""

@@ -88,6 +88,8 @@ class Signature:
         for k in x if isinstance(x, dict) else range(len(x)):
             self._names += 1
             inner, key = f"a{self._names}", repr(k) if type(k) in (str, int) else self._global(k)
+            if isinstance(x[k], np.ndarray) and not is_values(x[k]):
+                inner = f"x{self._count}"  # it is bound already
             if isinstance(x, dict):
                 self._tests.append(f"{inner} = {name}.get({key}, MISS)")
             else:
@@ -109,8 +111,9 @@ class Signature:
                 f"compile: argument {path or x} holds {described(x)} of type {type(x).__name__}; "
                 "expected plain arrays of numbers"
             )
-        self._test(f"{name}.__class__ is not ndarray or {name}.shape != {x.shape}")
-        self._dtype(x, name)
+        dtype = self._global(x.dtype)
+        other = f"({name}.dtype is not {dtype} and {name}.dtype != {dtype})"
+        self._test(f"{name}.__class__ is not ndarray or {name}.shape != {x.shape} or {other}")
         return self._bound(name, x.shape, x.dtype, None)
 
     def _scalar(self, x: np.generic, name: str, path: str) -> Any:
@@ -119,12 +122,9 @@ class Signature:
         self._test(f"{name}.__class__ is not {self._global(type(x))}")
         return self._bound(name, (), x.dtype, None)
 
-    def _dtype(self, x: np.ndarray, name: str) -> None:
-        dtype = self._global(x.dtype)
-        self._test(f"{name}.dtype is not {dtype} and {name}.dtype != {dtype}")
-
     def _bound(self, name: str, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Any:
-        self._tests.append(f"x{self._count} = {name}")
+        if name != f"x{self._count}":
+            self._tests.append(f"x{self._count} = {name}")
         self._kind.append((name, shape, dtype.str, number))
         self._count += 1
         return self._leaf(self._count - 1, shape, dtype, number)

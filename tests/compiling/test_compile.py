@@ -560,6 +560,28 @@ def test_large_results_take_the_memory_of_those_that_nobody_holds_any_more() -> 
     same(view, 2 * kept[1:].T)
 
 
+def test_results_that_are_parts_of_one_array_are_the_caller_s_own() -> None:
+    def f(x: Any, y: Any) -> Any:
+        flat = np.concatenate([x.reshape(-1), y.reshape(-1)]) * 2.0
+        other = flat + 1.0
+        return flat[:6].reshape(2, 3), {"y": flat[6:], "n": flat[:2].sum()}, other[:6].reshape(2, 3), other[4:]
+
+    compiled = agree(f, (X, X[0]), (-X, X[1]))
+    kept = [compiled(X * i, X[0]) for i in range(6)]
+    view, last = compiled(X * 7, X[0])[0][0, 1:], None
+    for i, result in enumerate(kept):
+        same(result, f(X * i, X[0]))
+        result[0][...] = result[1]["y"][...] = 100.0
+        same(compiled(X, X[0]), f(X, X[0]))
+    for i in range(5):  # what is given back goes in again
+        last = compiled(X * i if last is None else last[0], X[0] if last is None else last[1]["y"])
+    want = (0.0 * X, {"y": X[0]})
+    for i in range(5):
+        want = f(X * i if not i else want[0], X[0] if not i else want[1]["y"])
+    same(last, want)
+    same(view, f(X * 7, X[0])[0][0, 1:])
+
+
 @pytest.mark.parametrize("n", [3, 400])
 def test_turned_products_late_uses_and_choices_in_place(n: int) -> None:
     def f(x: Any, w: Any, i: Any) -> Any:
@@ -583,6 +605,13 @@ def test_what_is_put_together_lies_together() -> None:
         a = a + flat[:6].reshape(2, 3)
         return flat * 3.0, other, (a * b).mean(axis=0), flat[3:9], a.mean(axis=1, keepdims=True)
 
+    def nested(a: Any, b: Any, c: Any) -> Any:
+        twice = np.concatenate([a.reshape(-1), a.reshape(-1)])
+        within = np.concatenate([a.reshape(-1), twice, np.concatenate([b.reshape(-1), c])])
+        return twice, within, np.concatenate([within, twice]), within[3:9] * 2.0
+
     points = [(X * s, X + s, np.arange(4.0) * s) for s in (1.0, -2.0, 0.5)]
     agree(f, *points)
+    agree(nested, *points)
+    agree(ag.value_and_grad(lambda *xs: sum((y * y * y).sum() for y in nested(*xs)), (0, 1, 2)), *points)
     agree(ag.value_and_grad(lambda *xs: sum((y * y).sum() for y in f(*xs)), (0, 1, 2)), *points, tolerance=1e-13)
