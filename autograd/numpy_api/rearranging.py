@@ -316,6 +316,20 @@ def _where(condition: Any, *choices: Any) -> Any:
     return p.where(condition if condition.dtype == "bool" else condition != 0, *choices)
 
 
+@by_row(np.repeat)
+def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """As often everywhere, it is a broadcast along a new axis: nothing is looked up, on however many devices."""
+    if axis is None:
+        a, axis = a.reshape(-1), 0
+    shape = a.shape
+    if not isinstance(repeats, (int, np.integer)) or repeats < 0 or not -len(shape) <= axis < len(shape):
+        return rearranged(np.repeat, (a, repeats, axis), {})
+    lead, (n, *rest) = shape[: axis % len(shape)], shape[axis % len(shape) :]
+    return p.broadcast_to(a.reshape((*lead, n, 1, *rest)), (*lead, n, int(repeats), *rest)).reshape(
+        (*lead, n * int(repeats), *rest)
+    )
+
+
 @means(np.tril)
 def _tril(m: Any, k: int = 0) -> Any:
     return np.where(np.tril(np.ones(m.shape[-2:], bool), k), m, 0.0)

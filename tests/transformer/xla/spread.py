@@ -5,6 +5,7 @@ Run by `test_mesh` in a process of its own, since the number of devices is settl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -21,11 +22,18 @@ from transformer.xla.step import Compiled
 COLLECTIVE = re.compile(r" (all-gather|all-reduce|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
 
 
-def trained(mesh: str, sharded: bool, steps: int) -> dict[str, Any]:
+MODELS = {
+    "gpt": Config(n_layer=1, n_embd=16, block_size=8, dtype="float32"),
+    "llama": Config.preset("llama", n_layer=1, n_embd=16, n_head=4, n_kv_head=2, block_size=8, dtype="float32"),
+}
+
+
+def trained(mesh: str, sharded: bool, model: str, steps: int) -> dict[str, Any]:
     """The losses on a mesh, the collectives of the compiled step, and how many bytes of weights each device holds."""
-    config, recipe = Config(n_layer=1, n_embd=16, block_size=8, dtype="float32"), Recipe(steps=steps, batch_size=8)
+    config, recipe = MODELS[model], Recipe(steps=steps, batch_size=8)
     rng = np.random.default_rng(0)
     data = Documents(read(NAMES), config.block_size, rng)
+    config = dataclasses.replace(config, vocab_size=data.vocabulary.size)
     machine = Compiled(config, recipe, Layout(sizes_of(mesh) if mesh else None, sharded))
     program: list[Any] = []
     jitted = machine._step
@@ -70,4 +78,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "deep":
         print(json.dumps(deep(json.loads(sys.argv[2]))))
         sys.exit()
-    print(json.dumps([trained(mesh, sharded, 6) for mesh, sharded in json.loads(sys.argv[1])]))
+    print(json.dumps([trained(*how, steps=6) for how in json.loads(sys.argv[1])]))

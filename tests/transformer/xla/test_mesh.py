@@ -21,19 +21,40 @@ FOUR = {
 }
 
 
-@pytest.fixture(scope="module")
-def spread() -> dict[str, Any]:
-    meshes = {
-        "one": ("", True),
-        "data parallel": ("data=2", False),
-        "fully sharded": ("data=4", True),
-        "tensor parallel": ("model=2", True),
-        "both": ("data=2,model=2", True),
-    }
+def spread_out(meshes: dict[str, tuple[str, bool, str]]) -> dict[str, Any]:
+    """What `spread` says of a model on each mesh."""
     command = [sys.executable, "-m", "tests.transformer.xla.spread", json.dumps(list(meshes.values()))]
     done = subprocess.run(command, env=FOUR, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(zip(meshes, json.loads(done.stdout), strict=True))
+
+
+@pytest.fixture(scope="module")
+def spread() -> dict[str, Any]:
+    return spread_out(
+        {
+            "one": ("", True, "gpt"),
+            "data parallel": ("data=2", False, "gpt"),
+            "fully sharded": ("data=4", True, "gpt"),
+            "tensor parallel": ("model=2", True, "gpt"),
+            "both": ("data=2,model=2", True, "gpt"),
+        }
+    )
+
+
+@pytest.mark.slow
+def test_a_llama_sends_no_activations_that_it_need_not() -> None:
+    found = spread_out(
+        {
+            "one": ("", True, "llama"),
+            "data parallel": ("data=2", False, "llama"),
+            "tensor parallel": ("model=2", True, "llama"),
+            "both": ("data=2,model=2", True, "llama"),
+        }
+    )
+    for name, made in found.items():
+        assert made["losses"] == pytest.approx(found["one"]["losses"], rel=1e-5), name
+    assert found["data parallel"]["collectives"] == found["tensor parallel"]["collectives"] == ["all-reduce"]
 
 
 def test_losses_are_those_of_one_device(spread: dict[str, Any]) -> None:
