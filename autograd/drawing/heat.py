@@ -54,12 +54,17 @@ def heat_of(seen: View, grad: Gradient) -> Heat:
 
 def size(grads: Iterable[Any]) -> float | None:
     """The largest magnitude among gradients; nan where one is nan or inf, None where there is none."""
-    sizes = [
-        float(abs(g)) if isinstance(g, float) else float(np.max(np.abs(np.asarray(g, float)), initial=0.0))
+    return largest(
+        float(abs(g)) if isinstance(g, float) else float(np.max(np.abs(np.asarray(g)), initial=0.0))
         for g in grads
         if g is not None
-    ]
-    return None if not sizes else max(sizes) if all(map(math.isfinite, sizes)) else math.nan
+    )
+
+
+def largest(sizes: Iterable[float | None]) -> float | None:
+    """The size of several gradients together, of the size of each."""
+    found = [x for x in sizes if x is not None]
+    return None if not found else max(found) if all(map(math.isfinite, found)) else math.nan
 
 
 def arises_forward(node: Node, stepper: Stepper) -> bool:

@@ -14,7 +14,7 @@ from autograd.engine.words import many, number
 from autograd.stepping.names import Names
 from autograd.stepping.text import Show
 
-__all__ = ["box_lines", "derivative", "made", "numbers", "title"]
+__all__ = ["box_lines", "derivative", "made", "numbers", "telling", "title"]
 
 LONG = 26  # characters of an expression that several nodes share
 FEW = 3  # numbers that are written out
@@ -23,7 +23,7 @@ LARGE = 10_000  # numbers of which the ends are enough
 
 def numbers(what: str, arrays: list[Any]) -> str:
     """One line on numbers: what they are, or from where to where they go."""
-    arrays = [_telling(np.asarray(x)) for x in arrays if x is not None]
+    arrays = [telling(np.asarray(x)) for x in arrays if x is not None]
     if not arrays:
         return f"{what}-"
     x = arrays[0] if len(arrays) == 1 else np.concatenate([a.ravel() for a in arrays])
@@ -34,7 +34,7 @@ def numbers(what: str, arrays: list[Any]) -> str:
     return what + words.extent(x)
 
 
-def _telling(x: np.ndarray) -> np.ndarray:
+def telling(x: np.ndarray) -> np.ndarray:
     """What of an array tells from where to where it goes: of a large one its ends, and what is not finite."""
     if x.size <= LARGE or x.dtype.kind != "f":
         return x.astype(float)
@@ -42,7 +42,7 @@ def _telling(x: np.ndarray) -> np.ndarray:
     if np.isfinite(ends).all():
         return ends
     fine = x[np.isfinite(x)]
-    return np.concatenate([_telling(fine), x[~np.isfinite(x)].astype(float)])
+    return np.concatenate([telling(fine), x[~np.isfinite(x)].astype(float)])
 
 
 def box_lines(box: Box, show: Show, grad: Gradient) -> list[str]:

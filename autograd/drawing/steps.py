@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from autograd.drawing.boxes import View
-from autograd.drawing.heat import Heat, size
-from autograd.drawing.labels import made, numbers
+from autograd.drawing.heat import Heat, largest, size
+from autograd.drawing.labels import made, numbers, telling
 from autograd.drawing.misuse import Misuse
 from autograd.drawing.sheets import Sheet
 from autograd.engine.graph import Node, ScalarNode
@@ -44,7 +44,8 @@ class Steps:
         for sheet in sheets:
             for node_id, box in sheet.view.box.items():
                 self._boxes[node_id].append((sheet, box))
-        self._in: dict[int, dict[int, Any]] = defaultdict(dict)  # per box, the gradients of its nodes that are there
+        # Per box, the gradients of its nodes that are there, and their sizes.
+        self._in: dict[int, dict[int, tuple[Any, float | None]]] = defaultdict(dict)
         self._scopes = _Scopes([node.scope for node in show.stepper.nodes])
 
     def root(self) -> dict[str, str]:
@@ -126,10 +127,12 @@ class Steps:
     def _shown(self, sheet: Sheet, box: int, node: Node, value: Any) -> tuple[str, float | None]:
         total = len(sheet.view.boxes[box].nodes)
         present = self._in[sheet.first[0] + box]
-        present[node.id] = value
+        value = None if value is None else telling(np.asarray(value))  # shown again when others have come
+        present[node.id] = value, size([value])
         if len(present) > FEW and len(present) < total:  # of a large fold not every state, but how far it has come
-            return f"grad in {len(present):,} of {total:,}", size([value])
-        return numbers("grad ", [value] if total == 1 else list(present.values())), size(present.values())
+            return f"grad in {len(present):,} of {total:,}", present[node.id][1]
+        shown = [value] if total == 1 else [held for held, _ in present.values()]
+        return numbers("grad ", shown), largest(each for _, each in present.values())
 
 
 def check_count(stepper: Stepper, seen: View) -> None:
