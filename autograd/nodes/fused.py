@@ -383,7 +383,7 @@ def _cross_entropy(logits: Data, targets: Data) -> Data:
     x = x - _max(x)
     xp = np if type(x) is np.ndarray else namespace([x])
     picked = x[at].reshape((-1, 1)) if not is_bare(x) else _along_rows(x, at[1])
-    nll = xp.log(_sum(xp.exp(x))) - picked
+    nll = xp.log(_sum(_exp(x))) - picked
     total = (nll * share).sum()
     return xp.where((share > 0).any(), total, math.nan) if is_bare(share) else total  # 0 / 0 may be 0 to XLA
 
