@@ -121,10 +121,12 @@ def test_options_that_do_not_fit(options: str, capsys: Any) -> None:
     assert status == 2 and WRONG[options] in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for the memory of a process")
 def test_gpt3_is_planned_in_a_gigabyte() -> None:
-    lines = ["import resource", "from transformer.__main__ import main",
+    # What getrusage says counts the process that this one was forked from, too.
+    lines = ["from transformer.__main__ import main",
              "main(['plan', '--mesh', 'data=64,model=16', '--batch', '1536'])",
-             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"]  # fmt: skip
+             "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True
     )
