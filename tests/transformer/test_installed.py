@@ -21,8 +21,9 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def error_of(code: str, folder: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+def error_of(code: str, folder: Path, *options: str) -> str:
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     return done.stderr.splitlines()[-1]
 
@@ -58,7 +59,7 @@ def test_the_command_says_so_in_one_line(face: str | None, tmp_path: Path) -> No
 def test_what_an_uninstallation_left_is_told(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     (folder / "autograd" / "__init__.py").unlink()
-    assert "is only a part of stepgrad's autograd" in error_of("import transformer", folder)
+    assert "is only a part of stepgrad's autograd" in error_of("import transformer", folder, "-S")
 
 
 def test_the_doctor_finds_what_is_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
