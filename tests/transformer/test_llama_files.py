@@ -408,7 +408,7 @@ def test_smollm2_writes_paris_and_says_whose_loss_it_steps_through(
     said = capsys.readouterr().out
     assert "5: ' Paris' after 'The capital of France is'" in said
     found = re.search(r"([\d,]+) operations from loss", said)
-    assert found and 1800 < int(found[1].replace(",", "")) < 1900
+    assert found and 1800 < int(found[1].replace(",", "")) < 2000
 
 
 def test_without_the_package_smollm2_is_an_error_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
