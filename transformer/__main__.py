@@ -162,7 +162,7 @@ def debug(args: argparse.Namespace) -> int:
     """Step through the loss on one text, its backward pass, the update, and on into the next step."""
     config, params, tokens, loss_of, told = example(args)
     recipe = Recipe(scalar=args.scalar)
-    state = State(0, params, recipe.optimizer().init(params), {}, {})
+    state = State(0, params, {}, {}, {})  # the moments come with the first update
     if args.model is not None and os.path.exists(os.path.join(args.model, runs.LAST)):
         state, _, recipe, _ = replayed(args.model, args.step)
         recipe = dataclasses.replace(recipe, scalar=args.scalar, steps=max(recipe.steps, state.step + 1000))

@@ -51,6 +51,7 @@ def walked(
         if step > state.step:
             fell = "it has fallen" if now < before else "it has not fallen"
             yield f"The loss was {before:.6g} before the last update and is {now:.6g} now: {fell}."
+        moments = moments or optimizer.init(params)
         weight = weight or _largest(grads)
         new, new_moments = optimizer.update(params, grads, moments)
         yield from _update(weight, step, recipe, params, grads, moments, new)
