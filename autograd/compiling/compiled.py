@@ -141,7 +141,7 @@ class Compiled:
             tried = {**self._loose, **dict.fromkeys(changed, True)}
             try:
                 found = Plan(self.function, args, options, tried)
-            except TracedError:
+            except Exception:  # f needs their numbers, or is wrong without them too
                 self._loose.update(dict.fromkeys(changed, False))
             else:
                 self._loose = tried

@@ -33,7 +33,8 @@ __all__ = ["Outside"]
 class Outside:
     """What a function brings along while it is recorded, inside `with outside.watching():`.
 
-    within: the function, and functions among its arguments. given: what it is called with, which is not watched.
+    within: the function, and functions among its arguments. given: what was made for it to be called with, which is
+    not watched; what the caller gave is, where the function reads it by another way.
     """
 
     def __init__(self, within: Iterable[Any], given: Iterable[Any] = ()) -> None:

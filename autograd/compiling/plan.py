@@ -14,7 +14,7 @@ from autograd.compiling.outside import Outside
 from autograd.compiling.program import Program, Step, alike
 from autograd.compiling.signature import Signature
 from autograd.compiling.simplify import simplified
-from autograd.compiling.traced import Traced, TracedError, trace
+from autograd.compiling.traced import Traced, TracedError, remembered, trace
 from autograd.engine.base import Function, Tree
 from autograd.engine.graph import Node
 from autograd.engine.kinds import is_values
@@ -55,11 +55,11 @@ class Plan:
         signature = Signature(args, options, loose, lambda *leaf: trace(program, *leaf))
         self.kind, self.ints = signature.kind, signature.ints
         functions = [x for x in leaves([args, options]) if callable(x)]
-        given = [x for x in _containers([args, options, signature.args, signature.options]) if not callable(x)]
+        given = _containers([signature.args, signature.options])
         self._outside = Outside([f, *functions], given)
         try:
             with self._outside.watching():
-                result = f(*signature.args, **signature.options)
+                result = _run(f, signature)
         finally:
             program.open = False
         outputs: list[Step] = []
@@ -113,10 +113,25 @@ def _reduced(program: Program, outputs: list[Step]) -> tuple[list[Step], list[St
     return steps, found[: len(outputs)]
 
 
+def _run(f: Function, signature: Signature) -> Tree:
+    """What the function gives. TracedError for what was refused, though somebody may have caught it."""
+    with remembered() as refused:
+        try:
+            result = f(*signature.args, **signature.options)
+        except Exception as error:
+            if refused and error is not refused[0]:
+                raise refused[0] from error
+            raise
+    if refused:
+        raise refused[0]
+    return result
+
+
 def _containers(x: Tree) -> list[Tree]:
-    """A nested structure and all that is in it."""
-    inner = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
-    return [x, *(z for y in inner for z in _containers(y))]
+    """The containers of a nested structure: those that a function is given are made for it."""
+    if not isinstance(x, (dict, list, tuple)):
+        return []
+    return [x, *(z for y in (x.values() if isinstance(x, dict) else x) for z in _containers(y))]
 
 
 # ---- results -------------------------------------------------------------------------------

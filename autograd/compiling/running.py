@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Running", "is_library"]
+__all__ = ["CONTAINERS", "Running", "is_library"]
 
 _HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 _STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
 # Of Python's own library, the parts that hold data of others, and so are looked into like a user's code.
-_CONTAINERS = tuple(_STANDARD + name for name in ("collections", "_collections_abc", "os.py"))
-_CONTAINERS += ("<frozen os>", "<frozen _collections_abc>")
+CONTAINERS = tuple(_STANDARD + name for name in ("collections", "_collections_abc", "os.py"))
+CONTAINERS += ("<frozen os>", "<frozen _collections_abc>")
 _INSTALLED = tuple(_STANDARD + name for name in ("site-packages", "dist-packages"))
 
 # What asks the world, by module and name, "" for all of a module; the answer would be a constant.
@@ -39,7 +39,7 @@ _NOW = {"now", "today", "utcnow"}
 def is_library(filename: str) -> bool:
     """Whether a file belongs to Python, NumPy or this engine, whose own variables do not matter."""
     if filename.startswith((_STANDARD, "<frozen ")) and not filename.startswith(_INSTALLED):
-        return not filename.startswith(_CONTAINERS)
+        return not filename.startswith(CONTAINERS)
     return filename.startswith((_HERE, _NUMPY))
 
 

@@ -83,7 +83,10 @@ class Signature:
         kind = type(x)
         self._kind.append((path, kind, tuple(x) if isinstance(x, dict) else len(x)))
         known = kind.__name__ if kind in (dict, list, tuple) else self._global(kind)
-        self._test(f"{name}.__class__ is not {known} or len({name}) != {len(x)}")
+        if isinstance(x, dict):  # f may go by their order
+            self._test(f"{name}.__class__ is not {known} or [*{name}] != {self._global([*x])}")
+        else:
+            self._test(f"{name}.__class__ is not {known} or len({name}) != {len(x)}")
         branches = {}
         for k in x if isinstance(x, dict) else range(len(x)):
             self._names += 1

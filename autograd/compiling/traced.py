@@ -9,9 +9,10 @@ a word: what cannot be noted raises.
 from __future__ import annotations
 
 import operator
-import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import CodeType, FrameType
 from typing import Any
@@ -30,20 +31,18 @@ from autograd.compiling.program import (
     slotted,
     stand_in,
 )  # fmt: skip
+from autograd.compiling.running import CONTAINERS, is_library
 from autograd.engine.graph import Node
 
-__all__ = ["Traced", "TracedError", "trace"]
+__all__ = ["Traced", "TracedError", "remembered", "trace"]
 
 
 class TracedError(TypeError):
     """A compiled function needs the numbers of an array while it is recorded, when there are none yet."""
 
 
-_LIBRARIES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
-
-
 def _hidden(code: CodeType) -> bool:
-    return code.co_filename.startswith(("<frozen ", *_LIBRARIES))
+    return is_library(code.co_filename) or code.co_filename.startswith(CONTAINERS)
 
 
 def refusal(what: str, remedy: str) -> TracedError:
@@ -52,7 +51,34 @@ def refusal(what: str, remedy: str) -> TracedError:
     while frame is not None and _hidden(frame.f_code):
         frame = frame.f_back
     at = f" at {frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}" if frame else ""
-    return TracedError(f"ag.compile: {what}{at}; {remedy}")
+    error = TracedError(f"ag.compile: {what}{at}; {remedy}")
+    if _recording.refused is not None:
+        _recording.refused.append(error)
+    return error
+
+
+class _Recording(threading.local):
+    refused: list[TracedError] | None = None
+
+
+_recording = _Recording()
+
+
+@contextmanager
+def remembered() -> Iterator[list[TracedError]]:
+    """The refusals from here on: that code of the function's, or NumPy, catches one makes no recording right."""
+    before, _recording.refused = _recording.refused, []
+    try:
+        yield _recording.refused
+    finally:
+        _recording.refused = before
+
+
+def _asked_by_user(frame: FrameType) -> bool:
+    """Whether code of the user's asks for a text, or a node for its own that the user asks for; no debugger."""
+    while frame.f_back is not None and frame.f_code.co_name in ("__repr__", "__str__", "__format__"):
+        frame = frame.f_back
+    return not is_library(frame.f_code.co_filename)
 
 
 _REMEDY = (
@@ -61,16 +87,21 @@ _REMEDY = (
 )
 
 
+_ADDING = (
+    "use np.where(condition, new, x); what is added at an index is the product (index == np.arange(n)[:, None]) @ y"
+)
+
+
 def _unreadable(what: str) -> Callable[..., Any]:
     def method(self: Traced, *_: Any, **__: Any) -> Any:
-        raise refusal(f"{what} of {self!r}", _REMEDY)
+        raise refusal(f"{what} of {_told(self)}", _REMEDY)
 
     return method
 
 
 def _unwritable(what: str, remedy: str) -> Callable[..., Any]:
     def method(self: Traced, *_: Any, **__: Any) -> Any:
-        raise refusal(f"{what} would write into {self!r}", remedy)
+        raise refusal(f"{what} would write into {_told(self)}", remedy)
 
     return method
 
@@ -94,6 +125,12 @@ def _method(name: str) -> Callable[..., Any]:
         return _call(getattr(np, name), (self, *args), options)
 
     return method
+
+
+def _told(x: Traced) -> str:
+    if x.step.number:
+        return f"a traced {x.step.number.__name__}"
+    return f"a traced array of shape {x.shape} and dtype {x.dtype}"
 
 
 class Traced:
@@ -132,14 +169,14 @@ class Traced:
         return self.step.dtype.itemsize
 
     def __repr__(self) -> str:
-        if self.step.number:
-            return f"a traced {self.step.number.__name__}"
-        return f"a traced array of shape {self.shape} and dtype {self.dtype}"
+        if self.program.open and _asked_by_user(sys._getframe(1)):
+            raise refusal(f"a text made of {_told(self)}", _REMEDY)
+        return _told(self)
 
     def __format__(self, spec: str) -> str:
         if spec:
-            raise refusal(f"a text made of {self!r}", _REMEDY)
-        return repr(self)
+            raise refusal(f"a text made of {_told(self)}", _REMEDY)
+        return self.__repr__()
 
     def __len__(self) -> int:
         if not self.shape:
@@ -158,6 +195,7 @@ class Traced:
     __round__ = _unreadable("round()")
     __array__ = _unreadable("a plain array made")
     __contains__ = _unreadable("`in`")
+    __hash__ = _unreadable("a key, or a member of a set, made")
     item = _unreadable(".item()")
     tolist = _unreadable(".tolist()")
     tobytes = _unreadable(".tobytes()")
@@ -171,7 +209,6 @@ class Traced:
         return self
 
     __copy__ = __deepcopy__
-    __hash__ = object.__hash__
 
     # ---- operators ----
 
@@ -274,7 +311,7 @@ class Traced:
     def through(self, function: Callable[[Any], float]) -> Traced:
         """A float that plain Python makes of this number at every replay: it may choose by it, or use `math`."""
         if not self.step.number:
-            raise refusal(f"through() of {self!r}", "only a number of Python goes through a function of Python")
+            raise refusal(f"through() of {_told(self)}", "only a number of Python goes through a function of Python")
         return _noted(self.program, "number", function, (self.step,), None, (), np.dtype(float), float)
 
     # ---- the doors of NumPy ----
@@ -293,7 +330,7 @@ class Traced:
         if method == "reduce":
             return _reduce(ufunc, *inputs, **{"axis": 0, **options})
         if method == "at":
-            raise refusal(f"np.{ufunc.__name__}.at would write over an array", "use x.at[index].add(y)")
+            raise refusal(f"np.{ufunc.__name__}.at would write over an array", _ADDING)
         return _other(ufunc if method == "__call__" else getattr(ufunc, method), inputs, options)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
@@ -335,7 +372,7 @@ def _program(args: Any) -> Program:
         if isinstance(a, Traced):
             if not a.program.open:
                 raise refusal(
-                    f"{a!r} outlived the recording it belongs to",
+                    f"{_told(a)} outlived the recording it belongs to",
                     "a compiled function must return what it computes, and not keep it in a global, an attribute or "
                     "the .grad or .data of a node",
                 )
@@ -470,7 +507,7 @@ def _broadcast_to(array: Traced, shape: Any, subok: bool = False) -> Any:
 def _astype(x: Traced, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     dtype = np.dtype(dtype)
     if dtype.kind not in "fiub":
-        raise refusal(f"astype of {x!r} to {dtype}", "a compiled function holds real numbers")
+        raise refusal(f"astype of {_told(x)} to {dtype}", "a compiled function holds real numbers")
     if dtype == x.dtype and not x.step.number:
         return x
     return _noted(_program((x,)), "astype", None, (x.step,), None, x.shape, dtype)
@@ -546,7 +583,7 @@ def _index(program: Program, index: Any) -> tuple[Any, list[Step]]:
             part = program.constant(part)
         elif isinstance(part, Traced):
             if part.dtype == bool:
-                raise refusal(f"an index that is {part!r}", _COUNT)
+                raise refusal(f"an index that is {_told(part)}", _COUNT)
             part = part.step
         elif isinstance(part, np.integer):
             part = int(part)
@@ -650,13 +687,15 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     if name in _COUNTING:
         raise refusal(f"np.{name} of a traced array", _COUNT)
     if name in _WRITING:
-        raise refusal(f"np.{name} would write over an array", "use np.where, or x.at[index].add(y)")
+        raise refusal(f"np.{name} would write over an array", _ADDING)
     handler = _FUNCTIONS.get(function)
     if handler is not None:
         return handler(*args, **options)
     return _other(function, args, options)
 
 
+# Functions that take ints as numbers, whatever these are: their results are of one shape.
+_OF_ANY_INT = {"clip", "full_like", "roll", "take", "nan_to_num", "isclose", "interp", "round"}
 _MADE = {"zeros_like": 0, "ones_like": 1, "empty_like": 0}
 
 
@@ -666,6 +705,8 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
     name = getattr(function, "__name__", str(function))
     steps: list[Step] = []
     told = slotted(_held(program, (args, options)), steps)
+    if name not in _OF_ANY_INT and any(s.number in (int, bool) for s in steps):
+        raise refusal(f"np.{name} with an int that is traced", _REMEDY)
     square = "linalg" in (getattr(function, "__module__", None) or "")
     samples = tuple(stand_in(s, square) for s in steps)
     given, more = filled_in(told, samples)
@@ -674,11 +715,25 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
     if name in _MADE and isinstance(like, np.ndarray):
         fill = _MADE[name]
         return _noted(program, "full", None, (), float(fill), like.shape, like.dtype)
+    whole = [s for s in steps if s.shape and s.dtype.kind == "i"]
+    if whole and not square:
+        _must_not_count(function, name, told, steps, like)
     call = program.add("call", function, steps, told, *_kind(like, name))
     if not isinstance(like, (tuple, list)):
         return Traced(program, call)
     results = [_noted(program, "item", None, (call,), i, *_kind(x, name)) for i, x in enumerate(like)]
     return type(like)(*results) if hasattr(like, "_fields") else type(like)(results)
+
+
+def _must_not_count(function: Callable[..., Any], name: str, told: Any, steps: list[Step], like: Any) -> None:
+    """Refuse what gives another shape where ints are 0 instead of 1, as np.repeat does."""
+    blank = tuple(0 * stand_in(s) if s.dtype.kind == "i" else stand_in(s) for s in steps)
+    given, more = filled_in(told, blank)
+    with suppress(ValueError, IndexError, ArithmeticError), np.errstate(all="ignore"):
+        other = function(*given, **more)
+        several = isinstance(like, (tuple, list))
+        if [*map(np.shape, like if several else [like])] != [*map(np.shape, other if several else [other])]:
+            raise refusal(f"np.{name} of traced ints", _COUNT)
 
 
 def _kind(like: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
