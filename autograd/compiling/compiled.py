@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 from contextlib import suppress
+from types import MethodType
 from typing import Any
 
 from autograd.compiling.plan import MISS, Plan
+from autograd.compiling.signature import holds_nodes, is_static
 from autograd.compiling.traced import TracedError
 from autograd.engine.base import Function, Tree
 from autograd.engine.graph import Node
@@ -32,13 +34,14 @@ def compile(f: Function) -> Compiled:
         first call records what f does to its arguments, through `grad` and its kin too, and later calls
         replay it: NumPy's calls only, into memory that is there already.
 
-    Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers;
+    Arrays and floats are arguments by shape and dtype, an array of Values as one of their numbers, unless f gives
+    Values, when f itself is called; dicts by their keys in order;
     everything else, such as ints, texts and a Config, is static: it must be hashable, and another value
     is recorded anew. An int that changes is treated as a number from then on, if f allows it.
     `.recordings` counts. What f reads besides its arguments is watched, wherever the code that runs may find it:
     in variables, attributes, items, defaults, arrays and nodes. Where it has changed, f is recorded anew. What
-    cannot be watched is refused: random numbers, the clock, files, iterators, and what f changes itself and
-    reads. It may count and collect (`calls += 1`, `log.append(...)`): that happens when it is recorded only.
+    cannot be watched is refused: random numbers, the clock, files, iterators, arrays left outside, and what f changes
+    itself and reads. It may count and collect (`calls += 1`, `log.append(...)`): that happens when it is recorded only.
     A read-only array is taken at its word.
 
     Results are arrays of their own, and equal those of f to rounding; a large one may take the memory of one
@@ -46,7 +49,11 @@ def compile(f: Function) -> Compiled:
     f itself, which is then called. f itself is called, too, inside `detect_anomaly()`, `record_source()` and
     `unfused()`, inside `grad` and its kin, and with nodes or arrays of JAX among the arguments.
     Raises TracedError for what is refused, and where f needs the numbers of an array while it is recorded:
-    `if x > 0`, `float(x)`, `x.item()`, `x.data`; and TypeError for a static argument that is not hashable.
+    `if x > 0`, `float(x)`, `x.item()`, `x.data`, `{y: 1}`, `f"{y}"`; and TypeError for a static argument that is not
+    hashable.
+
+    What Python does not let anybody notice: while f is recorded, an array or a number among the arguments is neither
+    np.ndarray nor float to `isinstance` and `type`, nor to np.isscalar; and one that is passed twice is two to `is`.
     """
     if not callable(f):
         raise TypeError(f"compile: expected a function, got {described(f)}")
@@ -65,13 +72,29 @@ class Compiled:
         self.recordings = 0
         self._plans: tuple[Plan, ...] = ()  # the one used last comes first
         self._lock = threading.RLock()
+        self._name = "f"
         self._loose: dict[str, bool] = {}  # ints that have changed, and whether f takes them as numbers
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.function, '__qualname__', self.function)}, {self.recordings} recordings>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Compiled, (self.function,)  # a copy records anew
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self._name = name
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        """As a method: an argument that is compared by its value is one, any other object has a method of its own."""
+        if instance is None:
+            return self
+        if isinstance(instance, (dict, list, tuple)) or is_static(instance) or not hasattr(instance, "__dict__"):
+            return functools.partial(self, instance)
+        key = f"_compiled_{self._name}"
+        bound = instance.__dict__.get(key)
+        if bound is None or getattr(bound.function, "__self__", None) is not instance:  # such as that of a copy
+            bound = instance.__dict__[key] = Compiled(MethodType(self.function, instance))
+        return bound
 
     def __call__(self, *args: Tree, **options: Tree) -> Tree:
         state = current()
@@ -107,8 +130,13 @@ class Compiled:
 
     def _first(self, args: tuple[Tree, ...], options: dict[str, Tree]) -> Tree:
         """The first call with arguments of this kind."""
-        if any(isinstance(x, Node) or is_foreign(x) for x in leaves([args, options])):
+        given = list(leaves([args, options]))
+        if any(isinstance(x, Node) or is_foreign(x) for x in given):
             return self.function(*args, **options)
+        if any(holds_nodes(x) for x in given):
+            result = self.function(*args, **options)
+            if any(isinstance(x, Node) or holds_nodes(x) for x in leaves(result)):
+                return result  # with its graph, which a replay does not make
         with self._lock:
             self._plans = tuple(p for p in self._plans if not p.stale())
             for plan in self._plans:  # another thread may have been here
@@ -119,9 +147,14 @@ class Compiled:
                 plan = self._recorded(args, options)
             except TracedError:
                 raise
-            except Exception:
+            except Exception as error:
                 self.function(*args, **options)  # raises what it would have raised
-                raise
+                if "compile: " in str(error):
+                    raise
+                raise TracedError(
+                    f"ag.compile: the function runs on plain arrays, but not while it is recorded: "
+                    f"{type(error).__name__}: {error}. Write it in functions of NumPy"
+                ) from error
             self.recordings += 1
             self._plans = (plan, *self._plans)
         result = self._replayed(plan, args, options)

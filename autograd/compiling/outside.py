@@ -118,6 +118,7 @@ class Outside:
         reach, found = self._reach, ""
         for w in [w for w in reach.watched if w.changed()]:
             names = w.changed_names()
+            _must_not_leave(w, names or reach.known_as.get(id(w.holder), set()))
             at = names or reach.known_as.get(id(w.holder), set())
             if not at or reads(self._running.codes, at):
                 found = found or ", ".join(sorted(at)) or f"a {type(w.holder).__name__}"
@@ -148,6 +149,20 @@ class Outside:
             if node is not None and node.raw is not data:
                 return True
         return False
+
+
+def _must_not_leave(w: Watched, names: set[str]) -> None:
+    """TracedError where the function has left what is traced in an object that is not its own."""
+    held = [raw(x) for x in w.held()]
+    inner = [
+        raw(y) for x in held if isinstance(x, (dict, list, tuple)) for y in (x.values() if isinstance(x, dict) else x)
+    ]
+    if any(isinstance(x, Traced) for x in (*held, *inner)):
+        at = ", ".join(sorted(names)) or f"a {type(w.holder).__name__}"
+        raise TracedError(
+            f"ag.compile: the function leaves a traced array in {at}, which is no array once it is recorded, and a "
+            "replay would leave none; return what is computed, and keep it outside"
+        )
 
 
 def _lasting(watched: list[Watched]) -> list[Watched]:

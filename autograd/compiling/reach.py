@@ -110,6 +110,10 @@ class Watched:
         found = {n for n, old, new in zip(self.names, self.values, self.now()) if old is not new} - _OWN_NAMES
         return found | (self.absent & set(self.source)) if self.absent else found
 
+    def held(self) -> list[Any]:
+        """What there is, and under the names that were absent."""
+        return [*self.now(), *(self.source[n] for n in self.absent if n in self.source)]
+
     def add(self, names: Iterable[str]) -> list[tuple[Any, str]]:
         """Watch more names of a mapping: the values of those it has."""
         new = sorted(set(names).difference(self.names, self.absent))

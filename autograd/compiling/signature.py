@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.base import Tree
+from autograd.engine.graph import Node
 from autograd.engine.kinds import data_of, is_values
 from autograd.engine.words import described
 
-__all__ = ["Signature"]
+__all__ = ["Signature", "holds_nodes", "is_static"]
 
 # What becomes of a leaf: leaf(index, shape, dtype, number) stands for it while the function is recorded.
 Leaf = Callable[[int, tuple[int, ...], np.dtype, type | None], Any]
@@ -108,6 +109,8 @@ class Signature:
             kind = self._global(type(x))
             self._test(f"{name}.__class__ is not {kind} or {name}.dtype != object or {name}.shape != {x.shape}")
             numbers_of(x)
+            if not holds_nodes(x):
+                self._test(f"{self._global(holds_nodes)}({name})")
             return self._bound(f"{self._global(numbers_of)}({name})", x.shape, np.dtype(np.float64), None)
         if type(x) is not np.ndarray or x.dtype.kind not in "fiubc":
             raise TypeError(
@@ -144,13 +147,23 @@ def numbers_of(values: np.ndarray) -> np.ndarray:
         return numbers
 
 
-def _must_be_static(x: Any, path: str) -> None:
-    """TypeError for what cannot be compared by value: it might change, and a recording would not notice."""
+def holds_nodes(x: Tree) -> bool:
+    """Whether it is an array of objects some of which are Values."""
+    return is_values(x) and any(isinstance(v, Node) for v in x.flat)
+
+
+def is_static(x: Any) -> bool:
+    """Whether it can be compared by its value, or has none but its name."""
     kind: Any = type(x)
     by_name = isinstance(x, (type, types.ModuleType)) or callable(x)
-    if kind.__hash__ is None or (kind.__eq__ is object.__eq__ and not by_name and x is not None):
+    return kind.__hash__ is not None and (kind.__eq__ is not object.__eq__ or by_name or x is None)
+
+
+def _must_be_static(x: Any, path: str) -> None:
+    """TypeError for what cannot be compared by value: it might change, and a recording would not notice."""
+    if not is_static(x):
         raise TypeError(
             f"compile: argument {path} is {described(x)}, which is neither an array nor a number, and cannot be "
-            "compared by its value; pass its arrays in a dict, or let the function hold it; "
+            "compared by its value; pass its arrays in a dict, or let the function hold it, as ag.compile(x.f) does; "
             "random numbers are drawn outside and passed as an array"
         )

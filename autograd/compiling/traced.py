@@ -92,9 +92,13 @@ _ADDING = (
 )
 
 
-def _unreadable(what: str) -> Callable[..., Any]:
+_INTO_ARRAY = "where it is to stand in an array, as by b[i] = x or np.array([x, 0.0]), write np.stack or np.where"
+_OF_JAX = "a compiled function calls NumPy; write np.sin for jnp.sin, and give jax.jit the function itself"
+
+
+def _unreadable(what: str, more: str = "") -> Callable[..., Any]:
     def method(self: Traced, *_: Any, **__: Any) -> Any:
-        raise refusal(f"{what} of {_told(self)}", _REMEDY)
+        raise refusal(f"{what} of {_told(self)}", _REMEDY + more)
 
     return method
 
@@ -189,11 +193,12 @@ class Traced:
     # ---- what is not ----
 
     __bool__ = _unreadable("the truth")
-    __float__ = __complex__ = _unreadable("float()")
+    __float__ = __complex__ = _unreadable("float()", f"; {_INTO_ARRAY}")
     __int__ = _unreadable("int()")
     __index__ = _unreadable("an index, a size or a range made")
     __round__ = _unreadable("round()")
-    __array__ = _unreadable("a plain array made")
+    __array__ = _unreadable("a plain array made", f"; {_INTO_ARRAY}")
+    __jax_array__ = property(_unreadable("an array of JAX made", f"; {_OF_JAX}"))
     __contains__ = _unreadable("`in`")
     __hash__ = _unreadable("a key, or a member of a set, made")
     item = _unreadable(".item()")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor
+from autograd import Tensor, Value
 from autograd.compiling.traced import TracedError
 
 V = np.array([1.0, -2.0, 3.0])
@@ -190,6 +192,91 @@ def _repeated(x: Any, n: Any) -> Any:
     except TypeError:
         return x * 0.0
     return x
+
+
+@pytest.mark.parametrize("what", ["an item", "a pair", "an attribute", "a new attribute", "an entry", "a node"])
+def test_what_is_traced_and_left_outside_is_refused(what: str) -> None:
+    items: list[Any] = []
+    o = SimpleNamespace(last=None, seen={})
+
+    def f(x: Any) -> Any:
+        if what == "an item":
+            items.append(x.sum())
+        elif what == "a pair":
+            items.append((1, x))
+        elif what == "an attribute":
+            o.last = x
+        elif what == "a new attribute":
+            o.new = x
+        elif what == "an entry":
+            o.seen["x"] = x
+        else:
+            items.append(Tensor(x))
+        return x * 2.0
+
+    with pytest.raises(TracedError, match="leaves a traced array in"):
+        ag.compile(f)(V)
+
+
+def test_values_keep_their_graph() -> None:
+    total = ag.compile(lambda x: (x * x).sum())
+    assert total(V.astype(object)) == 14.0
+    for values in (ag.values(V), np.array([Value(v) for v in V], object)):
+        total(values).backward()
+        assert [v.grad for v in values] == [2.0, -4.0, 6.0]
+    slope = ag.compile(ag.grad(lambda x: (x * x).sum()))
+    for values in (ag.values(V), ag.values(-V)):
+        np.testing.assert_array_equal(slope(values), 2.0 * np.array([v.data for v in values]))
+    assert (total.recordings, slope.recordings) == (1, 1)
+
+
+def test_jax_within_is_refused_with_a_word() -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[peers]'")
+    for f in (jax.jit(lambda x: x * 2), jax.numpy.sin, lambda x: jax.numpy.exp(x) + x):
+        with pytest.raises(TracedError, match="JAX"):
+            ag.compile(f)(V)
+
+
+def test_what_runs_only_on_plain_arrays_says_so() -> None:
+    with pytest.raises(TracedError, match=r"runs on plain arrays, but not while it is recorded: .*is_integer"):
+        ag.compile(lambda y: y.is_integer())(1.0)
+
+
+def test_messages_say_what_to_write_instead() -> None:
+    def stored(x: Any) -> Any:
+        b = np.zeros(2)
+        b[0] = x[1]
+        return b
+
+    with pytest.raises(TracedError, match=r"b\[i\] = x .*np.stack"):
+        ag.compile(stored)(V)
+    with pytest.raises(TracedError, match=r"np.add.at .*index == np.arange"):
+        ag.compile(lambda x: np.add.at(np.zeros(3), [0, 1, 1], x))(V)
+
+
+class Model:
+    def __init__(self, w: float) -> None:
+        self.w = w
+
+    @ag.compile
+    def forward(self, x: Any) -> Any:
+        return x * self.w
+
+
+def test_a_compiled_method_belongs_to_its_object() -> None:
+    a, b = Model(2.0), Model(3.0)
+    for _ in range(2):
+        np.testing.assert_array_equal(a.forward(V), 2.0 * V)
+        np.testing.assert_array_equal(b.forward(V), 3.0 * V)
+    assert a.forward.recordings == 1
+    shallow, deep, stored = copy.copy(a), copy.deepcopy(a), pickle.loads(pickle.dumps(a))
+    a.w = 5.0
+    np.testing.assert_array_equal(a.forward(V), 5.0 * V)
+    for m in (shallow, deep, stored):
+        np.testing.assert_array_equal(m.forward(V), 2.0 * V)
+        m.w = 7.0
+        np.testing.assert_array_equal(m.forward(V), 7.0 * V)
+    np.testing.assert_array_equal(a.forward(V), 5.0 * V)
 
 
 def test_texts_of_nodes_show_traced_numbers_to_nobody() -> None:
