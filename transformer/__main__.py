@@ -88,7 +88,7 @@ def lens(args: argparse.Namespace) -> int:
     from transformer import lens_page  # the other commands do without it
 
     model = load(args.model)
-    text = args.text or (NAME if isinstance(model.tokenizer, Vocabulary) else PROMPT)
+    text = (NAME if isinstance(model.tokenizer, Vocabulary) else PROMPT) if args.text is None else args.text
     bar = partial(tqdm, total=model.config.n_layer + 1, unit="layer", dynamic_ncols=True, leave=False)
     with threads.limited(threads.chosen(model.config, lens_page.MOST)):
         question = lens_page.ask(model, text, args.token, args.patch_from, position)

@@ -81,6 +81,8 @@ def read(path: Path) -> tuple[Weights, dict[str, str]]:
     from safetensors import SafetensorError, deserialize, safe_open
 
     try:
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty")
         with safe_open(path, framework="numpy") as file:
             kinds, metadata = {name: file.get_slice(name).get_dtype() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
             arrays = {name: file.get_tensor(name) for name, kind in kinds.items() if kind != "BF16"}

@@ -29,8 +29,11 @@ def read(path: Path) -> tuple[Facts, Weights]:
     Raises ValueError, saying what is wrong, for a file that is missing, cut, damaged or of kinds not known here.
     """
     try:
-        return _Reader(np.memmap(path, np.uint8, "r").data).read()
-    except (OSError, ValueError) as error:  # NumPy maps no empty file
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty")
+        with np.errstate(all="ignore"):  # of numbers that are damaged; what is not finite is found later
+            return _Reader(np.memmap(path, np.uint8, "r").data).read()
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as GGUF: {error}") from None
 
 
@@ -60,6 +63,9 @@ class _Reader:
         if not isinstance(step, int) or not 0 < step < LARGEST:
             raise ValueError(f"general.alignment is {step!r}")
         start = -(-self.at // step) * step
+        for name, (_, _, offset) in places.items():
+            if offset % step:
+                raise ValueError(f"it is damaged: {name} is at {offset:,}, which is no multiple of {step}")
         return facts, {name: self._array(name, start, *place) for name, place in places.items()}
 
     def _place(self, name: str) -> tuple[tuple[int, ...], Kind, int]:

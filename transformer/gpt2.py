@@ -49,16 +49,19 @@ def load_gpt2(folder: str | Path) -> tuple[Weights, Config]:
     dtype = "float64" if wide else "float32"
     config = _config(found, dtype, folder)
     params: Weights = {}
-    if config.n_layer <= len(arrays):  # the file may promise any number
-        for theirs, ours in layout(config):
-            a = arrays.pop(theirs, None)
-            if a is None or a.shape[-1:] == () or a.shape[-1] % len(ours):
-                raise ValueError(f"{folder / ARRAYS} has no {theirs} that fits config.json; was it cut or mixed?")
-            if a.dtype.kind != "f":
-                raise ValueError(f"{folder / ARRAYS}: {theirs} is {a.dtype}; expected floating-point numbers")
-            a = a.T if theirs == "lm_head.weight" else a
-            for name, part in zip(ours, np.split(a, len(ours), axis=-1), strict=True):
-                params[name] = np.ascontiguousarray(part, dtype)
+    if config.n_layer > len(arrays):  # the file may promise any number
+        raise ValueError(
+            f"{folder / CONFIG} says {config.n_layer:,} layers, and {ARRAYS} holds {len(arrays):,} arrays; was it cut?"
+        )
+    for theirs, ours in layout(config):
+        a = arrays.pop(theirs, None)
+        if a is None or a.shape[-1:] == () or a.shape[-1] % len(ours):
+            raise ValueError(f"{folder / ARRAYS} has no {theirs} that fits config.json; was it cut or mixed?")
+        if a.dtype.kind != "f":
+            raise ValueError(f"{folder / ARRAYS}: {theirs} is {a.dtype}; expected floating-point numbers")
+        a = a.T if theirs == "lm_head.weight" else a
+        for name, part in zip(ours, np.split(a, len(ours), axis=-1), strict=True):
+            params[name] = np.ascontiguousarray(part, dtype)
     if odd := [name for name in arrays if not name.endswith((".attn.bias", ".attn.masked_bias", "lm_head.weight"))]:
         raise ValueError(f"{folder / ARRAYS} holds more than config.json says: {', '.join(odd[:4])}; were two mixed?")
     return fitting(params, config, folder / ARRAYS), config

@@ -42,10 +42,11 @@ def ask(model: Model, text: str, token: str | None, source: str | None, at: Call
     """
     params, config, tokenizer = model
     opening = tokenizer.opening
-    ids = [*opening, *tokenizer.encode(text)]
-    most = min(MOST, config.block_size)
-    if not ids or len(ids) > most:
-        raise ValueError(f"the text has {len(ids)} tokens; a page shows 1 to {most} of this model")
+    own = tokenizer.encode(text)
+    ids = [*opening, *own]
+    most = min(MOST, config.block_size) - len(opening)
+    if not 1 <= len(own) <= most:
+        raise ValueError(f"the text has {len(own)} tokens; a page shows 1 to {most} of this model")
     if token is not None:
         n = at(token, ids, len(opening), tokenizer)
         tokens, asked = np.array(ids[:n]), ids[n]
@@ -59,8 +60,8 @@ def ask(model: Model, text: str, token: str | None, source: str | None, at: Call
     if len(other) < len(tokens):
         pieces = ", ".join(repr(tokenizer.piece(t)) for t in other[len(opening) :])
         raise ValueError(
-            f"--patch-from: {source!r} has {len(other)} tokens, {pieces}; "
-            f"{len(tokens)} are needed, one for each of the text"
+            f"--patch-from: {source!r} has {len(other) - len(opening)} tokens, {pieces}; "
+            f"{len(tokens) - len(opening)} are needed, one for each of the text"
         )
     return Question(tokens, asked, nothing, np.array(other[: len(tokens)]), f"“{source}”")
 

@@ -158,9 +158,14 @@ def _renamed(arrays: Weights, config: Config, of: int, path: Path) -> Weights:
             if of == 0 and ours.endswith((".wq", ".wk", ".bq", ".bk")):
                 pairs = a.reshape(-1, config.head_width // 2, 2, *a.shape[1:])
                 a = pairs.swapaxes(1, 2).reshape(a.shape)
-            a = a.astype(config.dtype, copy=False)
+            with np.errstate(all="ignore"):  # what is not finite is found later
+                a = a.astype(config.dtype, copy=False)
             params[ours] = a if ours == "wte" else a.T
     left = [name for name in arrays if not name.endswith(("rotary_emb.inv_freq", "lm_head.weight"))]
-    if left or not params:
-        raise ValueError(f"{path} does not hold the {config.n_layer:,} layers it says: {', '.join(left[:4])} are over")
+    if not params:
+        raise ValueError(f"{path} says that it has {config.n_layer:,} layers, and holds {len(arrays):,} arrays; "
+                         "was it damaged?")  # fmt: skip
+    if left:
+        more = ", ".join(left[:4])
+        raise ValueError(f"{path} holds more than its {config.n_layer:,} layers: {more}; were two mixed?")
     return fitting(params, config, path)

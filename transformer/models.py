@@ -41,6 +41,8 @@ def load(source: str | Path, best: bool = False) -> Model:
     what is missing or damaged.
     """
     path = NAMES[source]() if isinstance(source, str) and source in NAMES else Path(source)
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty; restore it from a copy")
     if not path.is_file() and not huggingface.is_folder(path):
         return Model(*runs.load(path, best))
     if best:

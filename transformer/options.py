@@ -13,6 +13,7 @@ from transformer.config import CHOICES, PRESETS, Config
 from transformer.train import RECIPES, SCHEDULES, Recipe
 
 DEFAULT = " (default: %(default)s)"
+NUMBERED = "its text, or its number, counted from 0, or as -1 from the end"
 FLAGS = {"true": True, "false": False}
 # What a graph is drawn or debugged of: small enough to look at.
 SMALL = {"n_head": 2, "n_embd": 4, "block_size": 8}
@@ -170,7 +171,7 @@ def _sample(commands: Commands) -> None:
     add = p.add_argument
     _model(p, needed=True)
     add("--best", action="store_true", help="the parameters of the lowest validation loss instead of the last")
-    add("--prompt", default="", help="how every text begins")
+    add("--prompt", type=encodable, default="", help="how every text begins")
     add("-n", type=count, help="how many texts (default: 10; with a language model 1)")
     add("--length", type=count, help="tokens to add at most (default: the block_size; with a language model 40)")
     likeliest = "below 1 plays safe, 0 takes the likeliest (default: 1; for one text of a language model 0)"
@@ -192,7 +193,7 @@ def _report(commands: Commands) -> None:
     add = p.add_argument
     add("model", metavar="RUN", help="a run folder that train made")
     add("--out", metavar="FILE", help="what to write (default: report.html in RUN)")
-    add("--text", help="whose attention is shown (default: what the model wrote last)")
+    add("--text", type=words, help="whose attention is shown (default: what the model wrote last)")
     add("--live", action="store_true", help="write it anew while training goes on; the page reloads itself")
 
 
@@ -206,14 +207,14 @@ def _lens(commands: Commands) -> None:
     )
     add = p.add_argument
     _model(p, needed=True)
-    add("--text", help="what it reads (default: The capital of France is; of a run emma)")
+    add("--text", type=words, help="what it reads (default: The capital of France is; of a run emma)")
     add(
         "--token",
         metavar="TOKEN",
-        help="ask for this token of the text, by number or text (default: what comes next)",
+        help=f"ask for this token of the text: {NUMBERED} (default: what comes next)",
     )
     patch = "the text whose outputs replace, token by token (default: one that says nothing)"
-    add("--patch-from", metavar="TEXT", help=patch)
+    add("--patch-from", type=words, metavar="TEXT", help=patch)
     add("--out", default="lens.html", metavar="FILE", help="what to write" + DEFAULT)
 
 
@@ -324,10 +325,9 @@ def _model(p: argparse.ArgumentParser, needed: bool = False) -> None:
 
 def _example(p: argparse.ArgumentParser) -> None:
     _model(p)
-    p.add_argument("--text", help="the document (default: emma; of a language model: The capital of France is Paris)")
-    token = (
-        "take the loss of one token: its text, or its number, counted from 0 (default: of a language model the last)"
-    )
+    text = "the document (default: emma; of a language model: The capital of France is Paris)"
+    p.add_argument("--text", type=words, help=text)
+    token = f"take the loss of one token: {NUMBERED} (default: of a language model the last)"
     p.add_argument("--token", metavar="TOKEN", help=token)
     p.add_argument("--step", type=whole, metavar="K", help="a run as it was after K steps (default: at its end)")
     p.add_argument("--scalar", action="store_true", help="a graph of single Values instead of Tensors")
@@ -365,6 +365,22 @@ def choice(choices: list[str]) -> Callable[[str], bool | str]:
         return FLAGS.get(text, text)
 
     return convert
+
+
+def encodable(text: str) -> str:
+    """Any text; what a shell passes on may be bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not UTF-8 text, at character {error.start}") from None
+    return text
+
+
+def words(text: str) -> str:
+    """A text that is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("the text is empty; give one, or leave the option out for the default")
+    return encodable(text)
 
 
 def count(text: str) -> int:

@@ -55,9 +55,13 @@ class BytePairs:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{text[:40]!r} is no text: character {error.start} is half of one") from None
         encoding = self._encoding()
         whole = hasattr(encoding, "id_to_token")  # the library tokenizers; tiktoken adds nothing by itself
-        ids = encoding.encode(text, add_special_tokens=False).ids if whole else encoding.encode(text)
+        ids = encoding.encode(text, add_special_tokens=False).ids if whole else _of_tiktoken(encoding, text)
         if ids and not 0 <= min(ids) <= max(ids) < self.size:
             raise ValueError(f"{self.source}: the tokenizer gives id {max(ids)}, the model knows {self.size:,}")
         return list(ids)
@@ -89,6 +93,11 @@ class BytePairs:
             except Exception as error:  # the libraries raise Exception itself, and requests' own
                 raise ValueError(f"the tokenizer of {self.source} cannot be read ({error})") from None
         return self._made
+
+
+def _of_tiktoken(encoding: Any, text: str) -> list[int]:
+    """The ids of a text, in which <|endoftext|> is what it says, as for the library tokenizers."""
+    return list(encoding.encode(text, allowed_special="all"))
 
 
 def of_folder(folder: Path, size: int, stops: object, opening: list[int] | str = "") -> BytePairs:

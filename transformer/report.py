@@ -187,7 +187,8 @@ def _attention(params: Weights, config: Config, vocabulary: Vocabulary, text: st
 def attention_map(layer: np.ndarray, names: Sequence[str], i: int) -> str:
     """The weights of attention (nh, T, T) of layer i, a figure a head."""
     return "".join(
-        f"<figure>{heat(x, names, names, f'attention of layer {i}, head {j}')}<figcaption>layer {i}, head {j}</figure>"
+        f"<figure>{heat(x, names, names, f'attention of layer {i}, head {j}')}"
+        f"<figcaption>layer {i}, head {j}</figcaption></figure>"
         for j, x in enumerate(layer)
     )
 

@@ -125,6 +125,11 @@ class Run:
             old = f"{self.folder} was made by version 0.1, which kept parameters only: sample from it, or train anew"
             raise ValueError(old if (self.folder / OLD).exists() else f"{self.folder} has no {LAST}; restore it")
         arrays, record = checkpoint.load(path, self.facts.record())
+        if not {"step", "rng", "moments", "logs"} <= record.keys():
+            raise ValueError(
+                f"{path} holds parameters and no state to go on from: it is a {BEST}; restore it from a copy, or "
+                "sample from it"
+            )
         state = checkpoint.put_together(arrays, record)
         state = dataclasses.replace(state, params=fitting(state.params, self.facts.config, path))
         own = {name: x for name, x in record.items() if name not in ("step", "rng", "moments", "logs")}

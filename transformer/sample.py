@@ -16,6 +16,10 @@ from transformer.layers import softmax
 from transformer.model import logits, nested
 
 
+class NothingToDrawError(ValueError):
+    """A model's logits are nan or inf."""
+
+
 def generate(
     params: Params,
     config: Config,
@@ -81,7 +85,7 @@ def stream(
         if not np.isfinite(scores.max(axis=-1)).all():
             odd = next((name for name, p in params.items() if not np.isfinite(p).all()), "")
             cause = f"parameter {odd!r} holds nan or inf" if odd else "the parameters are finite, but too large"
-            raise ValueError(f"generate: the logits are nan or inf, so there is nothing to draw from: {cause}")
+            raise NothingToDrawError(f"generate: the logits are nan or inf, so there is nothing to draw from: {cause}")
         new = scores.argmax(axis=-1) if temperature == 0 else _drawn(scores, rng, temperature, top_k, top_p)
         yield new
         fresh = window.shape[-1] if cache else 0
@@ -135,15 +139,16 @@ def write(
     top_p: float | None = None,
     cache: bool = True,
 ) -> str:
-    """A text that begins with the prompt and goes on for `length` tokens or to its end."""
-    tokens = [*tokenizer.opening, *tokenizer.encode(prompt)]
-    given = len(tokenizer.opening) if tokens else 1  # what is not part of the text
-    tokens = tokens or [tokenizer.boundary]
-    for new in islice(stream(params, config, tokens, rng, temperature, top_k, top_p, cache), length):
-        tokens.append(int(new))
-        if tokenizer.ends(tokens[-1]):
+    """A text that begins with the prompt, whole, and goes on for `length` tokens or to its end."""
+    ids = tokenizer.encode(prompt)
+    last = ids[max((i + 1 for i, t in enumerate(ids) if tokenizer.ends(t)), default=0) :]  # what is not ended yet
+    given = [*tokenizer.opening, *ids] or [tokenizer.boundary]
+    made: list[int] = []
+    for new in islice(stream(params, config, given, rng, temperature, top_k, top_p, cache), length):
+        made.append(int(new))
+        if tokenizer.ends(made[-1]):
             break
-    return tokenizer.decode(tokens[given:])
+    return prompt + tokenizer.decode([*last, *made])[len(tokenizer.decode(last)) :]
 
 
 def _plain(p: Array) -> Array:

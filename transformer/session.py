@@ -26,7 +26,7 @@ from transformer.data import NAMES, Documents, Text, baselines, read
 from transformer.interrupt import Interrupt
 from transformer.options import MACHINE, config_of, recipe_of
 from transformer.runs import Facts, Onlooker, Run
-from transformer.sample import write
+from transformer.sample import NothingToDrawError, write
 from transformer.train import DivergedError, LostError, Machine, Plain, Recipe, Step, fit, start
 
 KINDS: dict[str, Callable[[str, int, np.random.Generator], Documents | Text]] = {"documents": Documents, "text": Text}
@@ -63,7 +63,7 @@ class Session:
             except DivergedError as error:
                 status = 1
                 print(f"python -m transformer train: {error}\nThe last good parameters are kept.", file=sys.stderr)
-                self.state = error.state or self.state
+                self.state = error.state or (self.run.open()[0] if self.machine.writes else self.state)
             except (KeyboardInterrupt, SystemError):  # pressed twice; NumPy turns it into a SystemError among Values
                 if not interrupt.asked:
                     raise
@@ -117,6 +117,7 @@ class Session:
         if not self.machine.writes:
             return
         val = "" if done.val_loss is None else f"{done.val_loss:.6f}"
+        text = "" if done.val_loss is None else self._sampled(done)
         self.run.append("loss.csv", f"{done.step},{done.loss:.6f},{val}\n")
         if done.val_loss is None:
             return
@@ -125,7 +126,14 @@ class Session:
             g, update = done.grads[name], p - self.state.params[name]
             dead = f"{(~g.any(axis=0)).sum()}" if relu and name.endswith(".w1") else ""  # a unit that never was above 0
             self.run.append("grads.csv", f"{done.step},{name},{norm(g):.5g},{norm(update):.5g},{dead}\n")
-        self.run.append("samples.jsonl", sampled(done.state, self.run.facts, self.data))
+        self.run.append("samples.jsonl", text)
+
+    def _sampled(self, done: Step) -> str:
+        """What the model writes after a step; DivergedError where it can write nothing."""
+        try:
+            return sampled(done.state, self.run.facts, self.data)
+        except NothingToDrawError as error:
+            raise DivergedError(diverged(error, done.step), None) from None
 
 
 def hosted(state: State, machine: Machine) -> State:
@@ -148,9 +156,16 @@ def machine_of(args: argparse.Namespace, config: Config, recipe: Recipe) -> Mach
     return Plain(config, recipe)
 
 
+def diverged(error: NothingToDrawError, step: int) -> str:
+    """What to say of a model that has become none in a training whose losses were finite."""
+    said = str(error).removeprefix("generate: ")
+    return f"the training diverged, by step {step}: {said}; a smaller learning rate helps"
+
+
 def norm(x: np.ndarray) -> float:
     """The root of the sum of squares."""
-    return float(np.linalg.norm(x.ravel().astype(np.float64, copy=False)))
+    with np.errstate(over="ignore"):  # of a training that diverges
+        return float(np.linalg.norm(x.ravel().astype(np.float64, copy=False)))
 
 
 def sampled(state: State, facts: Facts, data: Documents | Text) -> str:
@@ -210,12 +225,15 @@ def resume(args: argparse.Namespace) -> Session:
     config, options = own.config, own.options
     recipe = Recipe(**{field.name: options[field.name] for field in dataclasses.fields(Recipe)})
     recipe = dataclasses.replace(recipe, steps=record["steps"])
+    if args.out is not None:
+        raise ValueError(f"--out {args.out}: the run goes on in its own folder, {run.folder}; leave --out out")
     known = {**dataclasses.asdict(config), **options, "kind": options["as"]}
     for name, x in vars(args).items():
         may_differ = name in ("command", "prog", "resume", "data", "file", "steps", "threads", *MACHINE)
         if not may_differ and x is not None and x != known.get(name):
             option = f"--{'as' if name == 'kind' else name.replace('_', '-')} {x}"
-            raise ValueError(f"{option}: this run was begun with {known.get(name)}; only --steps can be raised")
+            begun = "its default" if known.get(name) is None else known[name]
+            raise ValueError(f"{option}: this run was begun with {begun}; only --steps can be raised")
     if args.steps is not None and args.steps < recipe.steps:
         raise ValueError(f"--steps {args.steps} is less than the run's {recipe.steps:,}; it can only be raised")
     recipe = dataclasses.replace(recipe, steps=args.steps or recipe.steps)
@@ -281,8 +299,10 @@ def trained(args: argparse.Namespace) -> int:
     print()
     rng = np.random.default_rng()
     rng.bit_generator.state = state.rng
-    with np.errstate(all="ignore"):
+    try:
         show_samples(state.params, config, data, rng)
+    except NothingToDrawError as error:
+        print(diverged(error, state.step))
     print(f"\nrun folder: {folder}  ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     name = shlex.quote(f"./{folder}" if str(folder).startswith("-") else str(folder))
     unfinished = status and state.step < session.recipe.steps

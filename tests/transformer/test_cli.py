@@ -188,6 +188,39 @@ def test_a_diverging_run_keeps_the_last_good_parameters(capsys: pytest.CaptureFi
     assert all(np.isfinite(p).all() for p in runs.load("runs/001")[0].values())
 
 
+def test_a_run_whose_losses_are_finite_and_whose_logits_are_not_has_diverged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "--steps", "3", "--n-embd", "4", "--n-head", "1", "--lr", "1e300", "--out", "run"]) == 1
+    printed = capsys.readouterr()
+    assert "the training diverged, by step 1: the logits are nan or inf" in printed.err
+    assert "after 0 steps" in printed.out and "run folder: run" in printed.out and "overflow" not in printed.err
+    assert np.isfinite([np.abs(p).max() for p in runs.load("run")[0].values()]).all()
+    assert main(["sample", "run", "-n", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["sample", "run", "--prompt", "\udcff\udcfe"], "is not UTF-8 text, at character 0"),
+        (["debug", "--text", "a\udcff"], "is not UTF-8 text, at character 1"),
+        (["draw", "--text", "\udcff"], "is not UTF-8 text"),
+        (["lens", "run", "--patch-from", "\udcff"], "is not UTF-8 text"),
+        (["debug", "--text", ""], "--text: the text is empty"),
+        (["draw", "--text", ""], "--text: the text is empty"),
+        (["lens", "run", "--text", ""], "--text: the text is empty"),
+        (["report", "run", "--text", ""], "--text: the text is empty"),
+    ],
+)
+def test_what_is_no_text_is_answered_in_a_line(
+    command: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(command)
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

@@ -123,7 +123,10 @@ def test_pages_of_a_run_and_of_a_gpt2_folder(here: Path, capsys: pytest.CaptureF
     page = (here / "lens.html").read_text()
     assert "run reads “emma”" in page and "nothing but ·" in page
     assert main(["lens", "run", "--text", "emma", "--token", "3", "--patch-from", "anna"]) == 0
-    assert "reads “emm”" in (here / "lens.html").read_text()
+    page = (here / "lens.html").read_text()
+    assert "reads “emm”" in page and page.count("<figcaption>") == page.count("</figcaption>") == 2
+    assert main(["lens", "run", "--text", "emma", "--token", "-1", "--patch-from", "anna"]) == 0  # from the end
+    assert (here / "lens.html").read_text() == page
     config = Config.preset("gpt2", vocab_size=30, n_layer=1, n_head=2, n_embd=8, block_size=12)
     save_gpt2("small", fresh(config), config)
     assert main(["lens", "small"]) == 2
@@ -133,8 +136,8 @@ def test_pages_of_a_run_and_of_a_gpt2_folder(here: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--text", "e" * 40], "the text has 41 tokens; a page shows 1 to 16 of this model"),
-        (["--text", "emma", "--patch-from", "em"], "--patch-from: 'em' has 3 tokens"),
+        (["--text", "e" * 40], "the text has 40 tokens; a page shows 1 to 15 of this model"),
+        (["--text", "emma", "--patch-from", "em"], "--patch-from: 'em' has 2 tokens, 'e', 'm'; 4 are needed"),
         (["--text", "emma", "--token", "9"], "--token 9: the text has 0 'e', 1 'm'"),
         (["--text", "emma", "--token", "z"], "--token z: the text has"),
         (["--text", "É"], "the vocabulary has no 'É'"),
@@ -156,6 +159,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     yield from chromium(tmp_path / "profile", size="390,844")
 
 
+@pytest.mark.slow
 def test_the_page_reads_well_on_a_phone(here: Path, browser: Any) -> None:
     assert main(["train", "--steps", "3", "--n-embd", "4", "--n-head", "2", "--out", "run"]) == 0
     assert main(["lens", "run", "--text", "marianna"]) == 0

@@ -34,7 +34,7 @@ def fresh(config: Config, seed: int = 0) -> dict[str, np.ndarray]:
     return {k: rng.normal(0.1, 0.4, s).astype(config.dtype) for k, s in shapes(config).items()}
 
 
-@pytest.mark.parametrize("config", NEIGHBOURS, ids=repr)
+@pytest.mark.parametrize("config", [TINY, *(pytest.param(c, marks=pytest.mark.slow) for c in NEIGHBOURS[1:])], ids=repr)
 def test_the_same_numbers_on_every_kind_of_array(config: Config) -> None:
     params = fresh(config)
     plain = loss(params, TOKENS, config)
@@ -51,6 +51,7 @@ def test_the_same_numbers_on_every_kind_of_array(config: Config) -> None:
     assert ag.gradcheck(lambda p: loss(p, TOKENS, config), params, fast=True)
 
 
+@pytest.mark.slow
 def test_under_jax() -> None:
     jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[peers]'")
     config = dataclasses.replace(TINY, dtype="float32")
@@ -94,7 +95,7 @@ def theirs(params: dict[str, np.ndarray], tokens: np.ndarray, config: Config) ->
     return F.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-1), t
 
 
-@pytest.mark.parametrize("config", NEIGHBOURS[:2], ids=repr)
+@pytest.mark.parametrize("config", [TINY, pytest.param(NEIGHBOURS[1], marks=pytest.mark.slow)], ids=repr)
 def test_the_gradients_are_those_of_an_independent_model_in_pytorch(config: Config) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
     params = fresh(config, 3)
@@ -153,19 +154,27 @@ def test_going_on_from_a_cache_gives_the_same_logits(config: Config) -> None:
     assert cache["h0"]["k"].shape == (2, config.n_kv_head or config.n_head, 9, config.head_size or 2)
 
 
-def test_the_preset_trains_writes_checks_and_draws(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+COMMAND = ["--preset", "llama", "--n-head", "2", "--n-kv-head", "1", "--n-embd", "4", "--n-layer", "1"]
+
+
+def test_the_preset_trains_and_writes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tiny = ["--preset", "llama", "--n-head", "2", "--n-kv-head", "1", "--n-embd", "4", "--n-layer", "1"]
-    assert main(["train", *tiny, "--steps", "20"]) == 0
+    assert main(["train", *COMMAND, "--steps", "3"]) == 0
     assert main(["sample", "runs/001", "-n", "2"]) == 0
     config = runs.load("runs/001")[1]
     assert (config.positions, config.activation, config.n_kv_head, config.head_size) == ("rotary", "swiglu", 1, None)
-    assert main(["train", "--resume", "runs/001", "--steps", "22"]) == 0
-    assert main(["check", *tiny, "--batch-size", "1"]) == 0
+    assert main(["train", "--resume", "runs/001", "--steps", "5"]) == 0
+
+
+@pytest.mark.slow
+def test_the_preset_is_checked_and_drawn(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *COMMAND, "--steps", "20"]) == 0
+    assert main(["check", *COMMAND, "--batch-size", "1"]) == 0
     assert "33 of 33 parameter tensors hold" in capsys.readouterr().out
-    assert main(["draw", *tiny, "--scalar", "--limit", "60"]) == 0 and main(["draw", "runs/001", "--play"]) == 0
+    assert main(["draw", *COMMAND, "--scalar", "--limit", "60"]) == 0 and main(["draw", "runs/001", "--play"]) == 0
     assert main(["report", "runs/001"]) == 0
     assert main(["params", "--preset", "llama"]) == 0
     assert "h1.mlp.wg" in capsys.readouterr().out

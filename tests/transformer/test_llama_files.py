@@ -17,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 import autograd as ag
 from tests.transformer import gguf_writer
 from tests.transformer.test_llama import fresh, theirs
-from transformer import Config, generate, gguf, load, logits, loss
+from transformer import Config, checkpoint, generate, gguf, load, logits, loss
 from transformer.__main__ import main
+from transformer.llama import load_gguf
 from transformer.models import NAMES
 from transformer.quants import KINDS
 
@@ -123,9 +124,18 @@ def change(path: Path, facts: dict[str, Any] | None = None, drop: str = "", **ar
     path.write_bytes(gguf_writer.written(held, theirs))
 
 
+def misplaced(path: Path) -> None:
+    """The offset of the last array, which stands before the padding of the head, is odd."""
+    _, arrays = gguf_writer.llama(PARAMS, CONFIG)
+    name = list(arrays)[-1].encode()
+    data = bytearray(path.read_bytes())
+    data[data.index(name) + len(name) + 4 + 8 * len(list(arrays.values())[-1][1]) + 4] += 3
+    path.write_bytes(data)
+
+
 WTE = (262, 32)
 HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "empty": (lambda p: p.write_bytes(b""), "cannot be read as GGUF"),
+    "empty": (lambda p: p.write_bytes(b""), "is empty"),
     "text": (lambda p: p.write_text("once upon a time"), "does not begin with GGUF"),
     "cut in the head": (lambda p: os.truncate(p, 100), "it is cut"),
     "cut in the arrays": (lambda p: os.truncate(p, p.stat().st_size - 4000), "it is cut"),
@@ -148,8 +158,13 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list of widths": (lambda p: change(p, {"llama.embedding_length": [32, 32]}), "n_embd=[32, 32]"),
     "more heads": (lambda p: change(p, {"llama.attention.head_count": 7}), "not a multiple"),
     "more layers": (lambda p: change(p, {"llama.block_count": 3}), "has no blk.2.attn_norm.weight"),
-    "endless layers": (lambda p: change(p, {"llama.block_count": 2**32 - 1}), "does not hold the 4,294,967,295 layers"),
-    "fewer layers": (lambda p: change(p, {"llama.block_count": 1}), "blk.1"),
+    "endless layers": (
+        lambda p: change(p, {"llama.block_count": 2**32 - 1}),
+        "says that it has 4,294,967,295 layers, and holds 20 arrays",
+    ),
+    "fewer layers": (lambda p: change(p, {"llama.block_count": 1}), "holds more than its 1 layers: blk.1"),
+    "an offset of its own": (misplaced, "which is no multiple of 32"),
+    "numbers too large": (lambda p: change(p, token_embd_weight=(8, WTE, b"\0|" * 131 * 34)), "nan or inf"),
     "an array less": (lambda p: change(p, drop="blk.1.ffn_up.weight"), "has no blk.1.ffn_up.weight"),
     "no embedding": (lambda p: change(p, drop="token_embd.weight"), "no embedding of tokens"),
     "another shape": (lambda p: change(p, {"llama.feed_forward_length": 32}), "has shape"),
@@ -382,6 +397,27 @@ def test_commands_take_a_file_where_they_take_a_run(
     with pytest.raises(SystemExit):
         main(["sample", "tiny.gguf", "--model", "x"])
     assert "named twice" in capsys.readouterr().err
+
+
+def test_a_prompt_that_ends_a_text_is_written_whole_and_goes_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    greedy = ["sample", str(file), "--length", "3", "--greedy", "--prompt"]
+    for prompt in ("the<|end|>he", "the<|end|>", "<|end|><|end|>t"):
+        assert main([*greedy, prompt]) == 0
+        params, config, tokenizer = load(file)
+        made = generate(params, config, tokenizer.encode(prompt), 3, np.random.default_rng(0), 0)[-3:]
+        assert capsys.readouterr().out == prompt + tokenizer.decode(made) + "\n"
+    with pytest.raises(ValueError, match="is no text: character 1"):
+        tokenizer.encode("a\ud800")
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.gguf", "model.safetensors", "x"):
+        (tmp_path / name).touch()
+        assert main(["sample", str(tmp_path / name)]) == 2
+        assert f"{name} is empty" in capsys.readouterr().err
+    for read in (load_gguf, checkpoint.read):
+        with pytest.raises(ValueError, match="it is empty"):
+            read(tmp_path / "x")
 
 
 def test_a_large_model_is_checked_by_parts(

@@ -360,7 +360,8 @@ def test_signals_keep_what_was_learned(number: int, tmp_path: Path) -> None:
         assert process.poll() is None
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + number and "what was learned is kept" in err and "Traceback" not in err
+    assert process.returncode == 128 + number, err
+    assert "what was learned is kept" in err and "Traceback" not in err
     assert "next: python -m transformer train --resume run" in out
     assert (tmp_path / "run" / "loss.png").exists()
     state, _, _ = runs.Run(tmp_path / "run", runs.facts("run")).open()
@@ -406,7 +407,8 @@ def test_steps_may_be_raised_and_nothing_else(run: Path, capsys: pytest.CaptureF
         ("--lr 0.5", "--lr 0.5: this run was begun with 0.01"),
         ("--n-layer 2", "--n-layer 2: this run was begun with 1"),
         ("--seed 1", "--seed 1: this run was begun with 0"),
-        ("--out elsewhere", "--out elsewhere"),
+        ("--out elsewhere", "--out elsewhere: the run goes on in its own folder, run; leave --out out"),
+        ("--n-kv-head 2", "--n-kv-head 2: this run was begun with its default"),
         ("--steps 39", "--steps 39 is less than the run's 40"),
     ):
         assert main(["train", "--resume", "run", *option.split()]) == 2
@@ -416,6 +418,12 @@ def test_steps_may_be_raised_and_nothing_else(run: Path, capsys: pytest.CaptureF
     assert len(runs.read_losses(run / "loss.csv")) == 45
     assert main(["train", "--resume", "run"]) == 0  # nothing is left to do
     assert "after 45 steps" in capsys.readouterr().out
+
+
+def test_parameters_alone_are_no_state_to_go_on_from(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(run / "best.safetensors", run / "last.safetensors")
+    assert main(["train", "--resume", "run"]) == 2 and main(["sample", "run", "-n", "1"]) == 0
+    assert "run/last.safetensors holds parameters and no state to go on from" in capsys.readouterr().err
 
 
 def test_raised_steps_go_on_as_if_they_had_been_planned(tmp_path: Path) -> None:

@@ -212,9 +212,9 @@ class _Walk:
         spec: list[str | None] = [None] * len(new)
         for ins, outs in _together(old, new):
             axis = next((x.spec[i] for i in ins if x.spec[i] is not None), None)
-            if axis is None:
+            first = next((i for i in ins if old[i] > 1), None)
+            if axis is None or first is None:  # a single number lies whole
                 continue
-            first = next(i for i in ins if old[i] > 1)
             target = next((j for j in outs if new[j] > 1), None)
             if x.spec[first] == axis and target is not None and new[target] % self.sizes.get(axis, 1) == 0:
                 spec[target] = axis

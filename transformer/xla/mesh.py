@@ -105,9 +105,10 @@ class Layout:
         if n > len(devices) or (n < len(devices) and jax.process_count() > 1):
             many = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
             more = f", or set XLA_FLAGS=--xla_force_host_platform_device_count={n} to make more of a CPU"
+            most = "at most " * (jax.process_count() == 1)  # of several processes each must have a part
             raise ValueError(
                 f"--mesh {spelled_out(sizes)} is of {n}, and JAX has {many} ({devices[0].platform}); choose sizes "
-                f"whose product is {len(devices)}" + more * (n > len(devices) and devices[0].platform == "cpu")
+                f"whose product is {most}{len(devices)}" + more * (n > len(devices) and devices[0].platform == "cpu")
             )
         self._mesh = jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=kinds, devices=devices[:n])
         self._gather = jax.jit(lambda x: x, out_shardings=self._sharding(()))

@@ -116,10 +116,23 @@ def told(p: Plan, tokens: float, flops: float) -> str:
           for (kind, axis), n in sorted(p.cost.sent.items())),
         *([] if p.cost.sent else ["  nothing"]),
         "",
-        f"{p.days(tokens, flops):,.1f} days for {tokens / BILLION:,.0f} billion tokens, at {flops:.3g} operations a "
+        f"{_time(p.days(tokens, flops))} for {_tokens(tokens)}, at {flops:.3g} operations a "
         "second that a device reaches",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _time(days: float) -> str:
+    """A time, with the unit that fits."""
+    for unit, a_day in (("days", 1), ("hours", 24), ("minutes", 24 * 60)):
+        if days * a_day >= 1:
+            return f"{days * a_day:,.1f} {unit}"
+    return f"{days * 86400:.3g} seconds"
+
+
+def _tokens(n: float) -> str:
+    """A number of tokens, as billions where it has some."""
+    return f"{n / BILLION:,.10g} billion tokens" if n >= BILLION else f"{n:,.0f} tokens"
 
 
 def _bytes(n: float) -> str:

@@ -57,11 +57,13 @@ def test_a_llama_sends_no_activations_that_it_need_not() -> None:
     assert found["data parallel"]["collectives"] == found["tensor parallel"]["collectives"] == ["all-reduce"]
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_one_device(spread: dict[str, Any]) -> None:
     for name, found in spread.items():
         assert found["losses"] == pytest.approx(spread["one"]["losses"], rel=1e-5), name
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_what_one_would_expect(spread: dict[str, Any]) -> None:
     sent = {name: set(found["collectives"]) for name, found in spread.items()}
     assert sent["one"] == set()
@@ -71,6 +73,7 @@ def test_what_is_sent_is_what_one_would_expect(spread: dict[str, Any]) -> None:
         assert "all-gather" in sent[name] and sent[name] & {"all-reduce", "reduce-scatter"}
 
 
+@pytest.mark.slow
 def test_each_device_holds_its_share_of_the_weights(spread: dict[str, Any]) -> None:
     assert spread["one"]["share"] == spread["data parallel"]["share"] == 1
     assert spread["fully sharded"]["share"] == pytest.approx(1 / 4, abs=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -99,6 +100,16 @@ def test_the_command_says_it(capsys: Any) -> None:
     for words in ("1,024 devices", "174,604,259,328", "times 6N", "optimizer state", "activations", "all-gather",
                   "reduce-scatter", "all-reduce", "23.0 days for 300 billion tokens, at 2e+14"):  # fmt: skip
         assert words in said
+
+
+@pytest.mark.parametrize(("tokens", "flops", "said"), [
+    ("1e6", "1e14", "seconds for 1,000,000 tokens"), ("1e9", "1e11", "minutes for 1 billion tokens"),
+    ("1e9", "1e9", "hours for 1 billion tokens"),
+])  # fmt: skip
+def test_a_short_time_is_told_in_a_unit_that_fits(tokens: str, flops: str, said: str, capsys: Any) -> None:
+    assert main(["plan", "--preset", "microgpt", "--batch", "1", "--tokens", tokens, "--flops", flops]) == 0
+    found = re.search(r"([\d.]+) " + said, capsys.readouterr().out)
+    assert found and float(found[1]) > 0
 
 
 WRONG = {

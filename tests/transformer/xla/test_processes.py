@@ -53,6 +53,7 @@ def told(said: str) -> bool:
     return ours or "another task died" in said
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     both = together(tmp_path, 2, *TINY, "--steps", "10", "--accumulate", "2")
     ends = [process.communicate(timeout=120) for process in both]

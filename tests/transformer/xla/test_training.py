@@ -47,7 +47,7 @@ HOW: dict[str, tuple[Config, Recipe, Any, float]] = {
 }  # fmt: skip
 
 
-SLOW = {"batches, clip, decay, schedule", "dropout, windows of a text"}
+SLOW = {"float32, 100 steps", "batches, clip, decay, schedule", "dropout, windows of a text"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in HOW])
@@ -59,6 +59,7 @@ def test_losses_are_those_of_numpy(name: str) -> None:
         assert (val_a is None) == (val_b is None) and (val_a is None or val_b == pytest.approx(val_a, rel=tolerance))
 
 
+@pytest.mark.slow
 def test_many_layers_are_scanned_with_the_losses_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "DEEP", 3)
     config = Config(n_layer=3, dtype="float64", **TINY)
@@ -81,6 +82,7 @@ def test_the_program_of_many_layers_is_that_of_one(monkeypatch: pytest.MonkeyPat
     assert size(9, 2) < 1.1 * size(3, 2) < 0.5 * size(9, 99)
 
 
+@pytest.mark.slow
 def test_matmul_in_bfloat16_is_near_and_not_the_same() -> None:
     config = Config.preset("microgpt", dtype="float32", **TINY)
     recipe = Recipe(steps=6)
@@ -144,7 +146,7 @@ WRONG = {
     "--array jax --threads 2": "--threads is for NumPy",
     "--array jax --scalar": "leave out one of the two",
     "--array numpy --mesh data=2": "is for JAX",
-    "--mesh data=64": "JAX has",
+    "--mesh data=64": "choose sizes whose product is at most",
     "--mesh data": "whole number from 1 on",
     "--mesh data=0": "whole number from 1 on",
     "--mesh pipe=2": "'pipe' is no axis of a mesh; there are data and model",
