@@ -720,8 +720,7 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
     if name in _MADE and isinstance(like, np.ndarray):
         fill = _MADE[name]
         return _noted(program, "full", None, (), float(fill), like.shape, like.dtype)
-    whole = [s for s in steps if s.shape and s.dtype.kind == "i"]
-    if whole and not square:
+    if not square and any(s.dtype.kind in "iu" and not s.number for s in steps):
         _must_not_count(function, name, told, steps, like)
     call = program.add("call", function, steps, told, *_kind(like, name))
     if not isinstance(like, (tuple, list)):
@@ -732,7 +731,9 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
 
 def _must_not_count(function: Callable[..., Any], name: str, told: Any, steps: list[Step], like: Any) -> None:
     """Refuse what gives another shape where ints are 0 instead of 1, as np.repeat does."""
-    blank = tuple(0 * stand_in(s) if s.dtype.kind == "i" else stand_in(s) for s in steps)
+    if name == "delete":
+        raise refusal("np.delete of traced ints", _COUNT)
+    blank = tuple(0 * stand_in(s) if s.dtype.kind in "iu" else stand_in(s) for s in steps)
     given, more = filled_in(told, blank)
     with suppress(ValueError, IndexError, ArithmeticError), np.errstate(all="ignore"):
         other = function(*given, **more)
