@@ -75,7 +75,7 @@ def remembered() -> Iterator[list[TracedError]]:
 
 
 def _asked_by_user(frame: FrameType) -> bool:
-    """Whether code of the user's asks for a text, or a node for its own that the user asks for; no debugger."""
+    """Whether code of the user's asks for a text or a type, or a node for its own text; no debugger."""
     while frame.f_back is not None and frame.f_code.co_name in ("__repr__", "__str__", "__format__"):
         frame = frame.f_back
     return not is_library(frame.f_code.co_filename)
@@ -147,6 +147,12 @@ class Traced:
         self.step = step
 
     # ---- what is known ----
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What isinstance answers by: in code of the user's, a number is what the function would be given."""
+        number = self.step.number
+        return number if number and _asked_by_user(sys._getframe(1)) else Traced
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -132,6 +132,18 @@ def test_ints_in_an_array_that_say_how_many_are_refused() -> None:
         ag.compile(lambda x, n: np.repeat(x, n))(V, np.int64(2))
 
 
+def test_a_number_is_a_number_to_isinstance() -> None:
+    for f in (
+        lambda x, k: x * 2 if isinstance(k, (int, float)) else x,
+        lambda x, k: x * 2 if isinstance(k, int) else x,
+        lambda x, k: x * 2 if isinstance(k, float) and not isinstance(k, (np.ndarray, int)) else x,
+    ):
+        for k in (1, 2, 3, 1.0, 2.0):
+            compiled = ag.compile(f)
+            for more in range(3):
+                np.testing.assert_array_equal(compiled(V, k + more), f(V, k + more))
+
+
 # ---- floats and arrays -----------------------------------------------------------------------
 
 
