@@ -52,8 +52,8 @@ def compile(f: Function) -> Compiled:
     `if x > 0`, `float(x)`, `x.item()`, `x.data`, `{y: 1}`, `f"{y}"`; and TypeError for a static argument that is not
     hashable.
 
-    What Python does not let anybody notice: while f is recorded, an array or a number among the arguments is neither
-    np.ndarray nor float to `isinstance` and `type`, nor to np.isscalar; and one that is passed twice is two to `is`.
+    What is not noticed: while f is recorded, an array is no np.ndarray to `isinstance`, as under JAX's jit; `type`,
+    np.isscalar and numbers.Real know no numbers; and an array that is passed twice is two to `is`.
     """
     if not callable(f):
         raise TypeError(f"compile: expected a function, got {described(f)}")

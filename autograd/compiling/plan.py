@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Callable, Mapping
+from operator import is_
 from typing import TypeAlias
 
 import numpy as np
@@ -115,6 +116,8 @@ def _reduced(program: Program, outputs: list[Step]) -> tuple[list[Step], list[St
 
 def _run(f: Function, signature: Signature) -> Tree:
     """What the function gives. TracedError for what was refused, though somebody may have caught it."""
+    given = _containers([signature.args, signature.options])
+    before = [_items(x) for x in given]
     with remembered() as refused:
         try:
             result = f(*signature.args, **signature.options)
@@ -124,7 +127,18 @@ def _run(f: Function, signature: Signature) -> Tree:
             raise
     if refused:
         raise refused[0]
+    for x, old in zip(given, before):
+        new = _items(x)
+        if len(new) != len(old) or not all(map(is_, new, old)):
+            raise TracedError(
+                f"ag.compile: the function changes a {type(x).__name__} among its arguments, and a replay would not; "
+                "make another one, as {**d, 'w': w}, and return it"
+            )
     return result
+
+
+def _items(x: Tree) -> list[Tree]:
+    return [*x, *x.values()] if isinstance(x, dict) else list(x)
 
 
 def _containers(x: Tree) -> list[Tree]:

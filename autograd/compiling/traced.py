@@ -75,7 +75,7 @@ def remembered() -> Iterator[list[TracedError]]:
 
 
 def _asked_by_user(frame: FrameType) -> bool:
-    """Whether code of the user's asks for a text, or a node for its own that the user asks for; no debugger."""
+    """Whether code of the user's asks for a text or a type, or a node for its own text; no debugger."""
     while frame.f_back is not None and frame.f_code.co_name in ("__repr__", "__str__", "__format__"):
         frame = frame.f_back
     return not is_library(frame.f_code.co_filename)
@@ -147,6 +147,12 @@ class Traced:
         self.step = step
 
     # ---- what is known ----
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What isinstance answers by: in code of the user's, a number is what the function would be given."""
+        number = self.step.number
+        return number if number and _asked_by_user(sys._getframe(1)) else Traced
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -720,8 +726,7 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
     if name in _MADE and isinstance(like, np.ndarray):
         fill = _MADE[name]
         return _noted(program, "full", None, (), float(fill), like.shape, like.dtype)
-    whole = [s for s in steps if s.shape and s.dtype.kind == "i"]
-    if whole and not square:
+    if not square and any(s.dtype.kind in "iu" and not s.number for s in steps):
         _must_not_count(function, name, told, steps, like)
     call = program.add("call", function, steps, told, *_kind(like, name))
     if not isinstance(like, (tuple, list)):
@@ -732,7 +737,9 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], options: dict[st
 
 def _must_not_count(function: Callable[..., Any], name: str, told: Any, steps: list[Step], like: Any) -> None:
     """Refuse what gives another shape where ints are 0 instead of 1, as np.repeat does."""
-    blank = tuple(0 * stand_in(s) if s.dtype.kind == "i" else stand_in(s) for s in steps)
+    if name == "delete":
+        raise refusal("np.delete of traced ints", _COUNT)
+    blank = tuple(0 * stand_in(s) if s.dtype.kind in "iu" else stand_in(s) for s in steps)
     given, more = filled_in(told, blank)
     with suppress(ValueError, IndexError, ArithmeticError), np.errstate(all="ignore"):
         other = function(*given, **more)

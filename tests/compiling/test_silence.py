@@ -125,9 +125,23 @@ def test_an_int_that_is_taken_as_a_number_is_not(f: Any) -> None:
 
 
 def test_ints_in_an_array_that_say_how_many_are_refused() -> None:
-    for f in (lambda x, n: np.repeat(x, n), lambda x, n: np.split(x, n)[0]):
+    for f in (lambda x, n: np.repeat(x, n), lambda x, n: np.split(x, n)[0], lambda x, n: np.delete(x, n)):
         with pytest.raises(TracedError, match="fixed shapes"):
             ag.compile(f)(V, np.array([1, 2, 1]))
+    with pytest.raises(TracedError, match="fixed shapes"):
+        ag.compile(lambda x, n: np.repeat(x, n))(V, np.int64(2))
+
+
+def test_a_number_is_a_number_to_isinstance() -> None:
+    for f in (
+        lambda x, k: x * 2 if isinstance(k, (int, float)) else x,
+        lambda x, k: x * 2 if isinstance(k, int) else x,
+        lambda x, k: x * 2 if isinstance(k, float) and not isinstance(k, (np.ndarray, int)) else x,
+    ):
+        for k in (1, 2, 3, 1.0, 2.0):
+            compiled = ag.compile(f)
+            for more in range(3):
+                np.testing.assert_array_equal(compiled(V, k + more), f(V, k + more))
 
 
 # ---- floats and arrays -----------------------------------------------------------------------
@@ -216,6 +230,21 @@ def test_what_is_traced_and_left_outside_is_refused(what: str) -> None:
 
     with pytest.raises(TracedError, match="leaves a traced array in"):
         ag.compile(f)(V)
+
+
+def test_arguments_that_the_function_changes_are_refused() -> None:
+    def stepped(p: Any) -> Any:
+        p["w"] = p["w"] * 0.5
+        return (p["w"] * p["w"]).sum()
+
+    for f, p in (
+        (stepped, {"w": V}),
+        (lambda p: p.pop("w"), {"w": V}),
+        (lambda p: p.append(p[0]) or p[0] * 2, [V]),
+        (lambda p: p["a"].update(b=1.0) or p["w"], {"w": V, "a": {}}),
+    ):
+        with pytest.raises(TracedError, match=r"changes a (dict|list) among its arguments"):
+            ag.compile(f)(p)
 
 
 def test_values_keep_their_graph() -> None:
