@@ -10,6 +10,8 @@ import signal
 import threading
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interrupt:
     """Inside it the first signal sets `asked` to its number; the second raises KeyboardInterrupt, until `hold()`."""
@@ -21,7 +23,7 @@ class Interrupt:
     def __enter__(self) -> Interrupt:
         self._ours = threading.current_thread() is threading.main_thread()  # only there can signals be handled
         if self._ours:
-            self._before = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {s: signal.signal(s, self._first) for s in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,7 +35,14 @@ class Interrupt:
         """From now on no signal interrupts anything: what is under way must be finished."""
         self._held = True
 
-    def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self.asked and not self._held:
+    def _first(self, signum: int, _frame: FrameType | None) -> None:
+        # It does not read `asked`: while `ag.compile` records, this counts as a part of the step that it came into,
+        # which may not read what it changes.
+        self.asked = signum
+        for s in SIGNALS:
+            signal.signal(s, self._second)
+
+    def _second(self, signum: int, _frame: FrameType | None) -> None:
+        if not self._held:
             raise KeyboardInterrupt
         self.asked = signum

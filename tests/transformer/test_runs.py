@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import autograd as ag
 from tests.helpers import ROOT
 from transformer import Config, checkpoint, init, runs
 from transformer.__main__ import main
 from transformer.data import Documents, Vocabulary
+from transformer.interrupt import Interrupt
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 TINY = ["--n-embd", "8", "--batch-size", "4"]
@@ -366,6 +368,21 @@ def test_signals_keep_what_was_learned(number: int, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "loss.png").exists()
     state, _, _ = runs.Run(tmp_path / "run", runs.facts("run")).open()
     assert state.step == len(runs.read_losses(tmp_path / "run" / "loss.csv")) > 0
+
+
+def test_a_signal_that_comes_while_a_step_is_recorded_is_no_part_of_the_step() -> None:
+    def step(x: np.ndarray) -> np.ndarray:
+        signal.raise_signal(signal.SIGTERM)
+        return x * x
+
+    with Interrupt() as interrupt:
+        np.testing.assert_array_equal(ag.compile(step)(np.arange(3.0)), [0, 1, 4])
+        assert interrupt.asked == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interrupt.hold()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked == signal.SIGINT
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
