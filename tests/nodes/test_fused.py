@@ -20,7 +20,7 @@ CASES = [(name, op, args) for name in FUSED for op, args in ARRAYS[name]]
 IDS = [f"{name}{i}" for i, (name, _, _) in enumerate(CASES)]
 
 
-def close(a: Any, b: Any, tolerance: float = 1e-13) -> None:
+def close(a: Any, b: Any, tolerance: float = 1e-12) -> None:
     for x, y in zip(a, b, strict=True):
         np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
 
