@@ -320,7 +320,7 @@ def _pull(nodes: list[Any], level: Level) -> None:
             number = parent.id
             if number < floor or (number >= top and parent.primitive is None):
                 continue
-            try:
+            try:  # `contribution`, written out: a call less for every edge
                 c = parent._fit(rule(g, out, *args))
             except (ArithmeticError, ValueError) as error:
                 c = _ieee(rule, error, g, out, *args)

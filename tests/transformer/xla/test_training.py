@@ -69,17 +69,29 @@ def test_many_layers_are_scanned_with_the_losses_of_numpy(monkeypatch: pytest.Mo
     assert got[-1][1] == pytest.approx(want[-1][1], rel=1e-11)
 
 
-def test_the_program_of_many_layers_is_that_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def size(n_layer: int, deep: int) -> int:
-        monkeypatch.setattr(step, "DEEP", deep)
-        config = Config(n_layer=n_layer, dtype="float32", **TINY)
-        machine = Compiled(config, Recipe(), Layout())
-        tree = machine._placed(init(config, np.random.default_rng(0)))
-        assert set(machine.host(tree)) == set(init(config, np.random.default_rng(0)))
-        numbers = np.ones(len(machine._asked), np.float32)
-        return len(machine._step.lower(tree, tree, tree, [np.zeros((4, 9), int)], [[]], numbers).as_text())
+def lowered(config: Config, deep: bool, shape: tuple[int, int]) -> Any:
+    """The program of a training step on batches of a shape, with the blocks as a scan or one after the other."""
+    machine = Compiled(config, Recipe(), Layout(), deep=deep)
+    tree = machine._placed(init(config, np.random.default_rng(0)))
+    assert set(machine.host(tree)) == set(init(config, np.random.default_rng(0)))
+    numbers = np.ones(len(machine._asked), np.float32)
+    return machine._step.lower(tree, tree, tree, [np.zeros(shape, int)], [[]], numbers)
 
-    assert size(9, 2) < 1.1 * size(3, 2) < 0.5 * size(9, 99)
+
+def test_the_program_of_many_layers_is_that_of_one() -> None:
+    def size(n_layer: int, deep: bool) -> int:
+        return len(lowered(Config(n_layer=n_layer, dtype="float32", **TINY), deep, (4, 9)).as_text())
+
+    assert size(9, True) < 1.1 * size(3, True) < 0.5 * size(9, False)
+
+
+@pytest.mark.slow
+def test_many_layers_keep_the_memory_of_one() -> None:
+    config = Config(n_layer=12, n_embd=32, block_size=64, dtype="float32")
+    scan, unrolled = (
+        lowered(config, deep, (8, 65)).compile().memory_analysis().temp_size_in_bytes for deep in (True, False)
+    )
+    assert scan < unrolled / 3
 
 
 @pytest.mark.slow
