@@ -74,7 +74,29 @@ def deep(sizes: dict[str, int]) -> list[tuple[str, str, bool]]:
     return found
 
 
+def beside_native(sizes: dict[str, int], sharded: bool) -> dict[str, list[str]]:
+    """The kinds of collectives in our step, and in the gradient of the same model by JAX alone, laid out the same."""
+    import jax
+
+    from tests.benchmarks.jax_step import native_loss
+
+    config = Config(vocab_size=64, n_layer=2, n_embd=32, block_size=32, bias=False, dtype="float32")
+    machine = Compiled(config, Recipe(batch_size=8), Layout(sizes, sharded))
+    of, layout = jax.ShapeDtypeStruct, machine.layout
+    tree = {k: of(s, "float32", sharding=layout._sharding(layout.spec(k, s))) for k, s in machine.shapes().items()}
+    rows, numbers = of((8, 33), np.int32, sharding=layout._rows), of((len(machine._asked),), "float32")
+    with machine._precision():
+        ours = machine._step.lower(tree, tree, tree, [rows], [[]], numbers)
+    out = (None, {k: x.sharding for k, x in tree.items()})
+    native = jax.jit(jax.value_and_grad(native_loss(config)), out_shardings=out).lower(tree, rows)
+    programs = {"ours": ours, "native": native}
+    return {name: sorted(set(COLLECTIVE.findall(p.compile().as_text()))) for name, p in programs.items()}
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "native":
+        print(json.dumps([beside_native(*how) for how in json.loads(sys.argv[2])]))
+        sys.exit()
     if sys.argv[1] == "deep":
         print(json.dumps(deep(json.loads(sys.argv[2]))))
         sys.exit()

@@ -98,3 +98,14 @@ def test_of_many_layers_the_weights_of_one_are_put_together_at_a_time() -> None:
     assert not any(shape.startswith("f32[12,") for _, shape, _ in sent)
     activations = sum(shape.count("f32[4,32,32]") for kind, shape, in_loop in sent if kind == "all-reduce" and in_loop)
     assert 5 <= activations <= 7  # two forth; back one again, the MLP's, and those of q, k and v, together or not
+
+
+@pytest.mark.slow
+def test_what_is_sent_is_what_native_jax_sends() -> None:
+    layouts = [({"data": 2}, False), ({"model": 2}, True), ({"data": 4}, True), ({"data": 2, "model": 2}, True)]
+    command = [sys.executable, "-m", "tests.transformer.xla.spread", "native", json.dumps(layouts)]
+    env = {**FOUR, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for (sizes, _), found in zip(layouts, json.loads(done.stdout), strict=True):
+        assert found["ours"] == found["native"] != [], sizes
