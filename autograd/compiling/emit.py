@@ -39,6 +39,7 @@ class Code:
         self._functions: dict[Any, str] = {}
         self._names: dict[int, str] = {}
         self._arrays: dict[int, np.ndarray] = {}  # of steps whose array is there before the call
+        self._placed: dict[Any, tuple[np.ndarray, str]] = {}  # by place, shape and dtype
         self._numbers: dict[int, str] = {}  # of steps that are known as numbers of Python
         self._boxes: dict[tuple[int, str], str] = {}  # arrays without axes that hold a number
         steps, outputs = lowered(steps, outputs)
@@ -98,8 +99,12 @@ class Code:
         return self._functions[key]
 
     def _static(self, step: Step, x: np.ndarray) -> None:
-        self._arrays[id(step)] = x
-        self._names[id(step)] = self._global(x, "b")
+        """Bind the array of a step. Of the same place in the same shape there is one array only: NumPy sees soonest
+        that a call may write over its operand where both are one object, and takes twice the time otherwise."""
+        key = (x.__array_interface__["data"], x.shape, x.strides, x.dtype)
+        if key not in self._placed:
+            self._placed[key] = x, self._global(x, "b")
+        self._arrays[id(step)], self._names[id(step)] = self._placed[key]
 
     def _name(self, x: Arg, dtype: np.dtype | None = None) -> str:
         """An operand of a call on arrays. A number of Python is put into an array without axes, of the dtype
