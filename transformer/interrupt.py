@@ -36,8 +36,6 @@ class Interrupt:
         self._held = True
 
     def _first(self, signum: int, _frame: FrameType | None) -> None:
-        # It does not read `asked`: while `ag.compile` records, this counts as a part of the step that it came into,
-        # which may not read what it changes.
         self.asked = signum
         for s in SIGNALS:
             signal.signal(s, self._second)

@@ -80,13 +80,20 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     """
     x, targets = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)  # (N, V), (N,)
     counted = targets >= 0
+    if targets.size and everywhere(counted):
+        return _nll(x, targets).mean()
     if isinstance(counted, np.ndarray):
         if not counted.any():
             raise ValueError("cross_entropy: every target is -1, so there is nothing to take the mean of")
-        return _nll(x, targets).mean() if counted.all() else _nll(x[counted], targets[counted]).mean()
+        return _nll(x[counted], targets[counted]).mean()
     # Under a trace of targets no row can be left out: a row that counts takes the place of those ignored.
     nll = _nll(np.where(counted[:, None], x, x[counted.argmax()]), targets * counted)
     return np.where(counted, nll, 0.0).sum() / counted.sum().astype(str(nll.dtype))
+
+
+def everywhere(condition: Array) -> bool:
+    """Whether a condition holds everywhere, as far as that can be known of a tracer."""
+    return bool(condition.all()) if isinstance(condition, np.ndarray) else getattr(condition, "always", bool)()
 
 
 def _nll(x: Array, targets: Array) -> Array:

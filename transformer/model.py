@@ -14,7 +14,7 @@ import numpy as np
 from autograd import traceable
 from transformer.base import Array, Blocks, Cache, Drop, Look, Params, Tokens, Tree
 from transformer.config import Config
-from transformer.layers import attention, cross_entropy, kept, layernorm, mlp, rmsnorm, sinusoids
+from transformer.layers import attention, cross_entropy, everywhere, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
 @traceable
@@ -113,7 +113,7 @@ def loss(
     if isinstance(counted, np.ndarray) and not counted[..., -1].any():  # positions that are padding in every row
         n_time = int(counted.reshape(-1, counted.shape[-1]).any(axis=0).sum())
         inputs, targets, counted = inputs[..., :n_time], targets[..., :n_time], counted[..., :n_time]
-    if not isinstance(counted, np.ndarray) or not counted.all():
+    if not everywhere(counted):
         # What does not count is computed from a token that does, and so adds no nan of its own.
         inputs = inputs * counted + (inputs * counted).max() * ~counted
     return cross_entropy(logits(params, inputs, config, drop, blocks=blocks), targets)

@@ -63,10 +63,12 @@ class Plan:
                 result = _run(f, signature)
         finally:
             program.open = False
+            program.given.clear()
         outputs: list[Step] = []
         told = _structure(result, outputs)
         del result
         steps, outputs = _reduced(program, outputs)
+        signature.must_reach(program.floors)
         self._parts = signature, steps, outputs, told
         return self._outside.settle(program, steps)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import datetime
 import gc
 import os
+import signal
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
 from functools import cache
 from types import CodeType, FrameType, ModuleType
@@ -64,6 +66,40 @@ def _asks(function: Any) -> bool:
     return name not in ("sleep",) and (not known or name in known.split())
 
 
+class _Uncollected:
+    """Inside `with`, on however many threads, Python's collector rests: who is told of a collection runs code that
+    is not the function's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = gc.isenabled()
+                gc.disable()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._before:
+                gc.enable()
+
+
+_uncollected = _Uncollected()
+
+
+def _handles(code: CodeType) -> bool:
+    """Whether a signal starts this code, which then is no part of what it interrupts."""
+    if code.co_argcount not in (2, 3):  # (self,) signal number, frame
+        return False
+    handlers = (signal.getsignal(s) for s in signal.valid_signals())
+    return any(getattr(getattr(h, "__func__", h), "__code__", None) is code for h in handlers)
+
+
 class Running:
     """Inside `with running:` the code that starts is noticed, with its frame, before its first line runs.
 
@@ -78,14 +114,13 @@ class Running:
         self.questions: list[str] = []
 
     def __enter__(self) -> None:
-        self._collecting = gc.isenabled()
-        gc.disable()  # who is told of a collection runs code that is not the function's
+        _uncollected.__enter__()
+        self._aside: FrameType | None = None  # a handler of signals that runs
         self._before = sys.getprofile()
         sys.setprofile(self._hook)
 
     def __exit__(self, *_: object) -> None:
-        if self._collecting:
-            gc.enable()
+        _uncollected.__exit__()
         before: Any = self._before
         if before is not None and not callable(before):  # a profiler of C, such as cProfile's
             sys.setprofile(None)
@@ -94,10 +129,16 @@ class Running:
             sys.setprofile(before)
 
     def _hook(self, frame: FrameType, event: str, what: Any) -> None:
-        if event == "call":
+        if self._aside is not None:
+            if event == "return" and frame is self._aside:
+                self._aside = None
+        elif event == "call":
             code = frame.f_code
             known = self._library.get(code)
             if known is None:
+                if _handles(code):
+                    self._aside = frame
+                    return
                 known = self._library[code] = is_library(code.co_filename) or _imports(frame)
             if not known:
                 self.codes[code] = None

@@ -18,8 +18,8 @@ from autograd.engine.words import described
 
 __all__ = ["Signature", "holds_nodes", "is_static"]
 
-# What becomes of a leaf: leaf(index, shape, dtype, number) stands for it while the function is recorded.
-Leaf = Callable[[int, tuple[int, ...], np.dtype, type | None], Any]
+# What becomes of a leaf: leaf(index, shape, dtype, number, given) stands for it while the function is recorded.
+Leaf = Callable[[int, tuple[int, ...], np.dtype, "type | None", Tree], Any]
 
 
 class Signature:
@@ -68,7 +68,7 @@ class Signature:
             return self._scalar(x, name, path)
         if type(x) is float or (type(x) is int and self.loose.get(path)):
             self._test(f"{name}.__class__ is not {type(x).__name__}")
-            return self._bound(name, (), np.dtype(type(x)), type(x))
+            return self._bound(name, x, (), np.dtype(type(x)), type(x))
         if type(x) is int:
             self.ints[path] = x
             self._kind.append((path, int))
@@ -111,7 +111,7 @@ class Signature:
             numbers_of(x)
             if not holds_nodes(x):
                 self._test(f"{self._global(holds_nodes)}({name})")
-            return self._bound(f"{self._global(numbers_of)}({name})", x.shape, np.dtype(np.float64), None)
+            return self._bound(f"{self._global(numbers_of)}({name})", x, x.shape, np.dtype(np.float64), None)
         if type(x) is not np.ndarray or x.dtype.kind not in "fiubc":
             raise TypeError(
                 f"compile: argument {path or x} holds {described(x)} of type {type(x).__name__}; "
@@ -120,20 +120,30 @@ class Signature:
         dtype = self._global(x.dtype)
         other = f"({name}.dtype is not {dtype} and {name}.dtype != {dtype})"
         self._test(f"{name}.__class__ is not ndarray or {name}.shape != {x.shape} or {other}")
-        return self._bound(name, x.shape, x.dtype, None)
+        return self._bound(name, x, x.shape, x.dtype, None)
 
     def _scalar(self, x: np.generic, name: str, path: str) -> Any:
         if x.dtype.kind not in "fiubc":
             raise TypeError(f"compile: argument {path} holds {described(x)}; expected numbers")
         self._test(f"{name}.__class__ is not {self._global(type(x))}")
-        return self._bound(name, (), x.dtype, None)
+        return self._bound(name, x, (), x.dtype, None)
 
-    def _bound(self, name: str, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Any:
+    def must_reach(self, floors: Mapping[int, int]) -> None:
+        """Of some leaves, by their index: a kind of arguments in which no number is below."""
+        for index, floor in floors.items():
+            self._test(f"{self._global(_least)}(x{index}) < {floor}")
+
+    def _bound(self, name: str, x: Tree, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Any:
         if name != f"x{self._count}":
             self._tests.append(f"x{self._count} = {name}")
         self._kind.append((name, shape, dtype.str, number))
         self._count += 1
-        return self._leaf(self._count - 1, shape, dtype, number)
+        return self._leaf(self._count - 1, shape, dtype, number, x)
+
+
+def _least(x: np.ndarray) -> int:
+    """The smallest number; of a few it is found soonest in Python."""
+    return min(x.ravel().tolist()) if x.size <= 64 else int(x.min())
 
 
 def numbers_of(values: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from autograd.compiling.program import (
     stand_in,
 )  # fmt: skip
 from autograd.compiling.running import CONTAINERS, is_library
+from autograd.compiling.simplify import VIEWS
 from autograd.engine.graph import Node
 
 __all__ = ["Traced", "TracedError", "remembered", "trace"]
@@ -318,6 +319,21 @@ class Traced:
         if not any(c.function is check and c.args[0] is self.step for c in checks):
             checks.append(self.program.add("check", check, (self.step,), None, (), np.dtype(bool)))
         return self
+
+    def always(self) -> bool:
+        """Whether it holds everywhere that whole numbers are at least so large, as x >= 0 says, since those of the
+        argument that they are of are: a replay is then for such arguments only."""
+        step = self.step
+        if step.function is not np.greater_equal or type(step.args[1]) is not int:
+            return False
+        x, floor = step.args
+        while isinstance(x, Step) and x.op in VIEWS:
+            (x,) = x.args
+        given = self.program.given.get(x.options) if isinstance(x, Step) and x.op == "input" else None
+        if given is None or given.min() < floor:
+            return False
+        self.program.floors[x.options] = max(floor, self.program.floors.get(x.options, floor))
+        return True
 
     def through(self, function: Callable[[Any], float]) -> Traced:
         """A float that plain Python makes of this number at every replay: it may choose by it, or use `math`."""
@@ -825,6 +841,10 @@ def _door(function: Any) -> Any:
     return traced
 
 
-def trace(program: Program, index: int, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Traced:
+def trace(
+    program: Program, index: int, shape: tuple[int, ...], dtype: np.dtype, number: type | None, given: Any
+) -> Traced:
     """An argument of the function that is recorded."""
+    if isinstance(given, np.ndarray) and given.size and dtype.kind in "iu":
+        program.given[index] = given
     return _noted(program, "input", None, (), index, shape, dtype, number)

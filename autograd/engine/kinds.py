@@ -18,7 +18,19 @@ import numpy as np
 from autograd.engine.base import Data, Operand
 from autograd.engine.graph import Node
 
-__all__ = ["asked", "data_of", "each", "filled", "floats", "is_array", "is_bare", "is_float", "is_foreign", "is_half"]
+__all__ = [
+    "always",
+    "asked",
+    "data_of",
+    "each",
+    "filled",
+    "floats",
+    "is_array",
+    "is_bare",
+    "is_float",
+    "is_foreign",
+    "is_half",
+]
 __all__ += ["is_number", "is_values", "limits", "namespace", "raw", "reals", "received", "single"]
 
 _NUMPY = (np.ndarray, np.generic)
@@ -122,6 +134,14 @@ def asked(x: Data, check: Callable[[Data], None]) -> None:
         check(x)
     elif hasattr(x, "require"):
         x.require(check)
+
+
+def always(condition: Data) -> bool:
+    """Whether a condition holds everywhere, as far as can be known: of what ag.compile traces, where the arguments
+    say so, and it keeps to such arguments then; never of a tracer of JAX."""
+    if is_foreign(condition):
+        return hasattr(condition, "always") and condition.always()
+    return bool(condition.all())
 
 
 def filled(like: Data, x: float) -> Data:

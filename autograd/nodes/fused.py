@@ -18,7 +18,7 @@ import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import NUMBER, Primitive, ScalarNode
-from autograd.engine.kinds import asked, filled, is_bare, is_values, namespace, raw
+from autograd.engine.kinds import always, asked, filled, is_bare, is_values, namespace, raw
 from autograd.engine.modes import F
 from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
 from autograd.engine.recording import current, now
@@ -369,7 +369,7 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     the mean: 1 / count where all count, else an array of that or 0 (N, 1)."""
     x, t = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)
     counted = t >= 0
-    if type(counted) is np.ndarray and counted.all() and t.size:
+    if t.size and always(counted):
         return x, (np.arange(t.size), t), 1 / t.size
     asked(counted, _some)
     x = select(counted.reshape((-1, 1)), x, 0.0)

@@ -12,7 +12,9 @@ import itertools
 import operator
 import os
 import random
+import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable
@@ -451,6 +453,46 @@ def test_what_differs_from_call_to_call_is_refused(name: str) -> None:
     f, message = restless()[name]
     with pytest.raises(TypeError, match=f"ag.compile: the function .*{message}"):
         ag.compile(f)(X)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+def test_a_handler_of_signals_that_runs_meanwhile_is_no_part_of_the_function() -> None:
+    heard: list[float] = []
+
+    def handler(number: int, frame: Any) -> None:
+        heard.append(len(heard) + time.perf_counter())
+
+    def f(x: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return x * FACTOR
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        compiled = ag.compile(f)
+        for _ in range(2):
+            np.testing.assert_array_equal(compiled(X), 2 * X)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert compiled.recordings == len(heard) == 1
+
+
+def test_a_recording_that_ends_lets_nothing_collect_while_another_thread_still_records() -> None:
+    seen: list[bool] = []
+    inside, over = threading.Event(), threading.Event()
+
+    def slow(x: Any) -> Any:
+        inside.set()
+        over.wait(10)
+        seen.append(gc.isenabled())
+        return x + 1.0
+
+    thread = threading.Thread(target=lambda: ag.compile(slow)(X))
+    thread.start()
+    inside.wait(10)
+    ag.compile(lambda x: x * 2.0)(X)
+    over.set()
+    thread.join()
+    assert seen[0] is False and gc.isenabled()
 
 
 def test_a_function_may_count_and_collect_what_it_never_reads() -> None:
