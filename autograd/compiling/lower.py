@@ -134,6 +134,11 @@ class _Lowering:
     def _copy(self, x: Step, shape: tuple[int, ...], dtype: np.dtype) -> Step:
         key = (id(x), shape, dtype.str)
         if key not in self._copies:
-            self._copies[key] = Step("copy", None, (x,), None, shape, dtype)
+            if x.op == "constant":
+                whole = np.array(np.broadcast_to(x.function, shape), dtype)
+                whole.flags.writeable = False
+                self._copies[key] = Step("constant", whole, (), None, shape, dtype)
+            else:
+                self._copies[key] = Step("copy", None, (x,), None, shape, dtype)
             self.steps.append(self._copies[key])
         return self._copies[key]

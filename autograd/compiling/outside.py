@@ -141,8 +141,8 @@ class Outside:
         if self._elsewhere():
             return True
         arrays = self._arrays
-        for i, (x, copy) in enumerate(arrays):
-            if not same_bits(x, copy) or not _may_change(arrays, i):
+        for i in range(len(arrays)):
+            if not same_bits(*arrays[i]) or not _may_change(arrays, i):
                 return True
         for ref, data in self._nodes.values():
             node = ref()
@@ -187,8 +187,9 @@ def _global_dice() -> list[str]:
 
 def _may_change(arrays: list[tuple[np.ndarray, Any]], i: int) -> bool:
     """Whether somebody else holds an array, or what it is a view of, and may write into it."""
-    root = root_of(arrays[i][0])
-    return root.flags.writeable and _holders(arrays, i) > (_ALONE if root is arrays[i][0] else _ALONE_VIEW)
+    if not root_of(arrays[i][0]).flags.writeable:
+        return False
+    return _holders(arrays, i) > (_ALONE_VIEW if isinstance(arrays[i][0].base, np.ndarray) else _ALONE)
 
 
 def _holders(arrays: list[tuple[np.ndarray, Any]], i: int) -> int:

@@ -147,6 +147,9 @@ def any_changed(watched: list[Watched]) -> Callable[[], bool]:
 
     for w in watched:
         source = name(w.source)
+        if w.probe is tuple and isinstance(w.source, dict) and all(type(key) is str for key in w.values):
+            tests.append(f"[*{source}] != {name([*w.values])}")
+            continue
         if w.probe is not None or any(v is _NOTHING for v in w.values):
             tests.append(f"{name(w)}.changed()")
             continue
