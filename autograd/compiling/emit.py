@@ -247,8 +247,8 @@ class Code:
     def _turned(self, step: Step) -> np.ndarray | None:
         """Room to turn many short rows into few long ones, of which NumPy finds the extremes in half the time."""
         (x,) = step.args
-        axis = step.options[0]
-        if step.function not in (np.maximum, np.minimum) or type(axis) is not int or axis % len(x.shape) < len(x.shape) - 1:
+        last = (-1, len(x.shape) - 1)
+        if step.function not in (np.maximum, np.minimum) or step.options[0] not in last or len(x.shape) < 2:
             return None
         found = [self._arrays.get(id(s)) for s in (x, step)]
         if any(a is None or not a.flags.c_contiguous for a in found):
