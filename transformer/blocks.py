@@ -34,8 +34,9 @@ class Numbers(NamedTuple):
 
 def suits(trees: list[dict[str, Array]]) -> bool:
     """Whether all are plain arrays of one dtype of floats, and one is larger than a block."""
-    first = max(trees[0].values(), key=np.size, default=None)
-    if type(first) is not np.ndarray or first.size <= BLOCK or first.dtype not in (np.float32, np.float64):
+    large = (a for a in trees[0].values() if type(a) is np.ndarray and a.size > BLOCK)
+    first = next(large, None)
+    if first is None or first.dtype not in (np.float32, np.float64):
         return False
     arrays = [a for tree in trees for a in tree.values()]
     return all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)

@@ -93,7 +93,9 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
 
 def everywhere(condition: Array) -> bool:
     """Whether a condition holds everywhere, as far as that can be known of a tracer."""
-    return bool(condition.all()) if isinstance(condition, np.ndarray) else getattr(condition, "always", bool)()
+    if isinstance(condition, np.ndarray):
+        return False not in condition.ravel().tolist() if condition.size <= 256 else bool(condition.all())
+    return getattr(condition, "always", bool)()
 
 
 def _nll(x: Array, targets: Array) -> Array:

@@ -110,10 +110,13 @@ def loss(
         )
     inputs, targets = tokens[..., :-1], tokens[..., 1:]
     counted = targets >= 0
-    if isinstance(counted, np.ndarray) and not counted[..., -1].any():  # positions that are padding in every row
+    all_counted = everywhere(counted)
+    # Positions that are padding in every row.
+    if not all_counted and isinstance(counted, np.ndarray) and not counted[..., -1].any():
         n_time = int(counted.reshape(-1, counted.shape[-1]).any(axis=0).sum())
         inputs, targets, counted = inputs[..., :n_time], targets[..., :n_time], counted[..., :n_time]
-    if not everywhere(counted):
+        all_counted = everywhere(counted)
+    if not all_counted:
         # What does not count is computed from a token that does, and so adds no nan of its own.
         inputs = inputs * counted + (inputs * counted).max() * ~counted
     return cross_entropy(logits(params, inputs, config, drop, blocks=blocks), targets)
@@ -129,6 +132,9 @@ def nested(params: Params) -> Tree:
     """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
     tree: Tree = {}
     for name, p in params.items():
+        if "." not in name:
+            tree[name] = p
+            continue
         *path, last = name.split(".")
         branch = tree
         for part in path:

@@ -211,16 +211,24 @@ def _named(where: str, *, params: Params, **others: Params) -> None:
             odd = {"lacks": params.keys() - given.keys(), "has besides": given.keys() - params.keys()}
             told = (f"it {verb} {', '.join(map(repr, sorted(names)[:4]))}" for verb, names in odd.items() if names)
             raise ValueError(f"{where}: {what} must have the names of params; {' and '.join(told)}")
+        try:
+            if [p.shape for p in params.values()] == [given[name].shape for name in params]:
+                continue
+        except AttributeError:  # a number has no shape
+            pass
         for name, p in params.items():
             a = given[name]
-            if type(a) is np.ndarray and type(p) is np.ndarray and a.shape == p.shape:
-                continue
             if a is None or isinstance(a, (dict, list, tuple, str)):
                 raise TypeError(f"{where}: {what}[{name!r}] must be a number or an array, got {type(a).__name__}")
             if np.shape(a) != np.shape(p):
                 raise ValueError(
                     f"{where}: {name!r} has shape {np.shape(p)}, but its gradient or state has shape {np.shape(a)}"
                 )
+
+
+def _are_plain(arrays: Iterable[Array]) -> bool:
+    """Whether all are arrays of NumPy's own class."""
+    return {*map(type, arrays)} == {np.ndarray}
 
 
 def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
@@ -233,13 +241,13 @@ def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
     arrays = [d[k] for d in inputs for k in names]
     if names and _alike(arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
         n = len(names)
-        packed = rule(*(np.concatenate([a.reshape(-1) for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
+        packed = rule(*(np.concatenate([a.ravel() for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
         results: list[Params] = [{} for _ in packed]
         end = 0
         for k, p in inputs[0].items():
-            start, end = end, end + p.size
+            start, end, shape = end, end + p.size, p.shape
             for part, result in zip(packed, results):
-                result[k] = part[start:end].reshape(p.shape)
+                result[k] = part[start:end].reshape(shape)
         return results
     each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
     return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
@@ -250,6 +258,8 @@ def _alike(arrays: Sequence[Array]) -> bool:
     dtype = getattr(arrays[0], "dtype", None)
     if dtype not in (np.float32, np.float64):
         return False
+    if _are_plain(arrays):
+        return all([a.dtype == dtype for a in arrays])
     return all((type(a) is np.ndarray or hasattr(a, "__array_function__")) and a.dtype == dtype for a in arrays)
 
 

@@ -141,7 +141,9 @@ def always(condition: Data) -> bool:
     say so, and it keeps to such arguments then; never of a tracer of JAX."""
     if is_foreign(condition):
         return hasattr(condition, "always") and condition.always()
-    return bool(condition.all())
+    if condition.size > 1 << 12:
+        return bool(condition.all())
+    return b"\0" not in condition.tobytes()  # an eighth of the time for a few
 
 
 def filled(like: Data, x: float) -> Data:

@@ -149,7 +149,8 @@ def traceable(f: F) -> F:
 
     @functools.wraps(f)
     def apply(first: Tree, *args: Tree, **options: Tree) -> Tree:
-        if _OURS.issuperset(map(type, leaves(first))) or not any(map(_are_bare_floats, leaves(first))):
+        given = first.values() if type(first) is dict else leaves(first)
+        if _OURS.issuperset(map(type, given)) or not any(map(_are_bare_floats, leaves(first))):
             return f(first, *args, **options)
         with no_grad():
             return map_tree(
@@ -192,7 +193,7 @@ def _differentiated(
     """Call `method` at a level of its own."""
     positions = _positions(name, argnums, len(args))
     asked: Asked = itemgetter(0) if type(argnums) is int or not isinstance(argnums, Sequence) else tuple
-    nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
+    nodes = any([isinstance(x, Node) for i in positions for x in leaves(args[i])])
     alone = not current().recording  # no_grad(): numbers, as for a constant
     found = at_level(partial(method, name, f, positions, asked, list(args), options), nodes)
     return map_tree(_as_node, found) if nodes and alone else found
