@@ -1,11 +1,12 @@
-"""Adam over large plain arrays: block by block, so that what is at hand stays in the processor's cache.
+"""Adam over plain arrays: block by block, so that what is at hand stays in the processor's cache.
 
 The arithmetic is that of `optim.adam`, to the last bit; here it is written as calls of NumPy that make no new
-arrays. Two threads share the work.
+arrays. Two threads share the work. A tiny model is one block, since a call costs more than its arithmetic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ import numpy as np
 from transformer import parallel
 from transformer.base import Array, Weights
 
-__all__ = ["BLOCK", "Numbers", "adam_in_blocks", "squares", "suits"]
+__all__ = ["BLOCK", "Numbers", "adam_in_blocks", "packed", "squares", "suits", "unpacked"]
 
 BLOCK = 1 << 15  # elements: six arrays of so many float32 fit the second cache of a core
 SHARED = 1 << 22  # elements in all, from which on a second thread pays; it wants calls that take
 LONG = 1 << 17  # elements, or the two wait for Python's lock: 152 ms for 124 million with BLOCK, 107 with LONG
+
+
+_FLOATS = ({np.dtype(np.float32)}, {np.dtype(np.float64)})
 
 
 class Numbers(NamedTuple):
@@ -33,20 +37,25 @@ class Numbers(NamedTuple):
 
 
 def suits(trees: list[dict[str, Array]]) -> bool:
-    """Whether all are plain arrays of one dtype of floats, and one is larger than a block."""
-    large = (a for a in trees[0].values() if type(a) is np.ndarray and a.size > BLOCK)
-    first = next(large, None)
-    if first is None or first.dtype not in (np.float32, np.float64):
-        return False
+    """Whether all are plain arrays of one dtype of floats, each in one piece where they are large."""
     arrays = [a for tree in trees for a in tree.values()]
-    return all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)
+    if {*map(type, arrays)} != {np.ndarray} or {a.dtype for a in arrays} not in _FLOATS:
+        return False
+    return _is_tiny(trees[0]) or all(a.flags.c_contiguous for a in arrays)
+
+
+def _is_tiny(params: Weights) -> bool:
+    """Whether all parameters fit one block."""
+    return sum([p.size for p in params.values()]) <= BLOCK
 
 
 def adam_in_blocks(
     params: Weights, grads: Weights, m: Weights, v: Weights, numbers: Numbers, in_place: bool
-) -> tuple[Weights, Weights, Weights]:
+) -> Sequence[Weights]:
     """The next parameters and moments: new arrays, or the given ones written over."""
     given = params, m, v
+    if _is_tiny(params):
+        return _as_one(params, grads, m, v, numbers)
     made = given if in_place else (_like(params), _like(m), _like(v))
     flat = {k: [a.reshape(-1) for a in (grads[k], *(t[k] for t in given), *(t[k] for t in made))] for k in params}
     shared = sum(p.size for p in params.values()) >= SHARED
@@ -66,6 +75,32 @@ def adam_in_blocks(
         half = len(blocks) // 2
         parallel.both(partial(some, blocks[:half]), partial(some, blocks[half:]))
     return made
+
+
+def packed(tree: dict[str, Array], names: Iterable[str]) -> Array:
+    """All numbers of a dict of arrays, by name after name, as one vector."""
+    return np.concatenate([tree[k].ravel() for k in names])
+
+
+def unpacked(vectors: Sequence[Array], like: dict[str, Array]) -> list[dict[str, Array]]:
+    """Each vector as a dict of arrays of the shapes of another: parts of it."""
+    found: list[dict[str, Array]] = [{} for _ in vectors]
+    end = 0
+    for k, p in like.items():
+        start, end, shape = end, end + p.size, p.shape
+        for vector, tree in zip(vectors, found):
+            tree[k] = vector[start:end].reshape(shape)
+    return found
+
+
+def _as_one(params: Weights, grads: Weights, m: Weights, v: Weights, numbers: Numbers) -> list[Weights]:
+    """All in one block, into new arrays."""
+    if numbers.shrinks:
+        shrinks = numbers.shrinks
+        params = {k: p * shrinks[k] if k in shrinks else p for k, p in params.items()}
+    g, *new = (packed(tree, params) for tree in (grads, params, m, v))
+    _block([g, *new, *new], np.empty((2, g.size), g.dtype), numbers, 1.0)
+    return unpacked(new, params)
 
 
 def _like(tree: Weights) -> Weights:

@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd import traceable
 from transformer.base import Array, Params, Rule, Scalar, Schedule, Tree
-from transformer.blocks import BLOCK, Numbers, adam_in_blocks, squares, suits
+from transformer.blocks import BLOCK, Numbers, adam_in_blocks, packed, squares, suits, unpacked
 
 
 class Optimizer(NamedTuple):
@@ -226,11 +226,6 @@ def _named(where: str, *, params: Params, **others: Params) -> None:
                 )
 
 
-def _are_plain(arrays: Iterable[Array]) -> bool:
-    """Whether all are arrays of NumPy's own class."""
-    return {*map(type, arrays)} == {np.ndarray}
-
-
 def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
     """Apply an elementwise rule, (p, g, ...) -> (p, ...), to every parameter: a dict per result.
 
@@ -240,15 +235,7 @@ def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
     names = list(inputs[0])
     arrays = [d[k] for d in inputs for k in names]
     if names and _alike(arrays) and sum([a.size for a in arrays]) <= len(inputs) * BLOCK:
-        n = len(names)
-        packed = rule(*(np.concatenate([a.ravel() for a in arrays[i : i + n]]) for i in range(0, len(arrays), n)))
-        results: list[Params] = [{} for _ in packed]
-        end = 0
-        for k, p in inputs[0].items():
-            start, end, shape = end, end + p.size, p.shape
-            for part, result in zip(packed, results):
-                result[k] = part[start:end].reshape(shape)
-        return results
+        return unpacked(rule(*(packed(d, names) for d in inputs)), inputs[0])
     each = {k: _blockwise(rule, *(d[k] for d in inputs)) for k in names}
     return [{k: out[i] for k, out in each.items()} for i in range(len(inputs) - 1)]
 
@@ -258,8 +245,6 @@ def _alike(arrays: Sequence[Array]) -> bool:
     dtype = getattr(arrays[0], "dtype", None)
     if dtype not in (np.float32, np.float64):
         return False
-    if _are_plain(arrays):
-        return all([a.dtype == dtype for a in arrays])
     return all((type(a) is np.ndarray or hasattr(a, "__array_function__")) and a.dtype == dtype for a in arrays)
 
 

@@ -193,7 +193,7 @@ def _differentiated(
     """Call `method` at a level of its own."""
     positions = _positions(name, argnums, len(args))
     asked: Asked = itemgetter(0) if type(argnums) is int or not isinstance(argnums, Sequence) else tuple
-    nodes = any([isinstance(x, Node) for i in positions for x in leaves(args[i])])
+    nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
     alone = not current().recording  # no_grad(): numbers, as for a constant
     found = at_level(partial(method, name, f, positions, asked, list(args), options), nodes)
     return map_tree(_as_node, found) if nodes and alone else found
