@@ -68,7 +68,7 @@ class Plan:
         told = _structure(result, outputs)
         del result
         steps, outputs = _reduced(program, outputs)
-        signature.must_reach(program.floors)
+        signature.ask(program.floors)
         self._parts = signature, steps, outputs, told
         return self._outside.settle(program, steps)
 

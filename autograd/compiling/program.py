@@ -124,7 +124,7 @@ class Program:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.given: dict[int, np.ndarray] = {}  # the whole numbers among the inputs, while it is recorded
-        self.floors: dict[int, int] = {}  # of an input, by its index: no number of it is below
+        self.floors: dict[tuple[int, int], bool] = {}  # of an input, by its index: whether no number is below a floor
         self.checks: list[Step] = []
         self.captured: list[tuple[np.ndarray, Step]] = []
         self.open = True

@@ -128,10 +128,10 @@ class Signature:
         self._test(f"{name}.__class__ is not {self._global(type(x))}")
         return self._bound(name, x, (), x.dtype, None)
 
-    def must_reach(self, floors: Mapping[int, int]) -> None:
-        """Of some leaves, by their index: a kind of arguments in which no number is below."""
-        for index, floor in floors.items():
-            self._test(f"{self._global(_least)}(x{index}) < {floor}")
+    def ask(self, floors: Mapping[tuple[int, int], bool]) -> None:
+        """A kind of arguments that goes by whether no number of a leaf, by its index, is below a floor."""
+        for (index, floor), reached in floors.items():
+            self._test(f"{self._global(_least)}(x{index}) {'<' if reached else '>='} {floor}")
 
     def _bound(self, name: str, x: Tree, shape: tuple[int, ...], dtype: np.dtype, number: type | None) -> Any:
         if name != f"x{self._count}":

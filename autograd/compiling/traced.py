@@ -322,7 +322,7 @@ class Traced:
 
     def always(self) -> bool:
         """Whether it holds everywhere that whole numbers are at least so large, as x >= 0 says, since those of the
-        argument that they are of are: a replay is then for such arguments only."""
+        argument that they are of are. A replay is then for arguments of the same answer only."""
         step = self.step
         if step.function is not np.greater_equal or type(step.args[1]) is not int:
             return False
@@ -330,10 +330,9 @@ class Traced:
         while isinstance(x, Step) and x.op in VIEWS:
             (x,) = x.args
         given = self.program.given.get(x.options) if isinstance(x, Step) and x.op == "input" else None
-        if given is None or given.min() < floor:
+        if given is None:
             return False
-        self.program.floors[x.options] = max(floor, self.program.floors.get(x.options, floor))
-        return True
+        return self.program.floors.setdefault((x.options, floor), bool(given.min() >= floor))
 
     def through(self, function: Callable[[Any], float]) -> Traced:
         """A float that plain Python makes of this number at every replay: it may choose by it, or use `math`."""

@@ -92,3 +92,20 @@ def test_a_whole_step_of_training(name: str, config: Config) -> None:
             close(here[0], there[0], config, 1e-9)
     assert here[1]["step"] == there[1]["step"] == 5
     assert compiled.recordings == 2  # the second one takes the number of the step as a number
+
+
+def test_full_batches_are_replayed_as_such_whatever_came_before() -> None:
+    config = CONFIGS[3]
+    params = init(config, np.random.default_rng(1))
+    gradient = ag.value_and_grad(loss)
+    first, second = ag.compile(gradient), ag.compile(gradient)
+    expected = first(params, ROWS[0], config)
+    second(params, PADDED, config)
+    value, grads = second(params, ROWS[0], config)
+    assert value == expected[0]
+    for name, g in grads.items():
+        np.testing.assert_array_equal(g, expected[1][name])
+    for function in (first, second):
+        np.testing.assert_allclose(function(params, PADDED, config)[0], loss(params, PADDED, config), rtol=1e-6)
+        function(params, ROWS[1], config)
+        assert function.recordings == 2
