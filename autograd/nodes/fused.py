@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
+from numpy import ndarray
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import NUMBER, Primitive, ScalarNode
@@ -36,6 +37,7 @@ def _fused_row(name: str, forward: Callable[..., Data], *vjps: Rule | None, loca
 
 
 _OBJECTS = np.dtype(object)
+_PLAIN = {type(None), *NUMBER}
 
 
 def fuse(composition: F) -> F:
@@ -70,10 +72,11 @@ def fuse(composition: F) -> F:
         if args[0].__class__ is Tensor:
             return apply_to(entered, args)
         for a in args:  # plain arrays and numbers, as most of them are where nothing is differentiated
-            if a.__class__ is np.ndarray:
+            kind = a.__class__
+            if kind is ndarray:
                 if a.dtype is _OBJECTS:
                     break
-            elif a is not None and a.__class__ not in NUMBER:
+            elif kind not in _PLAIN:
                 break
         else:
             return array(*args)
@@ -112,12 +115,13 @@ def together(rule: Callable[..., tuple[Operand, ...]], n: int) -> list[Rule]:
     return [one(i) for i in range(n)]
 
 
+FEW = 32  # rows: so many are summed sooner one by one than as a matrix
 SUMMED = 1 << 10  # up to so many numbers are summed by BLAS, which knows no better order than one after the other
 
 
 @functools.lru_cache(maxsize=64)
-def _column(n: int, dtype: np.dtype) -> np.ndarray:
-    return np.ones((n, 1), dtype)
+def _ones(n: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones(n, dtype)
 
 
 def _sum(x: Operand) -> Operand:
@@ -125,11 +129,12 @@ def _sum(x: Operand) -> Operand:
     if type(x) is not np.ndarray:
         return x.sum(axis=-1, keepdims=True)
     n = x.shape[-1]
-    if not 0 < n <= SUMMED or x.ndim < 2 or x.dtype not in _BLAS:
+    if not 0 < n <= SUMMED or x.dtype not in _BLAS:
         return _add_reduce(x, axis=-1, keepdims=True)
-    if x.ndim == 2:
-        return x.dot(_column(n, x.dtype))
-    return x.reshape((-1, n)).dot(_column(n, x.dtype)).reshape((*x.shape[:-1], 1))
+    ones = _ones(n, x.dtype).reshape(n, 1)
+    if x.ndim <= 2 or x.size <= FEW * n:
+        return x.dot(ones)
+    return x.reshape((-1, n)).dot(ones).reshape((*x.shape[:-1], 1))
 
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -138,7 +143,9 @@ _add_reduce = np.add.reduce
 
 def _dot(a: Operand, b: Operand) -> Operand:
     """The sum of a * b over the last axis, kept."""
-    return np.vecdot(a, b)[..., None] if type(a) is np.ndarray and type(b) is np.ndarray else _sum(a * b)
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return _sum(a * b)
+    return np.vecdot(a, b)[..., None]
 
 
 def _mean(x: Operand, by: Operand = None) -> Operand:
@@ -233,7 +240,19 @@ def _joined(y: Operand, q: Operand) -> Operand:
     return y.reshape(q.shape).swapaxes(-2, -3).reshape((*q.shape[:-3], n_time, n_head * size))
 
 
+def _one_query(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Attention of a single position, which may look at all keys: queries of a group are the rows of one matrix."""
+    rows = (*k.shape[:-2], q.shape[-3] // k.shape[-3], q.shape[-1])
+    scores = np.matmul((q * q.shape[-1] ** -0.5).reshape(rows), k.swapaxes(-1, -2))  # (..., nkv, g, P+1)
+    scores -= _max(scores)
+    y = np.matmul(_exp(scores), v)
+    y /= _sum(scores)
+    return y.reshape((*q.shape[:-3], 1, q.shape[-3] * q.shape[-1]))
+
+
 def _attention(q: Data, k: Data, v: Data) -> Data:
+    if q.shape[-2] == 1 and type(q) is type(k) is type(v) is np.ndarray and q.dtype == k.dtype == v.dtype:
+        return _one_query(q, k, v)
     grouped, k, v = _grouped(q, k), _one_more(k), _one_more(v)
     parts = [matmul(_weights(_part(grouped, rows), _part(k, seen)), _part(v, seen)) for rows, seen in _blocks(q, k)]
     return _joined(parts[0] if len(parts) == 1 else namespace(parts).concatenate(parts, axis=-2), q)
@@ -296,7 +315,24 @@ def _affine(y: Data, gain: Data, bias: Data) -> Data:
     return y if bias is None else y + bias
 
 
+def _one_row(x: np.ndarray, gain: Data, bias: Data, eps: float, centre: bool) -> np.ndarray:
+    """The norm of a single row as that of a vector: its mean is a number, and nothing has to be stretched, which
+    takes NumPy half the time."""
+    n = x.shape[-1]
+    row = x.reshape(n)
+    if centre:
+        row = row - row.dot(_ones(n, x.dtype)) * (1 / n)
+    row = _affine(row * (row.dot(row) * (1 / n) + eps) ** -0.5, gain, bias)
+    return row.reshape(x.shape if row.ndim == 1 else np.broadcast_shapes(x.shape, row.shape))
+
+
+def _is_row(x: Data) -> bool:
+    return type(x) is np.ndarray and x.size == x.shape[-1] and x.dtype in _BLAS
+
+
 def _rmsnorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
+    if _is_row(x):
+        return _one_row(x, gain, bias, eps, centre=False)
     return _affine(x * _scale(x, eps), gain, bias)
 
 
@@ -310,6 +346,8 @@ def _rmsnorm_rule(
 
 
 def _layernorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
+    if _is_row(x):
+        return _one_row(x, gain, bias, eps, centre=True)
     centred = x - _mean(x)
     return _affine(centred * _scale(centred, eps), gain, bias)
 
@@ -414,7 +452,7 @@ _fused_row("cross_entropy", _cross_entropy, _cross_entropy_x, None, local=("g * 
 
 
 def _linear(x: Data, w: Data, b: Data) -> Data:
-    y = matmul.array(x, w)
+    y = x.dot(w) if type(x) is type(w) is np.ndarray and x.ndim == w.ndim == 2 else matmul.array(x, w)
     return y if b is None else y + b
 
 
