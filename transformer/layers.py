@@ -150,7 +150,7 @@ def attention(
 
 def heads(x: Array, size: int) -> Array:
     """(..., T, n hs) -> (..., n, T, hs)."""
-    return x.reshape((*x.shape[:-1], x.shape[-1] // size, size)).swapaxes(-2, -3)
+    return x.reshape((*x.shape[:-1], -1, size)).swapaxes(-2, -3)
 
 
 class Room:
@@ -229,7 +229,9 @@ def rotary(x: Array, base: float, n_past: int = 0) -> Array:
     So the product of a query and a key depends on how far they are apart. Number i makes a pair
     with number i + hs / 2, as in Llama.
     """
-    cos, sin = turns(x.shape[-2], x.shape[-1], base, str(x.dtype), n_past)
+    n_all = n_past + x.shape[-2]
+    tables = turns(1 << (n_all - 1).bit_length(), x.shape[-1], base, str(x.dtype))  # one for many a call
+    cos, sin = (table[n_past:n_all] for table in tables)
     a, b = np.split(x, 2, axis=-1)
     return x * cos + np.concatenate([-b, a], axis=-1) * sin
 
@@ -266,9 +268,9 @@ def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def turns(n_time: int, size: int, base: float, dtype: str, n_past: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def turns(n_time: int, size: int, base: float, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """(T, hs) each: cos and sin of the angles t / base^(2i/hs), by which `rotary` turns pair i at position t."""
-    angles = np.arange(n_past, n_past + n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
+    angles = np.arange(n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
     tables = [np.tile(f(angles), 2).astype("float64" if dtype == "object" else dtype) for f in (np.cos, np.sin)]
     for table in tables:
         table.flags.writeable = False

@@ -50,9 +50,10 @@ def logits(
         )
     tree = nested(params)
     x = tree["wte"][tokens]  # (..., T, C)
-    learned = config.positions == "learned"
     if config.positions != "rotary":  # those come in with attention
-        x = x + (tree["wpe"][n_past:n_time] if learned else sinusoids(n_time, config.n_embd, config.dtype)[n_past:])
+        learned = config.positions == "learned"
+        table = tree["wpe"] if learned else sinusoids(config.block_size, config.n_embd, config.dtype)
+        x = x + table[n_past:n_time]
     drop, look = drop or kept, look or (lambda i, x: x)
     x = drop(x)
     if config.embed_norm:
@@ -132,8 +133,8 @@ def last_loss(params: Params, tokens: Tokens, config: Config) -> Array:
 
 def nested(params: Params) -> Tree:
     """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
-    if not any("." in name for name in params):
-        return params  # it is nested already
+    if "h0" in params:
+        return params  # they are nested already
     tree: Tree = {}
     for name, p in params.items():
         if "." not in name:

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-from numpy import ndarray
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import NUMBER, Primitive, ScalarNode
@@ -73,7 +72,7 @@ def fuse(composition: F) -> F:
             return apply_to(entered, args)
         for a in args:  # plain arrays and numbers, as most of them are where nothing is differentiated
             kind = a.__class__
-            if kind is ndarray:
+            if kind is np.ndarray:
                 if a.dtype is _OBJECTS:
                     break
             elif kind not in _PLAIN:
@@ -119,33 +118,26 @@ FEW = 32  # rows: so many are summed sooner one by one than as a matrix
 SUMMED = 1 << 10  # up to so many numbers are summed by BLAS, which knows no better order than one after the other
 
 
-@functools.lru_cache(maxsize=64)
-def _ones(n: int, dtype: np.dtype) -> np.ndarray:
-    return np.ones(n, dtype)
+_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_ONES = {dtype: np.ones(SUMMED, dtype) for dtype in _BLAS}
+_add_reduce = np.add.reduce
 
 
 def _sum(x: Operand) -> Operand:
     """The sum over the last axis, kept. As a product with ones it takes BLAS half the time or less."""
     if type(x) is not np.ndarray:
         return x.sum(axis=-1, keepdims=True)
-    n = x.shape[-1]
-    if not 0 < n <= SUMMED or x.dtype not in _BLAS:
+    n, ones = x.shape[-1], _ONES.get(x.dtype)
+    if ones is None or not 0 < n <= SUMMED:
         return _add_reduce(x, axis=-1, keepdims=True)
-    ones = _ones(n, x.dtype).reshape(n, 1)
     if x.ndim <= 2 or x.size <= FEW * n:
-        return x.dot(ones)
-    return x.reshape((-1, n)).dot(ones).reshape((*x.shape[:-1], 1))
-
-
-_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
-_add_reduce = np.add.reduce
+        return x.dot(ones[:n])[..., None]
+    return x.reshape((-1, n)).dot(ones[:n]).reshape((*x.shape[:-1], 1))
 
 
 def _dot(a: Operand, b: Operand) -> Operand:
     """The sum of a * b over the last axis, kept."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        return _sum(a * b)
-    return np.vecdot(a, b)[..., None]
+    return np.vecdot(a, b)[..., None] if type(a) is np.ndarray and type(b) is np.ndarray else _sum(a * b)
 
 
 def _mean(x: Operand, by: Operand = None) -> Operand:
@@ -242,12 +234,16 @@ def _joined(y: Operand, q: Operand) -> Operand:
 
 def _one_query(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Attention of a single position, which may look at all keys: queries of a group are the rows of one matrix."""
-    rows = (*k.shape[:-2], q.shape[-3] // k.shape[-3], q.shape[-1])
-    scores = np.matmul((q * q.shape[-1] ** -0.5).reshape(rows), k.swapaxes(-1, -2))  # (..., nkv, g, P+1)
-    scores -= _max(scores)
-    y = np.matmul(_exp(scores), v)
+    *lead, n_head, _, size = q.shape
+    rows = q * size**-0.5
+    if k.shape[-3] != n_head:
+        rows = rows.reshape((*k.shape[:-2], n_head // k.shape[-3], size))  # (..., nkv, g, hs)
+    scores = np.matmul(rows, k.swapaxes(-1, -2))  # (..., nkv, g, P+1)
+    scores -= _max_reduce(scores, axis=-1, keepdims=True)
+    np.exp(scores, scores)
+    y = np.matmul(scores, v)
     y /= _sum(scores)
-    return y.reshape((*q.shape[:-3], 1, q.shape[-3] * q.shape[-1]))
+    return y.reshape((*lead, 1, n_head * size))
 
 
 def _attention(q: Data, k: Data, v: Data) -> Data:
@@ -319,15 +315,16 @@ def _one_row(x: np.ndarray, gain: Data, bias: Data, eps: float, centre: bool) ->
     """The norm of a single row as that of a vector: its mean is a number, and nothing has to be stretched, which
     takes NumPy half the time."""
     n = x.shape[-1]
-    row = x.reshape(n)
+    y = x.reshape(n)
     if centre:
-        row = row - row.dot(_ones(n, x.dtype)) * (1 / n)
-    row = _affine(row * (row.dot(row) * (1 / n) + eps) ** -0.5, gain, bias)
-    return row.reshape(x.shape if row.ndim == 1 else np.broadcast_shapes(x.shape, row.shape))
+        y = y - y.dot(_ONES[x.dtype][:n]) * (1 / n)
+    y = y * (y.dot(y) * (1 / n) + eps) ** -0.5
+    y = _affine(y, gain, bias)
+    return y.reshape(x.shape if y.ndim == 1 else np.broadcast_shapes(x.shape, y.shape))
 
 
 def _is_row(x: Data) -> bool:
-    return type(x) is np.ndarray and x.size == x.shape[-1] and x.dtype in _BLAS
+    return type(x) is np.ndarray and 0 < x.size == x.shape[-1] <= SUMMED and x.dtype in _ONES
 
 
 def _rmsnorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
@@ -382,8 +379,24 @@ def _gelu_tanh(x: Operand) -> Operand:
     return _tanh(x * (ROOT + (ROOT * 0.044715) * (x * x)))
 
 
+# As arrays without axes: a number of Python is converted by every call anew.
+_GELU = {dtype: tuple(np.array(c, dtype) for c in (0.5, 1.0, ROOT, ROOT * 0.044715)) for dtype in _BLAS}
+
+
 def _gelu(x: Data) -> Data:
-    return (0.5 * x) * (1.0 + _gelu_tanh(x))
+    known = _GELU.get(x.dtype) if type(x) is np.ndarray and x.ndim else None
+    if known is None:
+        return (0.5 * x) * (1.0 + _gelu_tanh(x))
+    half, one, root, cube = known
+    y = x * x  # and then the same in its memory
+    y *= cube
+    y += root
+    y *= x
+    np.tanh(y, y)
+    y += one
+    y *= half
+    y *= x
+    return y
 
 
 def _gelu_x(g: Operand, out: Operand, x: Operand) -> Operand:
