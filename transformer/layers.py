@@ -230,8 +230,7 @@ def rotary(x: Array, base: float, n_past: int = 0) -> Array:
     with number i + hs / 2, as in Llama.
     """
     n_all = n_past + x.shape[-2]
-    tables = turns(1 << (n_all - 1).bit_length(), x.shape[-1], base, str(x.dtype))  # one for many a call
-    cos, sin = (table[n_past:n_all] for table in tables)
+    cos, sin = (table[n_past:n_all] for table in turns(enough(n_all), x.shape[-1], base, str(x.dtype)))
     a, b = np.split(x, 2, axis=-1)
     return x * cos + np.concatenate([-b, a], axis=-1) * sin
 
@@ -256,6 +255,11 @@ def causal_mask(n_time: int, dtype: str, n_past: int = 0) -> np.ndarray:
     mask = np.triu(future, k=1 + n_past)
     mask.flags.writeable = False
     return mask
+
+
+def enough(n_time: int) -> int:
+    """The length of a table for n_time positions: a power of 2, so that it serves for many more of them."""
+    return 1 << (n_time - 1).bit_length()
 
 
 @lru_cache(maxsize=8)
