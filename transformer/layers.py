@@ -262,9 +262,14 @@ def enough(n_time: int) -> int:
     return 1 << (n_time - 1).bit_length()
 
 
-@lru_cache(maxsize=8)
 def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
     """(T, C): the fixed positions sin and cos(t / 10000^(2i/C)) (Vaswani et al. 2017, section 3.5)."""
+    return waves(enough(n_time), n_embd, dtype)[:n_time]
+
+
+@lru_cache(maxsize=8)
+def waves(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
+    """The table of `sinusoids`."""
     angles = np.arange(n_time)[:, None] / 10000.0 ** (np.arange(0, n_embd, 2) / n_embd)
     table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n_time, -1)[:, :n_embd].astype(dtype)
     table.flags.writeable = False

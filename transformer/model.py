@@ -14,7 +14,7 @@ import numpy as np
 from autograd import traceable
 from transformer.base import Array, Blocks, Cache, Drop, Look, Params, Tokens, Tree
 from transformer.config import Config
-from transformer.layers import attention, cross_entropy, enough, everywhere, kept, layernorm, mlp, rmsnorm, sinusoids
+from transformer.layers import attention, cross_entropy, everywhere, kept, layernorm, mlp, rmsnorm, sinusoids
 
 
 @traceable
@@ -50,9 +50,9 @@ def logits(
         )
     tree = nested(params)
     x = tree["wte"][tokens]  # (..., T, C)
+    learned = config.positions == "learned"
     if config.positions != "rotary":  # those come in with attention
-        learned = config.positions == "learned"
-        x = x + (tree["wpe"] if learned else sinusoids(enough(n_time), config.n_embd, config.dtype))[n_past:n_time]
+        x = x + (tree["wpe"][n_past:n_time] if learned else sinusoids(n_time, config.n_embd, config.dtype)[n_past:])
     drop, look = drop or kept, look or (lambda i, x: x)
     x = drop(x)
     if config.embed_norm:

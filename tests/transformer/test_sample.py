@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transformer import Config, generate, init
-from transformer.layers import sinusoids
+from transformer.layers import waves
 from transformer.model import logits
 from transformer.sample import NothingToDrawError
 
@@ -69,6 +69,6 @@ def test_what_is_not_finite_is_said_for_each_of_several_prompts() -> None:
 
 def test_positions_are_not_computed_for_every_token_anew() -> None:
     config = CONFIGS["vanilla"]
-    sinusoids.cache_clear()
+    waves.cache_clear()
     generate(init(config, np.random.default_rng(0)), config, [1], 9, np.random.default_rng(0))
-    assert sinusoids.cache_info().misses == 5  # for 1, 2, 4, 8 and 16 positions
+    assert waves.cache_info().misses == 5  # for 1, 2, 4, 8 and 16 positions
