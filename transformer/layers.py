@@ -135,29 +135,36 @@ def attention(
     the positions before these, k and v (..., nkv, P, hs), if any; those of x are added to it.
     base: that of rotary positions, which queries and keys are turned by; None for no turn.
     """
-    *lead, n_time, _ = x.shape
-    head_size = params["wq"].shape[-1] // n_head
-    n_past = seen["k"].shape[-2] if seen else 0
-
-    def heads(name: str) -> Array:
-        y = linear(x, params["w" + name], params.get("b" + name))
-        return y.reshape((*lead, n_time, y.shape[-1] // head_size, head_size)).swapaxes(-2, -3)  # (..., n, T, hs)
-
-    q, k, v = heads("q"), heads("k"), heads("v")
+    n_time, head_size = x.shape[-2], params["wq"].shape[-1] // n_head
+    q = heads(linear(x, params["wq"], params.get("bq")), head_size)
+    k = heads(linear(x, params["wk"], params.get("bk")), head_size)
+    v = heads(linear(x, params["wv"], params.get("bv")), head_size)
     if base is not None:
+        n_past = seen["k"].shape[-2] if seen else 0
         q, k = rotary(q, base, n_past), rotary(k, base, n_past)
     if seen is not None:
         k, v = remembered(seen, k, v)
-    y = causal_attention(q, k, v) if drop is kept and n_time > LONG else attend(q, k, v, drop)
+    y = causal_attention(q, k, v) if drop is kept and not 1 < n_time <= LONG else attend(q, k, v, drop)
     return linear(y, params["wo"], params.get("bo"))
 
 
+def heads(x: Array, size: int) -> Array:
+    """(..., T, n hs) -> (..., n, T, hs)."""
+    return x.reshape((*x.shape[:-1], -1, size)).swapaxes(-2, -3)
+
+
 class Room:
-    """Memory for keys and values, more than there are by now, so that those of a token need not all be copied."""
+    """Memory for keys and values, more than there are by now, so that those of a token need not all be copied.
+
+    A head's lie together, and its keys turned, (hs, P), as the product with a query takes them soonest.
+    """
 
     def __init__(self, k: np.ndarray, v: np.ndarray) -> None:
-        self.used = k.shape[-2]
-        self.k, self.v = (np.concatenate([x, np.empty_like(x)], axis=-2) for x in (k, v))
+        *lead, n, width = k.shape
+        self.used, self.size = n, 2 * n
+        self.k = np.empty((*lead, width, self.size), k.dtype).swapaxes(-1, -2)
+        self.v = np.empty((*lead, self.size, width), v.dtype)
+        self.k[..., :n, :], self.v[..., :n, :] = k, v
 
 
 def remembered(seen: Params, k: Array, v: Array) -> tuple[Array, Array]:
@@ -165,20 +172,23 @@ def remembered(seen: Params, k: Array, v: Array) -> tuple[Array, Array]:
     if not seen:
         seen.update(k=k, v=v)
         return k, v
-    n_past, n_all = seen["k"].shape[-2], seen["k"].shape[-2] + k.shape[-2]
+    n_past = seen["k"].shape[-2]
+    n_all = n_past + k.shape[-2]
     room = seen.get("room")
     # Where somebody else went on from the same positions, the room behind them is taken.
-    if room is not None and room.used == n_past and n_all <= room.k.shape[-2]:
-        room.k[..., n_past:n_all, :], room.v[..., n_past:n_all, :] = k, v
+    if room is not None and room.used == n_past and n_all <= room.size:
+        new = (..., slice(n_past, n_all), slice(None))
+        room.k[new] = k
+        room.v[new] = v
     else:
         k, v = (np.concatenate([seen[name], new], axis=-2) for name, new in (("k", k), ("v", v)))
         if type(k) is not np.ndarray or k.dtype == object:
             seen.update(k=k, v=v)
             return k, v
-        room = Room(k, v)
+        seen["room"] = room = Room(k, v)
     room.used = n_all
-    k, v = room.k[..., :n_all, :], room.v[..., :n_all, :]
-    seen.update(k=k, v=v, room=room)
+    now = (..., slice(n_all), slice(None))
+    seen["k"], seen["v"] = k, v = room.k[now], room.v[now]
     return k, v
 
 
@@ -219,7 +229,8 @@ def rotary(x: Array, base: float, n_past: int = 0) -> Array:
     So the product of a query and a key depends on how far they are apart. Number i makes a pair
     with number i + hs / 2, as in Llama.
     """
-    cos, sin = turns(x.shape[-2], x.shape[-1], base, str(x.dtype), n_past)
+    n_all = n_past + x.shape[-2]
+    cos, sin = (table[n_past:n_all] for table in turns(enough(n_all), x.shape[-1], base, str(x.dtype)))
     a, b = np.split(x, 2, axis=-1)
     return x * cos + np.concatenate([-b, a], axis=-1) * sin
 
@@ -246,9 +257,19 @@ def causal_mask(n_time: int, dtype: str, n_past: int = 0) -> np.ndarray:
     return mask
 
 
-@lru_cache(maxsize=8)
+def enough(n_time: int) -> int:
+    """The length of a table for n_time positions: a power of 2, so that it serves for many more of them."""
+    return 1 << (n_time - 1).bit_length()
+
+
 def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
     """(T, C): the fixed positions sin and cos(t / 10000^(2i/C)) (Vaswani et al. 2017, section 3.5)."""
+    return waves(enough(n_time), n_embd, dtype)[:n_time]
+
+
+@lru_cache(maxsize=8)
+def waves(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
+    """The table of `sinusoids`."""
     angles = np.arange(n_time)[:, None] / 10000.0 ** (np.arange(0, n_embd, 2) / n_embd)
     table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n_time, -1)[:, :n_embd].astype(dtype)
     table.flags.writeable = False
@@ -256,9 +277,9 @@ def sinusoids(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def turns(n_time: int, size: int, base: float, dtype: str, n_past: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def turns(n_time: int, size: int, base: float, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """(T, hs) each: cos and sin of the angles t / base^(2i/hs), by which `rotary` turns pair i at position t."""
-    angles = np.arange(n_past, n_past + n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
+    angles = np.arange(n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
     tables = [np.tile(f(angles), 2).astype("float64" if dtype == "object" else dtype) for f in (np.cos, np.sin)]
     for table in tables:
         table.flags.writeable = False

@@ -80,10 +80,12 @@ def block(x: Array, params: Tree, config: Config, drop: Drop = kept, seen: Param
     return norm(x + drop(mlp(x, ffn, config.activation)), norm2, config)
 
 
+NORMS = {"layer": layernorm, "rms": rmsnorm}
+
+
 def norm(x: Array, params: Tree, config: Config) -> Array:
     """The norm that the config names."""
-    kind = {"layer": layernorm, "rms": rmsnorm}[config.norm]
-    return kind(x, params.get("gain"), params.get("bias"), config.norm_eps)
+    return NORMS[config.norm](x, params.get("gain"), params.get("bias"), config.norm_eps)
 
 
 @traceable
@@ -130,6 +132,8 @@ def last_loss(params: Params, tokens: Tokens, config: Config) -> Array:
 
 def nested(params: Params) -> Tree:
     """The parameters by the parts of their names: {"h0": {"attn": {"wq": ...}}} of {"h0.attn.wq": ...}."""
+    if "h0" in params:
+        return params  # they are nested already
     tree: Tree = {}
     for name, p in params.items():
         if "." not in name:

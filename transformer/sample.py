@@ -82,11 +82,13 @@ def stream(
             window, seen, fresh = window[..., -max(1, config.block_size // 2) :], Cache(), 0
         with np.errstate(all="ignore"):  # what is not finite is found in the next line
             scores = of(tree, window[..., fresh:], config, cache=seen if cache else None)[..., -1, :]  # (..., V)
-        if not np.isfinite(scores.max(axis=-1)).all():
+        best = scores.argmax(axis=-1)  # that of a nan, where there is one
+        top = np.take_along_axis(scores, best[..., None], axis=-1) if scores.ndim > 1 else scores[best]
+        if not all(map(math.isfinite, top.ravel().tolist())):
             odd = next((name for name, p in params.items() if not np.isfinite(p).all()), "")
             cause = f"parameter {odd!r} holds nan or inf" if odd else "the parameters are finite, but too large"
             raise NothingToDrawError(f"generate: the logits are nan or inf, so there is nothing to draw from: {cause}")
-        new = scores.argmax(axis=-1) if temperature == 0 else _drawn(scores, rng, temperature, top_k, top_p)
+        new = best if temperature == 0 else _drawn(scores, rng, temperature, top_k, top_p)
         yield new
         fresh = window.shape[-1] if cache else 0
         window = np.concatenate([window, new[..., None]], axis=-1)

@@ -36,6 +36,7 @@ def _fused_row(name: str, forward: Callable[..., Data], *vjps: Rule | None, loca
 
 
 _OBJECTS = np.dtype(object)
+_PLAIN = {type(None), *NUMBER}
 
 
 def fuse(composition: F) -> F:
@@ -70,10 +71,11 @@ def fuse(composition: F) -> F:
         if args[0].__class__ is Tensor:
             return apply_to(entered, args)
         for a in args:  # plain arrays and numbers, as most of them are where nothing is differentiated
-            if a.__class__ is np.ndarray:
+            kind = a.__class__
+            if kind is np.ndarray:
                 if a.dtype is _OBJECTS:
                     break
-            elif a is not None and a.__class__ not in NUMBER:
+            elif kind not in _PLAIN:
                 break
         else:
             return array(*args)
@@ -112,28 +114,25 @@ def together(rule: Callable[..., tuple[Operand, ...]], n: int) -> list[Rule]:
     return [one(i) for i in range(n)]
 
 
+FEW = 32  # rows: so many are summed sooner one by one than as a matrix
 SUMMED = 1 << 10  # up to so many numbers are summed by BLAS, which knows no better order than one after the other
 
 
-@functools.lru_cache(maxsize=64)
-def _column(n: int, dtype: np.dtype) -> np.ndarray:
-    return np.ones((n, 1), dtype)
+_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_ONES = {dtype: np.ones(SUMMED, dtype) for dtype in _BLAS}
+_add_reduce = np.add.reduce
 
 
 def _sum(x: Operand) -> Operand:
     """The sum over the last axis, kept. As a product with ones it takes BLAS half the time or less."""
     if type(x) is not np.ndarray:
         return x.sum(axis=-1, keepdims=True)
-    n = x.shape[-1]
-    if not 0 < n <= SUMMED or x.ndim < 2 or x.dtype not in _BLAS:
+    n, ones = x.shape[-1], _ONES.get(x.dtype)
+    if ones is None or not 0 < n <= SUMMED:
         return _add_reduce(x, axis=-1, keepdims=True)
-    if x.ndim == 2:
-        return x.dot(_column(n, x.dtype))
-    return x.reshape((-1, n)).dot(_column(n, x.dtype)).reshape((*x.shape[:-1], 1))
-
-
-_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
-_add_reduce = np.add.reduce
+    if x.ndim <= 2 or x.size <= FEW * n:
+        return x.dot(ones[:n])[..., None]
+    return x.reshape((-1, n)).dot(ones[:n]).reshape((*x.shape[:-1], 1))
 
 
 def _dot(a: Operand, b: Operand) -> Operand:
@@ -233,7 +232,23 @@ def _joined(y: Operand, q: Operand) -> Operand:
     return y.reshape(q.shape).swapaxes(-2, -3).reshape((*q.shape[:-3], n_time, n_head * size))
 
 
+def _one_query(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Attention of a single position, which may look at all keys: queries of a group are the rows of one matrix."""
+    *lead, n_head, _, size = q.shape
+    rows = q * size**-0.5
+    if k.shape[-3] != n_head:
+        rows = rows.reshape((*k.shape[:-2], n_head // k.shape[-3], size))  # (..., nkv, g, hs)
+    scores = np.matmul(rows, k.swapaxes(-1, -2))  # (..., nkv, g, P+1)
+    scores -= _max_reduce(scores, axis=-1, keepdims=True)
+    np.exp(scores, scores)
+    y = np.matmul(scores, v)
+    y /= _sum(scores)
+    return y.reshape((*lead, 1, n_head * size))
+
+
 def _attention(q: Data, k: Data, v: Data) -> Data:
+    if q.shape[-2] == 1 and type(q) is type(k) is type(v) is np.ndarray and q.dtype == k.dtype == v.dtype:
+        return _one_query(q, k, v)
     grouped, k, v = _grouped(q, k), _one_more(k), _one_more(v)
     parts = [matmul(_weights(_part(grouped, rows), _part(k, seen)), _part(v, seen)) for rows, seen in _blocks(q, k)]
     return _joined(parts[0] if len(parts) == 1 else namespace(parts).concatenate(parts, axis=-2), q)
@@ -296,7 +311,25 @@ def _affine(y: Data, gain: Data, bias: Data) -> Data:
     return y if bias is None else y + bias
 
 
+def _one_row(x: np.ndarray, gain: Data, bias: Data, eps: float, centre: bool) -> np.ndarray:
+    """The norm of a single row as that of a vector: its mean is a number, and nothing has to be stretched, which
+    takes NumPy half the time."""
+    n = x.shape[-1]
+    y = x.reshape(n)
+    if centre:
+        y = y - y.dot(_ONES[x.dtype][:n]) * (1 / n)
+    y = y * (y.dot(y) * (1 / n) + eps) ** -0.5
+    y = _affine(y, gain, bias)
+    return y.reshape(x.shape if y.ndim == 1 else np.broadcast_shapes(x.shape, y.shape))
+
+
+def _is_row(x: Data) -> bool:
+    return type(x) is np.ndarray and 0 < x.size == x.shape[-1] <= SUMMED and x.dtype in _ONES
+
+
 def _rmsnorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
+    if _is_row(x):
+        return _one_row(x, gain, bias, eps, centre=False)
     return _affine(x * _scale(x, eps), gain, bias)
 
 
@@ -310,6 +343,8 @@ def _rmsnorm_rule(
 
 
 def _layernorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
+    if _is_row(x):
+        return _one_row(x, gain, bias, eps, centre=True)
     centred = x - _mean(x)
     return _affine(centred * _scale(centred, eps), gain, bias)
 
@@ -344,8 +379,24 @@ def _gelu_tanh(x: Operand) -> Operand:
     return _tanh(x * (ROOT + (ROOT * 0.044715) * (x * x)))
 
 
+# As arrays without axes: a number of Python is converted by every call anew.
+_GELU = {dtype: tuple(np.array(c, dtype) for c in (0.5, 1.0, ROOT, ROOT * 0.044715)) for dtype in _BLAS}
+
+
 def _gelu(x: Data) -> Data:
-    return (0.5 * x) * (1.0 + _gelu_tanh(x))
+    known = _GELU.get(x.dtype) if type(x) is np.ndarray and x.ndim else None
+    if known is None:
+        return (0.5 * x) * (1.0 + _gelu_tanh(x))
+    half, one, root, cube = known
+    y = x * x  # and then the same in its memory
+    y *= cube
+    y += root
+    y *= x
+    np.tanh(y, y)
+    y += one
+    y *= half
+    y *= x
+    return y
 
 
 def _gelu_x(g: Operand, out: Operand, x: Operand) -> Operand:
@@ -414,7 +465,7 @@ _fused_row("cross_entropy", _cross_entropy, _cross_entropy_x, None, local=("g * 
 
 
 def _linear(x: Data, w: Data, b: Data) -> Data:
-    y = matmul.array(x, w)
+    y = x.dot(w) if type(x) is type(w) is np.ndarray and x.ndim == w.ndim == 2 else matmul.array(x, w)
     return y if b is None else y + b
 
 

@@ -144,3 +144,87 @@ def test_attention_in_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatc
         close(first, ag.grad(f, (0, 1, 2))(q, k, v))
         close(second, ag.grad(slopes, (0, 1, 2))(q, k, v), 1e-11)
         close(first, ag.compile(ag.grad(f, (0, 1, 2)))(q, k, v))
+
+
+ROW = np.array([0.3, -1.2, 0.7, 2.5])
+OF_ONE_ROW = {
+    "a vector": ROW,
+    "a row": ROW[None],
+    "a row of several axes": ROW[None, None, None],
+    "a row apart in memory": np.repeat(ROW, 3)[None, ::3],
+    "a single number": ROW[None, :1],
+    "zeros": 0.0 * ROW[None],
+    "small floats": ROW[None].astype(np.float32),
+    "halves": ROW[None].astype(np.float16),
+    "whole numbers": np.array([[3, -1, 2, 5]]),
+    "bytes swapped": ROW[None].astype(">f8"),
+    "more than are summed by a product": np.cos(np.arange(1500.0))[None],
+}
+
+
+@pytest.mark.parametrize("x", OF_ONE_ROW.values(), ids=OF_ONE_ROW)
+@pytest.mark.parametrize("norm", [layers.rmsnorm, layers.layernorm], ids=["rmsnorm", "layernorm"])
+def test_a_single_row_is_normalized_as_many_are(norm: Any, x: np.ndarray) -> None:
+    n = x.shape[-1]
+    gains = [None, np.linspace(0.5, 2, n).astype(x.dtype), np.linspace(0.5, 2, n), np.ones((2, 3, n)), 3.0]
+    before = x.copy()
+    for gain in gains:
+        for bias in (None, np.linspace(-1, 1, n).astype(x.dtype)):
+            with ag.unfused():
+                want = norm(x, gain, bias, 1e-5)
+            got = norm(x, gain, bias, 1e-5)
+            assert got.shape == want.shape and got.dtype == want.dtype
+            rough = want.dtype.itemsize < 8 or np.asarray(x).dtype.itemsize < 8
+            np.testing.assert_allclose(
+                got, want, rtol=1e-2 if x.dtype == "f2" else 1e-5 if rough else 1e-12, atol=1e-5 if rough else 1e-12
+            )
+    assert (x == before).all()
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_a_single_row_of_extremes_is_normalized_as_many_are(dtype: str) -> None:
+    for row in ([np.nan, 1.0], [np.inf, 1.0], [1e30, -1e30], [0.0, 0.0], [1e-30, 0.0]):
+        x = np.array([row], dtype)
+        for norm in (layers.rmsnorm, layers.layernorm):
+            with np.errstate(all="ignore"):
+                got, want = norm(x, None, None, 1e-300), norm(np.repeat(x, 2, axis=0), None, None, 1e-300)[:1]
+            np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", ">f8"])
+def test_gelu_leaves_its_argument_as_it_was(dtype: str) -> None:
+    x = np.array([[-3.0, 0.5], [1.0, 40.0]], dtype)
+    x.flags.writeable = False
+    for given in (x, x.T, x[:, ::-1], x[0], x[:0], x[0, 0], x[0, :1].reshape(())):
+        with ag.unfused():
+            want = layers.gelu(given)
+        got = layers.gelu(given)
+        assert np.shape(got) == np.shape(want) and got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=1e-2 if dtype == "f2" else 1e-6)
+    with np.errstate(all="ignore"):
+        largest = np.array([np.finfo(dtype).max, -np.finfo(dtype).max], dtype)
+        assert layers.gelu(largest)[0] == largest[0]
+
+
+@pytest.mark.parametrize("dtypes", ["ddd", "fff", "dfd", "ffd", "eee"])
+@pytest.mark.parametrize(("lead", "n_head", "n_kv"), [((), 2, 2), ((3,), 4, 2), ((2, 1), 3, 1)])
+def test_one_query_finds_what_it_finds_among_many(lead: tuple[int, ...], n_head: int, n_kv: int, dtypes: str) -> None:
+    rng = np.random.default_rng(0)
+    q, k, v = (
+        rng.normal(size=(*lead, n, t, 3)).astype(d) for (n, t), d in zip(((n_head, 1), (n_kv, 5), (n_kv, 5)), dtypes)
+    )
+    with ag.unfused():
+        want = layers.causal_attention(q, k, v)
+    got = layers.causal_attention(q, k, v)
+    assert got.shape == want.shape == (*lead, 1, n_head * 3) and got.dtype == want.dtype
+    rough = 1e-2 if "e" in dtypes else 1e-5 if "f" in dtypes else 1e-12
+    np.testing.assert_allclose(got, want, rtol=rough, atol=rough)
+    turned = np.ascontiguousarray(k.swapaxes(-1, -2)).swapaxes(-1, -2)
+    np.testing.assert_allclose(layers.causal_attention(q[..., ::-1], turned[..., ::-1], v), got, rtol=rough, atol=rough)
+
+
+def test_one_query_takes_scores_of_any_size() -> None:
+    q, k, v = np.array([[[1e4]]]), np.array([[[-1.0], [1.0], [0.999]]]), np.array([[[1.0], [2.0], [3.0]]])
+    assert layers.causal_attention(q, k, v).item() == pytest.approx(2.0, abs=1e-3)
+    with np.errstate(all="ignore"):
+        assert np.isnan(layers.causal_attention(q * np.inf, k, v)).all()
