@@ -7,7 +7,7 @@ shape of the model is `config.Config`'s business, training it `train`'s.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -136,15 +136,18 @@ def nested(params: Params) -> Tree:
         return params  # they are nested already
     tree: Tree = {}
     for name, p in params.items():
-        if "." not in name:
-            tree[name] = p
-            continue
-        *path, last = name.split(".")
+        path, last = _parts(name)
         branch = tree
         for part in path:
             branch = branch.setdefault(part, {})
         branch[last] = p
     return tree
+
+
+@lru_cache(maxsize=1 << 12)
+def _parts(name: str) -> tuple[list[str], str]:
+    *path, last = name.split(".")
+    return path, last
 
 
 def _checked(tokens: Tokens, config: Config, where: str, padding: int = 0) -> Array:

@@ -139,7 +139,7 @@ def asked(x: Data, check: Callable[[Data], None]) -> None:
 def always(condition: Data) -> bool:
     """Whether a condition holds everywhere, as far as can be known: of what ag.compile traces, where the arguments
     say so, and it keeps to such arguments then; never of a tracer of JAX."""
-    if is_foreign(condition):
+    if type(condition) is not np.ndarray and is_foreign(condition):
         return hasattr(condition, "always") and condition.always()
     if condition.size > 1 << 12:
         return bool(condition.all())
@@ -148,6 +148,10 @@ def always(condition: Data) -> bool:
 
 def filled(like: Data, x: float) -> Data:
     """An array of the shape, dtype and library of another, all x."""
+    if type(like) is np.ndarray:
+        out = np.empty(like.shape, like.dtype)
+        out.fill(x)
+        return out
     return namespace([like]).full(like.shape, x, like.dtype)
 
 

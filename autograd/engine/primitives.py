@@ -32,7 +32,10 @@ Index: TypeAlias = Any  # whatever an array takes in brackets
 
 def select(condition: Operand, a: Operand, b: Operand) -> Operand:
     """a where the condition holds, b elsewhere. Rules select: they do not multiply by 0, since 0 * inf is nan."""
-    return (a if condition else b) if condition.__class__ is bool else where(condition, a, b)
+    if condition.__class__ is bool:
+        return a if condition else b
+    plain = condition.__class__ is np.ndarray and _is_float(a) and _is_float(b)
+    return where.array(condition, a, b) if plain else where(condition, a, b)
 
 
 def summed(g: Operand, shape: tuple[int, ...]) -> Operand:
@@ -355,6 +358,10 @@ def _alike(x: Data, other: Data) -> Data:
 
 def _is_float_array(x: Data) -> bool:
     return type(x) is np.ndarray and x.dtype.kind == "f" and x.itemsize <= 8
+
+
+def _is_float(x: Operand) -> bool:
+    return x.__class__ is float or (x.__class__ is np.ndarray and x.dtype.kind == "f")
 
 
 def _masked(x: np.ndarray, keep: np.ndarray) -> np.ndarray:

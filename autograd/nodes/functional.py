@@ -24,7 +24,7 @@ from autograd.engine.modes import F, no_grad
 from autograd.engine.recording import Level, at_level, current, next_id
 from autograd.engine.tree import leaves, map_tree, zip_leaves
 from autograd.engine.words import described, many
-from autograd.nodes.tensor import Tensor
+from autograd.nodes.tensor import Tensor, leaf
 from autograd.nodes.value import Value, values
 from autograd.nodes.value_array import Values
 
@@ -193,7 +193,8 @@ def _differentiated(
     """Call `method` at a level of its own."""
     positions = _positions(name, argnums, len(args))
     asked: Asked = itemgetter(0) if type(argnums) is int or not isinstance(argnums, Sequence) else tuple
-    nodes = any(isinstance(x, Node) for i in positions for x in leaves(args[i]))
+    kinds = {type(x) for i in positions for x in leaves(args[i])}
+    nodes = any(issubclass(kind, Node) for kind in kinds)
     alone = not current().recording  # no_grad(): numbers, as for a constant
     found = at_level(partial(method, name, f, positions, asked, list(args), options), nodes)
     return map_tree(_as_node, found) if nodes and alone else found
@@ -238,8 +239,8 @@ def _value_and_grad(
             out = _plain(out.raw)
             out = out.copy() if isinstance(out, np.ndarray) else out  # a graph that lives on may hold it
     taken: set[int] = set()
-    result = [map_tree(lambda x: _gradient(x, level.nested, taken), w) for w in wrapped]
-    return out, asked(result)
+    gradient = partial(_gradient, level.nested, taken)
+    return out, asked([map_tree(gradient, w) for w in wrapped])
 
 
 def _one_number(name: str, out: Operand) -> Operand:
@@ -278,7 +279,7 @@ def _jacobian(
         """The gradients of one output number by every input leaf."""
         if isinstance(root, Node) and root.id >= level.floor:
             backpropagate(root, seed, level)
-        found = [_gradient(x, level.nested, set()) for x in leaves(wrapped)]
+        found = [_gradient(level.nested, set(), x) for x in leaves(wrapped)]
         _clear(wrapped)
         return found
 
@@ -324,7 +325,7 @@ def _is_tensor(x: Operand) -> bool:
 def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) -> Operand:
     """A leaf of an argument as a node of its own; within another graph it stays connected to what it came from."""
     if x.__class__ is np.ndarray and x.dtype.kind == "f":  # the common case
-        return Tensor(x)
+        return leaf(x.copy("K"))
     if isinstance(x, Node):
         return p.identity(x) if nested else detach(x)
     if is_values(x):
@@ -340,7 +341,7 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
     )
 
 
-def _gradient(x: Operand, nested: bool, taken: set[int]) -> Operand:
+def _gradient(nested: bool, taken: set[int], x: Operand) -> Operand:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
     if x.__class__ is Tensor and not nested:  # the common case
         g = x._grad
@@ -349,7 +350,7 @@ def _gradient(x: Operand, nested: bool, taken: set[int]) -> Operand:
             return g
     if isinstance(x, np.ndarray):
         if nested:
-            return each(lambda v: _gradient(v, nested, taken), x)
+            return each(partial(_gradient, nested, taken), x)
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if nested:

@@ -22,7 +22,7 @@ from autograd.nodes.value import as_floats, label_of_leaf, scalar_of, state_of
 from autograd.numpy_api.doors import ACROSS, ArrayMethods, call_function, call_ufunc
 from autograd.numpy_api.elsewhere import say_instead
 
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "leaf"]
 
 # glibc gives the memory of larger arrays back to the system and fetches it again, at a page fault for every 4 KB,
 # which takes a quarter of a training step; until it has seen a piece of 32 MB come and go. No page of it is touched.
@@ -97,7 +97,7 @@ class Tensor(ArrayMethods, ArrayNode):
         plain = data.__class__ is np.ndarray and data.dtype.kind == "f"
         self._plant(data.copy("K") if plain else _array(data, "Tensor"), label)
 
-    def _plant(self, data: Any, label: str) -> None:
+    def _plant(self, data: Any, label: str = "") -> None:
         """Become a new leaf over an array that nobody else changes."""
         self.raw = data
         self._grad = self._lent = self._owned = self.primitive = None
@@ -487,6 +487,13 @@ class Tensor(ArrayMethods, ArrayNode):
         return _result(primitive, tuple(parents), tuple(saved))
 
 
+def leaf(data: Any) -> Tensor:
+    """An array of floats that nobody else changes, as a leaf."""
+    node = _new(Tensor)
+    node._plant(data)
+    return node
+
+
 def _is_complex(x: Any) -> bool:
     return x.__class__ is Tensor and x.raw.dtype.kind == "c"
 
@@ -603,6 +610,8 @@ def _only_automatic(data: Any, where: str) -> None:
 
 def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Ints given one by one, or as one tuple, list or array."""
+    if len(numbers) == 1 and type(numbers[0]) is tuple and {*map(type, numbers[0])} == {int}:
+        return numbers[0]
     if len(numbers) == 1 and isinstance(numbers[0], (tuple, list, np.ndarray)) and np.ndim(numbers[0]):
         (numbers,) = numbers
     return tuple(map(int, numbers))
