@@ -204,18 +204,16 @@ def _matching(where: str, params: Params, grads: Params, state: Tree, moments: S
 
 def _named(where: str, *, params: Params, **others: Params) -> None:
     """TypeError or ValueError where one is no dict of numbers and arrays with the names and shapes of params."""
+    shapes = _shapes(params, params)
     for what, given in {"params": params, **others}.items():
+        if shapes and (given is params or _shapes(given, params) == shapes):
+            continue
         if not isinstance(given, dict):
             raise TypeError(f"{where}: {what} must be a dict of arrays by name, got {type(given).__name__}")
         if given.keys() != params.keys():
             odd = {"lacks": params.keys() - given.keys(), "has besides": given.keys() - params.keys()}
             told = (f"it {verb} {', '.join(map(repr, sorted(names)[:4]))}" for verb, names in odd.items() if names)
             raise ValueError(f"{where}: {what} must have the names of params; {' and '.join(told)}")
-        try:
-            if [p.shape for p in params.values()] == [given[name].shape for name in params]:
-                continue
-        except AttributeError:  # a number has no shape
-            pass
         for name, p in params.items():
             a = given[name]
             if a is None or isinstance(a, (dict, list, tuple, str)):
@@ -224,6 +222,14 @@ def _named(where: str, *, params: Params, **others: Params) -> None:
                 raise ValueError(
                     f"{where}: {name!r} has shape {np.shape(p)}, but its gradient or state has shape {np.shape(a)}"
                 )
+
+
+def _shapes(tree: Params, like: Params) -> list[tuple[int, ...]]:
+    """The shapes of arrays in the order of another dict; none where one is no array, or the names differ."""
+    try:
+        return [tree[name].shape for name in like] if len(tree) == len(like) else []
+    except (AttributeError, KeyError, TypeError, IndexError):
+        return []
 
 
 def _elementwise(rule: Rule, inputs: Sequence[Params]) -> list[Params]:
