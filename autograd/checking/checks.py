@@ -124,9 +124,8 @@ def _taylor_test(f: Callable[..., Any], inputs: tuple[Any, ...]) -> float:
     judge = Judge(point, Options())
     u = np.random.default_rng(0).standard_normal(point.x.size) * point.scale
     # No order can be told across a corner; where the gradient is right there, it is left out.
-    for i in np.flatnonzero(point.corners)[:CORNERS]:
-        if judge.element(int(i)).verdict == "kink":
-            u[i] = 0
+    corners = np.flatnonzero(point.corners)[:CORNERS]
+    u[[i for i, row in zip(corners, judge.elements(corners)) if row.verdict == "kink"]] = 0
     g = point.gradient
     if not (math.isfinite(point.start) and np.isfinite(g).all()):
         return math.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,17 +32,17 @@ def compare(point: Point, options: Options, order: int = 1) -> tuple[list[Row], 
         if there:
             return [Row(", ".join(point.names), None, point.start, again, math.nan, 0.0, verdict, order=order)], []
     judge = Judge(point, options, order)
+    every = np.arange(point.x.size)
     fast = point.x.size > LARGE if options.fast is None else options.fast
+    slow = [] if fast else judge.elements(every)
     rows: list[Row] = []
     guesses: list[str] = []
-    for k, name in enumerate(point.names):
-        elements = np.arange(point.starts[k], point.starts[k + 1])
-        judge.moved = False
-        found = _probed(judge, name, elements) if fast else [judge.element(i) for i in elements]
-        if order == 1 and found and not judge.moved and not judge.g[elements].any():
+    for name, shape, (part, _) in zip(point.names, point.shapes, point.parts):
+        found = _probed(judge, name, every[part]) if fast else slow[part]
+        if order == 1 and found and not judge.moved[part].any():
             found = [Row(name, None, 0.0, 0.0, 0.0, 0.0, "unused")]
         rows += found
-        guesses += filter(None, [guess(name, point.shapes[k], found)])
+        guesses += filter(None, [guess(name, shape, found)])
     return rows, guesses
 
 
@@ -50,14 +51,14 @@ def _probed(judge: Judge, name: str, elements: np.ndarray) -> list[Row]:
     rng = np.random.default_rng(0)  # the same directions at every run
     bad = elements[~np.isfinite(judge.g[elements])]
     if bad.size:
-        return [judge.element(i) for i in bad[:OFFENDERS]]
-    edges = elements[judge.corners[elements]]
-    some = edges if edges.size <= CORNERS else rng.choice(edges, CORNERS, replace=False)
-    rows = [judge.element(i) for i in some]
+        return judge.elements(bad[:OFFENDERS])
+    corners = judge.point.corners[elements]
+    edges = elements[corners]
+    rows = judge.elements(edges if edges.size <= CORNERS else rng.choice(edges, CORNERS, replace=False))
     if edges.size > CORNERS:
         judge.point.notes.append(f"{name}: {edges.size:,} elements are at a corner, of which {CORNERS} were looked at")
-    for group in _groups(judge, elements[~judge.corners[elements]]):
-        rows += _probe(judge, rng, name, group) if group.size > 1 else [judge.element(int(group[0]))]
+    for group in _groups(judge, elements[~corners]):
+        rows += _probe(judge, rng, name, group) if group.size > 1 else judge.elements(group)
     return rows
 
 
@@ -77,8 +78,7 @@ def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarr
     for _ in range(PROBES):
         u = _signs(judge, rng, elements)
         slope, limit = judge.direction(u)
-        flagged = not _clear(slope, limit)
-        found = _offenders(judge, rng, elements, slope) if flagged else []
+        found = [] if _clear(slope, limit) else _found(judge, rng, _Part(elements, u, slope))
         row = _row(judge, name, elements, u, slope, limit, found)
         rows.append(row)
         if row.verdict != "ok":
@@ -98,21 +98,49 @@ def _signs(judge: Judge, rng: np.random.Generator, where: np.ndarray) -> np.ndar
     return u
 
 
-def _offenders(judge: Judge, rng: np.random.Generator, elements: np.ndarray, slope: Slope | None) -> list[Row]:
-    """Halve what is at fault until single elements are left."""
-    found: list[Row] = []
-    todo = [elements]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some elements, a direction in them and the slope along it."""
+
+    elements: np.ndarray
+    u: np.ndarray
+    slope: Slope | None
+
+
+def _found(judge: Judge, rng: np.random.Generator, part: _Part) -> list[Row]:
+    """Rows for the elements of a part that may be at fault; where shares led to others, each half is asked itself."""
+    rows = judge.elements(_offenders(judge, rng, part, True))
+    if rows and all(row.verdict != "ok" for row in rows):
+        return rows
+    return judge.elements(_offenders(judge, rng, part, False))
+
+
+def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, shared: bool) -> np.ndarray:
+    """Halve what is at fault until single elements are left; shared: by what halves bring to the slope of the whole."""
+    found: list[int] = []
+    todo = [whole]
     while todo and len(found) < OFFENDERS:
         part = todo.pop()
-        if part.size == 1:
-            found.append(judge.element(int(part[0])))
-            continue
-        todo += [
-            half
-            for half in reversed(np.array_split(part, 2))
-            if half.size == 1 or not _clear(*judge.direction(_signs(judge, rng, half), slope))
-        ]
-    return found
+        if part.elements.size == 1:
+            found.append(int(part.elements[0]))
+        else:
+            todo += reversed(_at_fault(judge, rng, part, shared))
+    return np.array(found, int)
+
+
+def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, shared: bool) -> list[_Part]:
+    """The halves of a part that are at fault."""
+    halves = np.array_split(part.elements, 2)
+    u = np.zeros_like(part.u)
+    u[halves[0]] = part.u[halves[0]]
+    directions = [u, part.u - u]
+    looks = judge.shares(u, part.u - u, part.slope) if shared and part.slope else None
+    if looks is None:
+        directions = [_signs(judge, rng, half) for half in halves]
+        looks = [judge.direction(u) if half.size > 1 else (None, 0.0) for half, u in zip(halves, directions)]
+    return [
+        _Part(half, u, slope) for half, u, (slope, limit) in zip(halves, directions, looks) if not _clear(slope, limit)
+    ]
 
 
 def _row(

@@ -7,7 +7,7 @@ analytic gradient, its rounding noise. The function is called as `grad` calls it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from autograd.nodes.value import Value
 
 __all__ = ["Point", "Unfit"]
 
+CHUNK = 2**18  # numbers in the points that are made at once
 SHAKES = 3  # gradients from which the noise in one is told
 
 
@@ -69,9 +70,9 @@ class Point:
         self.rounds = any(d != np.float64 for d in self.dtypes)
         self.scale = np.maximum(1, np.abs(self.x))
         self.nearest = np.concatenate([_nearest(np.abs(a)) for a in self.split(self.x)])
-        self.direct = False  # whether f is called on plain arrays
+        self.direct: bool | None = None  # whether f is called on plain arrays; None: not known yet
+        self.stacks: bool | None = None  # whether on many of them at once
         at_level(self._record, nested=False)
-        self.direct = self._agrees()
 
     def _record(self, level: Level) -> None:
         """Run f once on nodes, and back, as `grad` does, to see what is in it."""
@@ -79,11 +80,13 @@ class Point:
         wrapped = wrap_arguments("check", arrays, (0,), level)
         out = single(self.scalar(*self.arguments(arrays[0])))
         dtypes, sizes = set(self.dtypes), [0.0]
+        self.recorded, self.largest = _number(out), self.x.size
         if isinstance(out, Node) and out.id >= level.floor:
             backpropagate(out, np.ones(np.shape(out.raw), np.asarray(out.raw).dtype)[()], level)
             inputs = [v for x in leaves(wrapped) for v in (x.flat if is_values(x) else (x,))]
             for node in [*operations(out), *inputs]:
                 x, g = np.asarray(node.raw), node._grad
+                self.largest = max(self.largest, x.size)
                 if not isinstance(node, ScalarNode) and floats(x.dtype):
                     dtypes.add(x.dtype)
                 if g is not None:
@@ -98,7 +101,8 @@ class Point:
             return False
         beside = self.x + 1e-3 * np.cos(np.arange(self.x.size)) * np.where(self.nearest > 0, self.nearest, 1)
         try:
-            pairs = [(self._recorded(flat), self._direct(flat)) for flat in (self.x, beside)]
+            values = self._direct(np.stack([self.x, beside]))
+            pairs = list(zip(values, (self.recorded, self._recorded(beside))))
         except Exception:  # f asks for what only nodes have
             return False
         return all(
@@ -111,19 +115,29 @@ class Point:
         """Other numbers for the inputs that are differentiated, in their own kinds."""
         return [like(a, x) for a, x in zip(self.split(flat), self.originals)]
 
-    def bare(self, flat: np.ndarray) -> list[np.ndarray]:
-        """The same as plain arrays and NumPy's numbers, of which f may change what it is given."""
-        return [a.astype(d)[()] for a, d in zip(self.split(flat), self.dtypes)]
+    def bare(self, flats: np.ndarray) -> list[np.ndarray]:
+        """The same as plain arrays of many points, of which f may change what it is given."""
+        return [flats[:, part].astype(d).reshape(-1, *shape) for (part, shape), d in zip(self.parts, self.dtypes)]
+
+    def rounded(self, flat: np.ndarray) -> np.ndarray:
+        """Numbers as they come out in the dtypes of the inputs."""
+        if self.rounds:
+            return np.concatenate([a.ravel().astype(d).astype(float) for a, d in zip(self.split(flat), self.dtypes)])
+        return flat
 
     def input_of(self, i: int) -> int:
         """Which input an element of the vector belongs to."""
         return int(np.searchsorted(self.starts, i, side="right")) - 1
 
-    def name_of(self, i: int) -> tuple[str, tuple[int, ...]]:
-        """The name of the input that an element of the vector belongs to, and its index there."""
-        k = self.input_of(i)
-        index = np.unravel_index(i - self.starts[k], self.shapes[k]) if self.shapes[k] else ()
-        return self.names[k], tuple(map(int, index))
+    def names_of(self, elements: np.ndarray) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The names of the inputs that elements of the vector belong to, and their indices there."""
+        for k, i in zip((np.searchsorted(self.starts, elements, side="right") - 1).tolist(), elements.tolist()):
+            index = i - int(self.starts[k])
+            indices = []
+            for length in reversed(self.shapes[k]):
+                index, last = divmod(index, length)
+                indices.append(last)
+            yield self.names[k], tuple(reversed(indices))
 
     def position_of(self, name: str, index: tuple[int, ...]) -> int:
         """Where in the vector an element of an input stands."""
@@ -176,16 +190,22 @@ class Point:
 
     def value(self, flat: np.ndarray) -> float:
         """f at another point."""
-        self.calls += 1
+        return self.values(flat[None])[0]
+
+    def values(self, flats: np.ndarray) -> list[float]:
+        """f at other points, one after the other."""
+        self.calls += len(flats)
+        if self.direct is None:
+            self.direct = self._agrees()
         if self.direct:
             try:
-                return self._direct(flat)
+                return self._direct(flats)
             except Exception:  # somewhere else it asks for what only nodes have
                 self.direct = False
-        return self._recorded(flat)
+        return [self._recorded(flat) for flat in flats]
 
-    def _direct(self, flat: np.ndarray) -> float:
-        return _number(self.scalar(*self.arguments(self.bare(flat))))
+    def _direct(self, flats: np.ndarray) -> list[float]:
+        return [_number(self.scalar(*self.arguments(list(arrays)))) for arrays in zip(*self.bare(flats))]
 
     def _recorded(self, flat: np.ndarray) -> float:
         with no_grad():
@@ -196,31 +216,46 @@ class Point:
         """f at the point."""
         return self.value(self.x)
 
+    @cached_property
+    def floor(self) -> float:
+        """The least that rounding does to f: half a unit in its last place."""
+        return self.eps / 2 * abs(self.start)
+
     def line(self, u: np.ndarray, g: np.ndarray) -> Line:
         """f along u, and what the gradient g says of it; steps are taken as they come out in the inputs' dtypes."""
         (where,) = np.nonzero(u)
-        start, here, u, g = self.start, self.x[where], u[where], np.where(np.isfinite(g), g, 0)[where]
-
-        def element(t: float) -> tuple[float, float]:
-            """The same of a single element, as most are, without arrays of one."""
-            flat = self.x.copy()
-            flat[i] = there = x + t * dx
-            return self.value(flat) - start, slope * (there - x)
-
-        if where.size == 1 and not self.rounds:
-            (i,), (x,), (dx,), (slope,) = where.tolist(), here.tolist(), u.tolist(), g.tolist()
-            return Line(element, self.eps, self.eps / 2 * abs(start), 1e3 * self.rounding)
+        here, u, g = self.x[where], u[where], np.where(np.isfinite(g), g, 0)[where]
 
         def sample(t: float) -> tuple[float, float]:
             flat = self.x.copy()
             flat[where] = here + t * u
-            if self.rounds:
-                flat = np.concatenate(
-                    [a.ravel().astype(d).astype(float) for a, d in zip(self.split(flat), self.dtypes)]
-                )
-            return self.value(flat) - start, float(g @ (flat[where] - here))
+            flat = self.rounded(flat)
+            return self.value(flat) - self.start, float(g @ (flat[where] - here))
 
-        return Line(sample, self.eps, self.eps / 2 * abs(start), 1e3 * self.rounding)
+        return Line(sample, self.eps, self.floor, 1e3 * self.rounding)
+
+    # ---- many points at once ----
+
+    def changes(self, elements: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How much f changes as one element at a time goes a step to the right or to the left, and how far it went."""
+        x = self.x[elements]
+        moved = []
+        for step in (steps, -steps):
+            flat = self.x.copy()
+            flat[elements] += step
+            moved.append(self.rounded(flat)[elements])
+        there = np.array(moved)
+        return self._one_by_one(elements, there) - self.start, there - x
+
+    def _one_by_one(self, elements: np.ndarray, there: np.ndarray) -> np.ndarray:
+        found: list[float] = []
+        where, there = np.tile(elements, 2), there.ravel()
+        count = max(1, CHUNK // self.x.size)
+        for k in range(0, where.size, count):
+            flats = np.tile(self.x, (min(count, where.size - k), 1))
+            flats[np.arange(len(flats)), where[k : k + count]] = there[k : k + count]
+            found += self.values(flats)
+        return np.array(found).reshape(2, -1)
 
     @cached_property
     def wide(self) -> Point | None:
@@ -290,12 +325,12 @@ class Point:
         """Where the gradient differs to both sides of the point, however close: what may be at a corner."""
         exact = self.wide or self
         signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
-        jumps = []
+        jumps = np.ones(self.x.size, bool)
         for step in (exact.eps**0.5, exact.eps**0.5 / 8):
-            a, b = (exact.gradient_at(exact.x + t * signs * exact.scale) for t in (step, -step))
-            jumps.append(_apart(a, b))
+            if jumps.any():
+                jumps &= _apart(*(exact.gradient_at(exact.x + t * signs * exact.scale) for t in (step, -step)))
         # In float32 a choice may fall otherwise than in float64.
-        return (jumps[0] & jumps[1]) | _apart(self.gradient, exact.gradient)
+        return jumps | _apart(self.gradient, exact.gradient)
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""
