@@ -77,8 +77,12 @@ def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarr
     rows: list[Row] = []
     for _ in range(PROBES):
         u = _signs(judge, rng, elements)
-        slope, limit = judge.direction(u)
-        found = [] if _clear(slope, limit) else _found(judge, rng, _Part(elements, u, slope))
+        slope, limit = judge.direction(u, quick=True)
+        found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), True)
+        if not _clear(slope, limit) and not (found and all(row.verdict != "ok" for row in found)):
+            # At a glance, something seemed to be at fault that is not: look closer, at every half, too.
+            slope, limit = judge.direction(u)
+            found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), False)
         row = _row(judge, name, elements, u, slope, limit, found)
         rows.append(row)
         if row.verdict != "ok":
@@ -107,16 +111,8 @@ class _Part:
     slope: Slope | None
 
 
-def _found(judge: Judge, rng: np.random.Generator, part: _Part) -> list[Row]:
-    """Rows for the elements of a part that may be at fault; where shares led to others, each half is asked itself."""
-    rows = judge.elements(_offenders(judge, rng, part, True))
-    if rows and all(row.verdict != "ok" for row in rows):
-        return rows
-    return judge.elements(_offenders(judge, rng, part, False))
-
-
-def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, shared: bool) -> np.ndarray:
-    """Halve what is at fault until single elements are left; shared: by what halves bring to the slope of the whole."""
+def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool) -> list[Row]:
+    """Halve what is at fault until single elements are left; quick: by what each half brings to the whole."""
     found: list[int] = []
     todo = [whole]
     while todo and len(found) < OFFENDERS:
@@ -124,17 +120,17 @@ def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, shared: boo
         if part.elements.size == 1:
             found.append(int(part.elements[0]))
         else:
-            todo += reversed(_at_fault(judge, rng, part, shared))
-    return np.array(found, int)
+            todo += reversed(_at_fault(judge, rng, part, quick))
+    return judge.elements(np.array(found, int))
 
 
-def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, shared: bool) -> list[_Part]:
+def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, quick: bool) -> list[_Part]:
     """The halves of a part that are at fault."""
     halves = np.array_split(part.elements, 2)
     u = np.zeros_like(part.u)
     u[halves[0]] = part.u[halves[0]]
     directions = [u, part.u - u]
-    looks = judge.shares(u, part.u - u, part.slope) if shared and part.slope else None
+    looks = judge.shares(u, part.u - u, part.slope) if quick and part.slope else None
     if looks is None:
         directions = [_signs(judge, rng, half) for half in halves]
         looks = [judge.direction(u) if half.size > 1 else (None, 0.0) for half, u in zip(halves, directions)]

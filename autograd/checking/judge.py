@@ -112,30 +112,32 @@ class Judge:
 
     # ---- along any direction ----
 
-    def direction(self, u: np.ndarray) -> tuple[Slope | None, float]:
-        """The unexplained derivative along u, and how large it may be by its own error and by rounding."""
+    def direction(self, u: np.ndarray, quick: bool = False) -> tuple[Slope | None, float]:
+        """The unexplained derivative along u, and how large it may be by its own error and by rounding.
+
+        quick: that it is not 0 need not be certain.
+        """
         size = differences.norm(self.g * u)
         found = None
         if self.options.method == "complex":
             found = self.slope(u, float(self.g @ u))
         else:
             r = self.line(u)
-            found = self.glance(r, size) or self.closer_look(r, u, size)
+            found = self.glance(r, u, size, quick) or self.closer_look(r, u, size)
             if r.moved:
                 self.moved |= u != 0
         return found, self.limit(found, u, size)
 
-    def glance(self, r: Line, size: float) -> Slope | None:
-        """The derivative of r over a few steps, where that tells right from wrong."""
-        if self.exact.rounding > math.sqrt(self.exact.eps) * size > 0:
+    def glance(self, r: Line, u: np.ndarray, size: float, quick: bool) -> Slope | None:
+        """The derivative of r over a few steps, where that tells that it is 0; quick: or that it may not be."""
+        if self.exact.rounding > math.sqrt(self.exact.eps) * size > 0 or self.point.nearest[u != 0].min(initial=1.0) < 1e-6:
             return None
         found = differences.glance(r)
-        if found is None or found.kind != "smooth":
+        if found is None or found.kind != "smooth" or (not size and (r.moved or self.lost(r, size))):
             return None
-        if not (size or r.moved):
-            return None if self.lost(r, size) else found
-        enough = max(SHARP * self.rtol * size, TELLING * abs(found.value))
-        return found if MARGIN * found.error <= enough else None
+        if not abs(found.value) <= MARGIN * found.error + 100 * self.point.eps * size:
+            return found if quick and MARGIN * found.error <= TELLING * abs(found.value) else None
+        return found if MARGIN * found.error <= SHARP * self.rtol * size or not size else None
 
     def shares(self, u: np.ndarray, v: np.ndarray, whole: Slope) -> list[tuple[Slope | None, float]] | None:
         """What u and v bring to the derivative along u + v, and the limits as for a direction; None if a step along u
