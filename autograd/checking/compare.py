@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograd.checking.differences import Slope, norm
+from autograd.checking.differences import TELLING, Slope, norm
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
@@ -79,7 +79,7 @@ def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarr
         u = _signs(judge, rng, elements)
         slope, limit = judge.direction(u, quick=True)
         found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), True)
-        if not _clear(slope, limit) and not (found and all(row.verdict != "ok" for row in found)):
+        if not _clear(slope, limit) and not _explain(judge, found, u, slope):
             # At a glance, something seemed to be at fault that is not: look closer, at every half, too.
             slope, limit = judge.direction(u)
             found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), False)
@@ -111,6 +111,14 @@ class _Part:
     slope: Slope | None
 
 
+def _explain(judge: Judge, found: list[Row], u: np.ndarray, slope: Slope | None) -> bool:
+    """Whether what was found along elements is what was found along u, or as much of it as is looked for."""
+    if slope is None or not all(row.verdict == "wrong" for row in found):
+        return False
+    shares = [(row.numeric - row.analytic) * u[judge.point.position_of(row.input, row.index or ())] for row in found]
+    return len(found) == OFFENDERS or abs(sum(shares) - slope.value) <= TELLING * abs(slope.value)
+
+
 def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool) -> list[Row]:
     """Halve what is at fault until single elements are left; quick: by what each half brings to the whole."""
     found: list[int] = []
@@ -121,7 +129,8 @@ def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool
             found.append(int(part.elements[0]))
         else:
             todo += reversed(_at_fault(judge, rng, part, quick))
-    return judge.elements(np.array(found, int))
+    rows = judge.elements(np.array(found, int))
+    return [row for row in rows if row.verdict != "ok"] if quick else rows
 
 
 def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, quick: bool) -> list[_Part]:

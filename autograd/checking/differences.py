@@ -132,7 +132,7 @@ def glance(r: Line) -> Slope | None:
     if len(ladder.steps) < len(GLANCE):
         return None
     found = _sides(ladder, r.floor, 0.0)
-    return replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2)
+    return replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
 
 
 # ---- a closer look -----------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Judge:
         g, unit = self.g[elements], self.point.scale[elements]
         slack = self.tolerance.slack(g * unit, unit, found.value)
         off = found.known & ~found.vanish(slack)
-        if off.any():
+        if off.any() and found.vanish(slack + MARGIN * self.point.most_gradient_noise[elements] * unit)[off].any():
             slack += np.where(off, MARGIN * self.point.gradient_noise[elements] * unit, 0.0)
             off &= ~found.vanish(slack)
         size = self.size[elements] * unit
@@ -130,7 +130,10 @@ class Judge:
 
     def glance(self, r: Line, u: np.ndarray, size: float, quick: bool) -> Slope | None:
         """The derivative of r over a few steps, where that tells that it is 0; quick: or that it may not be."""
-        if self.exact.rounding > math.sqrt(self.exact.eps) * size > 0 or self.point.nearest[u != 0].min(initial=1.0) < 1e-6:
+        if (
+            self.exact.rounding > math.sqrt(self.exact.eps) * size > 0
+            or self.point.nearest[u != 0].min(initial=1.0) < 1e-6
+        ):
             return None
         found = differences.glance(r)
         if found is None or found.kind != "smooth" or (not size and (r.moved or self.lost(r, size))):
@@ -146,10 +149,10 @@ class Judge:
             return None
         r, h = self.line(u), differences.step_of(self.exact.eps, "central")
         bent = whole.coarse - whole.value
-        noise = max(r.noise(h), whole.noise, whole.error * differences.GLANCE[-1])
+        noise = max(r.noise(h), whole.noise)
         error = noise / h + abs(bent) * (h / differences.GLANCE[-1]) ** 2
         value = (r(h) - r(-h)) / (2 * h)
-        if not max(MARGIN * error, abs(r(h) + r(-h)) / h) <= TELLING * abs(whole.value):
+        if not MARGIN * error <= TELLING * abs(whole.value):
             return None
         shares = [Slope(x, error, coarse=x + bent, noise=whole.noise) for x in (value, whole.value - value)]
         return [(x, self.limit(x, w, differences.norm(self.g * w))) for x, w in zip(shares, (u, v))]
@@ -160,9 +163,12 @@ class Judge:
         if found is None:
             return limit
         limit += MARGIN * found.error
-        if not abs(found.value) <= limit:
-            limit += MARGIN * differences.norm(self.point.gradient_noise * u)
-        return limit
+        if abs(found.value) <= limit:
+            return limit
+        most = MARGIN * differences.norm(self.point.most_gradient_noise * u)
+        return limit + (
+            most if limit + most < abs(found.value) else MARGIN * differences.norm(self.point.gradient_noise * u)
+        )
 
     def line(self, u: np.ndarray) -> Line:
         """The function along u, in float64 where it can be, and what the gradient says of it."""

@@ -289,22 +289,29 @@ class Point:
         with every number in it changed by as much as rounding may (Monte Carlo arithmetic, Parker 1997).
         """
         exact = self.wide or self
-        rng = np.random.default_rng(2)
-        changes = []
-        for _ in range(SHAKES):
-            moved, largest = exact.shaken(self.eps, rng)
-            changes.append(np.abs(moved - exact.gradient))
-        noise = np.nan_to_num(np.max(changes, axis=0), posinf=0)
+        shakes = [self._first_shake, *(self._shake(k) for k in range(1, SHAKES))]
+        noise = np.nan_to_num(np.max([np.abs(moved - exact.gradient) for moved, _ in shakes], axis=0), posinf=0)
         # A change that flips a choice, as of the larger one, shows a corner, which is no rounding.
-        noise = np.minimum(noise, 1e3 * self.eps * largest)
+        noise = np.minimum(noise, 1e3 * self.eps * shakes[-1][1])
         if self.wide:  # what really became of it is known, and must only be likely
             typical = [np.full(g.size, np.median(g) if g.size else 0.0) for g in self.split(np.abs(exact.gradient))]
-            noise = noise + 4 * self.eps * np.concatenate(typical)
-            noise = np.minimum(noise, 2 * np.abs(self.gradient - exact.gradient))
+            noise = np.minimum(noise + 4 * self.eps * np.concatenate(typical), self.most_gradient_noise)
         return noise
 
-    def shaken(self, eps: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    @cached_property
+    def most_gradient_noise(self) -> np.ndarray:
+        """What it is at most, which takes less to tell."""
+        if self.wide:
+            return 2 * np.abs(self.gradient - self.wide.gradient)
+        return np.full(self.x.size, 1e4 * self.eps * self._first_shake[1])
+
+    @cached_property
+    def _first_shake(self) -> tuple[np.ndarray, float]:
+        return self._shake(0)
+
+    def _shake(self, seed: int) -> tuple[np.ndarray, float]:
         """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
+        exact, rng = self.wide or self, np.random.default_rng([2, seed])
         largest = 0.0
 
         def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
@@ -312,12 +319,12 @@ class Point:
             x = raw(result)
             if parent is None and letter(x) in ("f", "") and not _is_chosen(x, inputs):
                 largest = max(largest, float(np.abs(x).max(initial=0.0, where=np.isfinite(x))))
-                node.raw = _shaken(x, eps, rng)
+                node.raw = _shaken(x, self.eps, rng)
 
-        arrays = [self.given(_shaken(self.x, eps, rng))]
+        arrays = [exact.given(_shaken(exact.x, self.eps, rng))]
         (nodes,) = wrap_arguments("check", arrays, (0,), OUTSIDE)
         with Mode(check=shake, recording=True):
-            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(nodes)  # of nodes: every rule records
+            parts = grad(lambda arrays: exact.scalar(*exact.arguments(arrays)))(nodes)  # of nodes: every rule records
         return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), largest
 
     @cached_property
@@ -363,7 +370,11 @@ def _shaken(x: Any, eps: float, rng: np.random.Generator) -> Any:
 def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
     """Whether all numbers stand among the inputs of the operation: then none is rounded, and rules may compare them."""
     given = [np.ravel(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
-    return bool(given) and bool(np.isin(x, np.concatenate(given)).all())
+    found = np.ravel(x)
+    # The first few tell most that were computed, without sorting.
+    if not given or not all(any((part == y).any() for part in given) for y in found[:2]):
+        return False
+    return bool(np.isin(found, np.concatenate(given)).all())
 
 
 def _nearest(sizes: np.ndarray) -> np.ndarray:
