@@ -22,9 +22,10 @@ __all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
 
 STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ without being looked at twice
 APART = 0.05  # of a slope: how far another may be off that is still the same
-PLAIN = 1e-3  # of the gradient: what is plainly another slope
+PLAIN = 1e-5  # of the gradient: what is plainly another slope
+STEEP = 1e-3  # of the gradient: a slope that is there at all
 ALIKE = 30  # how many times larger than the smallest what is moved together with it may be
-SMALL = (1e-8, 1e-10, 1e-12, 1e-13)  # the smallest steps
+SMALL = (1e-7, 1e-9, 1e-11, 1e-13)  # the smallest steps
 
 # For a step t and some of the elements: how much f changes to the right and to the left of each, how much the gradient
 # predicts of that, and the least that rounding does to f.
@@ -166,6 +167,11 @@ class Survey:
         g = np.abs(self.g[part])
         return (g > 0) & (self.point.rounding > math.sqrt(self.point.eps) * g)
 
+    def _is_on_scale(self, part: np.ndarray, steep: np.ndarray) -> np.ndarray:
+        """Whether steps far below 1 would show nothing new: by the size of x or, where that is 0, of what f does."""
+        nearest = self.point.nearest[self.elements[part]]
+        return (nearest >= 1e-6) | ((nearest == 0) & steep)
+
     def _again(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
         """Look over a larger step, too: that tells the error of the smaller one, and keeps what bends at a corner."""
         h, wide = self.step, max(2 * self.step, min(100 * self.step, TOP))
@@ -183,8 +189,9 @@ class Survey:
         apart = APART * np.where(bent, bend, np.abs(value))
         plain = (change <= apart) & (MARGIN * (error + self.point.rounding / h) <= apart)
         plain &= (apart > APART * PLAIN * size) & (near.changed | far.changed) & ~agrees
-        plain &= ~self._is_lost(part) & (self.point.nearest[self.elements[part]] >= 1e-6)
         sides = np.where(bent, [near.right, near.left], value)
+        steep = np.abs(self.g[part] + sides).max(axis=0) >= STEEP * size
+        plain &= ~self._is_lost(part) & self._is_on_scale(part, steep)
 
         def holds(some: np.ndarray) -> bool:
             least, (right, left) = apart[some].min(), self.g[part[some]] + sides[:, some]
@@ -214,12 +221,14 @@ class Survey:
         return not any(change for t in (100 * self.step, TOP) for _, change in self._beside(t, part))
 
     def _holds(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: float) -> bool:
-        """Whether slopes hold over the smallest steps, as far as these are legible."""
+        """Whether slopes hold over the smallest steps, of which the first must be legible."""
         for t in SMALL:
             for moves, change in self._beside(t, part):
                 predicted = float((moves / self.unit[part] * np.where(moves > 0, right, left)).sum())
                 noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
-                if noise <= 10 * apart * t and not abs(change - predicted) <= apart * t + noise:
+                if not noise <= 10 * apart * t:
+                    return t < SMALL[0]
+                if not abs(change - predicted) <= apart * t + noise:
                     return False
         return True
 
