@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd.checking import differences
-from autograd.checking.compare import CORNERS, compare
+from autograd.checking.compare import CORNERS, compare, unfit
 from autograd.checking.curvature import second_order
 from autograd.checking.differences import MARGIN, TOP, noise_beside
 from autograd.checking.judge import Judge, Options
@@ -102,16 +102,19 @@ def _gradcheck(
     f: Callable[..., Any], inputs: tuple[Any, ...], order: int, options: Options, localize: bool
 ) -> GradcheckReport:
     point = Point(f, inputs)
-    rows, guesses = compare(point, options)
-    evaluations = point.evaluations
-    if order == 2 and rows and rows[0].verdict not in ("nondeterministic", "nonfinite"):
-        more, guesses2, evaluations2 = second_order(point, options, rows)
-        rows, guesses, evaluations = rows + more, guesses + guesses2, evaluations + evaluations2
+    evaluations = 0
+    guesses: list[str] = []
+    rows = unfit(point)
+    if not rows:
+        rows, guesses = compare(point, options)
+        if order == 2:
+            more, guesses2, evaluations = second_order(point, options, rows)
+            rows, guesses = rows + more, guesses + guesses2
     return GradcheckReport(
         rows,
         function=getattr(f, "__name__", type(f).__name__),
         method=options.method,
-        evaluations=evaluations,
+        evaluations=point.evaluations + evaluations,
         elements=point.x.size,
         guess=next(iter(guesses), ""),
         notes=point.notes,

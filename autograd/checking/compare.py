@@ -12,8 +12,9 @@ from autograd.checking.differences import TELLING, Slope, norm
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
+from autograd.checking.survey import Sides
 
-__all__ = ["compare"]
+__all__ = ["compare", "unfit"]
 
 LARGE = 1000  # from this many elements on, probe along random directions
 PROBES = 3  # random directions an input is probed along
@@ -22,19 +23,27 @@ CORNERS = 100  # elements at corners that are looked at one by one
 FAR = 1e-4  # how much smaller than the largest a gradient may be that is probed together with it
 
 
-def compare(point: Point, options: Options, order: int = 1) -> tuple[list[Row], list[str]]:
-    """The rows for one function at one point, and guesses at what is wrong; order: of the derivatives it gives."""
+def unfit(point: Point, order: int = 1) -> list[Row]:
+    """The row that says that a function cannot be compared with anything at a point; none where it can."""
     again = point.value(point.x)
     for verdict, there in (
         ("nondeterministic", point.start != again and not (math.isnan(point.start) and math.isnan(again))),
         ("nonfinite", not math.isfinite(point.start)),
     ):
         if there:
-            return [Row(", ".join(point.names), None, point.start, again, math.nan, 0.0, verdict, order=order)], []
+            return [Row(", ".join(point.names), None, point.start, again, math.nan, 0.0, verdict, order=order)]
+    return []
+
+
+def compare(point: Point, options: Options, order: int = 1, sides: Sides | None = None) -> tuple[list[Row], list[str]]:
+    """The rows for one function at one point, and guesses at what is wrong.
+
+    order: of the derivatives it gives. sides: what tells how it changes along each element, at first.
+    """
     judge = Judge(point, options, order)
     every = np.arange(point.x.size)
     fast = point.x.size > LARGE if options.fast is None else options.fast
-    slow = [] if fast else judge.elements(every)
+    slow = [] if fast else judge.elements(every, sides)
     rows: list[Row] = []
     guesses: list[str] = []
     for name, shape, (part, _) in zip(point.names, point.shapes, point.parts):

@@ -12,6 +12,7 @@ from autograd.checking.differences import MARGIN, TELLING, TOP, Line, Slope
 from autograd.checking.point import Point
 from autograd.checking.report import Row
 from autograd.checking.survey import Sides, Slopes, Survey, Tolerance
+from autograd.engine.kinds import limits
 
 __all__ = ["Judge", "Options"]
 
@@ -47,9 +48,10 @@ class Judge:
         self.g = g = point.gradient
         self.exact = point.wide or point
         self.step = options.eps or differences.step_of(self.exact.eps, options.method)
-        self.rtol = options.rtol_of(point.dtype)
+        dtype = point.recorded.dtype
+        self.rtol = options.rtol_of(dtype)
         self.atol = options.atol or 0.0
-        self.tolerance = Tolerance(self.rtol, self.atol, point.eps, point.tiny)
+        self.tolerance = Tolerance(self.rtol, self.atol, point.eps, float(limits(dtype).tiny))
         self.moved = g != 0  # along which elements f, or what the gradient predicts of it, was seen to change
         # The largest gradient within the same input: an error far below it may go unseen in a smaller one.
         parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,13 +34,22 @@ class Unfit(ValueError):
     """A function, inputs or a method that do not go together; whom the user called puts its name before."""
 
 
+class Recorded(NamedTuple):
+    """A run of f on nodes, and back: its value, the dtype of the lowest precision in it, the most that the change of a
+    number in it by as much as itself changes f, and the most numbers in one array."""
+
+    value: float
+    dtype: np.dtype
+    share: float
+    largest: int
+
+
 class Point:
     """A function and its inputs as one function of a flat vector of float64, `value`.
 
     x: the vector. names, shapes, dtypes, originals: per input that is differentiated. starts:
     where it begins in x. scale: max(1, |x|), the unit of steps. nearest: |x|, or where that is 0
-    a typical one of the same input; 0 where all are. dtype, eps, tiny: of the lowest precision within f.
-    rounding: what rounding the number within f that matters most makes of f.
+    a typical one of the same input; 0 where all are.
     """
 
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], weights: list[Any] | None = None) -> None:
@@ -72,28 +81,39 @@ class Point:
         self.nearest = np.concatenate([_nearest(np.abs(a)) for a in self.split(self.x)])
         self.direct: bool | None = None  # whether f is called on plain arrays; None: not known yet
         self.stacks: bool | None = None  # whether on many of them at once
-        at_level(self._record, nested=False)
 
-    def _record(self, level: Level) -> None:
-        """Run f once on nodes, and back, as `grad` does, to see what is in it."""
+    @cached_property
+    def recorded(self) -> Recorded:
+        """What is seen as f runs once on nodes, and back, as `grad` does it."""
+        return at_level(self._record, nested=False)
+
+    def _record(self, level: Level) -> Recorded:
         arrays = [self.given(self.x)]
         wrapped = wrap_arguments("check", arrays, (0,), level)
         out = single(self.scalar(*self.arguments(arrays[0])))
-        dtypes, sizes = set(self.dtypes), [0.0]
-        self.recorded, self.largest = _number(out), self.x.size
+        dtypes, sizes, largest = set(self.dtypes), [0.0], self.x.size
         if isinstance(out, Node) and out.id >= level.floor:
             backpropagate(out, np.ones(np.shape(out.raw), np.asarray(out.raw).dtype)[()], level)
             inputs = [v for x in leaves(wrapped) for v in (x.flat if is_values(x) else (x,))]
             for node in [*operations(out), *inputs]:
                 x, g = np.asarray(node.raw), node._grad
-                self.largest = max(self.largest, x.size)
+                largest = max(largest, x.size)
                 if not isinstance(node, ScalarNode) and floats(x.dtype):
                     dtypes.add(x.dtype)
                 if g is not None:
                     sizes.append(norm(x * np.asarray(raw(g))))
-        self.dtype = max(dtypes, key=lambda d: float(limits(d).eps))
-        self.eps, self.tiny = (float(x) for x in (limits(self.dtype).eps, limits(self.dtype).tiny))
-        self.rounding = self.eps * max(x for x in sizes if math.isfinite(x))
+        dtype = max(dtypes, key=lambda d: float(limits(d).eps))
+        return Recorded(_number(out), dtype, max(x for x in sizes if math.isfinite(x)), largest)
+
+    @cached_property
+    def eps(self) -> float:
+        """The precision of f: that of the lowest within it."""
+        return float(limits(self.recorded.dtype).eps)
+
+    @cached_property
+    def rounding(self) -> float:
+        """What rounding the number within f that matters most makes of f."""
+        return self.eps * self.recorded.share
 
     def _agrees(self) -> bool:
         """Whether f gives on plain arrays what it gives on nodes, here and beside: then it need not record."""
@@ -102,7 +122,7 @@ class Point:
         beside = self.x + 1e-3 * np.cos(np.arange(self.x.size)) * np.where(self.nearest > 0, self.nearest, 1)
         try:
             values = self._direct(np.stack([self.x, beside]))
-            pairs = list(zip(values, (self.recorded, self._recorded(beside))))
+            pairs = list(zip(values, (self.recorded.value, self._recorded(beside))))
         except Exception:  # f asks for what only nodes have
             return False
         return all(
