@@ -27,7 +27,7 @@ from autograd.nodes.value import Value
 __all__ = ["Point", "Unfit"]
 
 CHUNK = 2**18  # numbers in the points that are made at once
-SHAKES = 3  # gradients from which the noise in one is told
+SHAKES = 6  # gradients from which the noise in one is told
 
 
 class Unfit(ValueError):
