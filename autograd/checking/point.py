@@ -27,6 +27,9 @@ from autograd.nodes.value import Value
 __all__ = ["Point", "Unfit"]
 
 CHUNK = 2**18  # numbers in the points that are made at once
+STACK = 128  # points that f is called on at once
+BATCH = 2**16  # numbers in the largest array within f then
+FEW = 8  # elements or points that are not worth it
 SHAKES = 6  # gradients from which the noise in one is told
 
 
@@ -258,24 +261,73 @@ class Point:
 
     def changes(self, elements: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How much f changes as one element at a time goes a step to the right or to the left, and how far it went."""
-        x = self.x[elements]
-        moved = []
+        there = []
         for step in (steps, -steps):
             flat = self.x.copy()
             flat[elements] += step
-            moved.append(self.rounded(flat)[elements])
-        there = np.array(moved)
-        return self._one_by_one(elements, there) - self.start, there - x
+            there.append(self.rounded(flat)[elements])
+        ways = np.array(there)
+        found = self._stacked(elements, ways) if self.stacks is not False and elements.size >= FEW else None
+        if found is None:
+            points = self._points(np.tile(elements, 2), ways.ravel(), CHUNK // self.x.size)
+            values = [value for flats in points for value in self.values(flats)]
+            found = np.array(values).reshape(2, -1) - self.start
+        return found, ways - self.x[elements]
 
-    def _one_by_one(self, elements: np.ndarray, there: np.ndarray) -> np.ndarray:
-        found: list[float] = []
-        where, there = np.tile(elements, 2), there.ravel()
-        count = max(1, CHUNK // self.x.size)
-        for k in range(0, where.size, count):
-            flats = np.tile(self.x, (min(count, where.size - k), 1))
-            flats[np.arange(len(flats)), where[k : k + count]] = there[k : k + count]
-            found += self.values(flats)
-        return np.array(found).reshape(2, -1)
+    def _points(self, elements: np.ndarray, there: np.ndarray, count: int) -> Iterator[np.ndarray]:
+        """Points at each of which one element is elsewhere, so many at a time."""
+        count = max(1, count)
+        for k in range(0, elements.size, count):
+            flats = np.tile(self.x, (min(count, elements.size - k), 1))
+            flats[np.arange(len(flats)), elements[k : k + count]] = there[k : k + count]
+            yield flats
+
+    def _stacked(self, elements: np.ndarray, ways: np.ndarray) -> np.ndarray | None:
+        """The changes, by calls of f on many points stacked; None where f does not give each as it gives it alone.
+
+        With them go two points at which all elements are elsewhere. Alone, these must change f by as much and, the
+        first time, by as much as the elements do one by one: so what stacked points tell is true of f itself.
+        """
+        count = min(STACK, BATCH // self.recorded.largest)
+        if self.weights is None or count < FEW or not (math.isfinite(self.start) and self.direct):
+            return None
+        rng = np.random.default_rng(4)
+        shares = rng.choice([-1.0, 1.0], elements.size) * rng.uniform(0.5, 1.5, elements.size)
+        beside = np.tile(self.x, (2, 1))
+        beside[:, elements] += shares * (ways - self.x[elements])
+        alone = np.array(self.values(beside)) - self.start
+        changes: list[float] = []
+        for flats in self._points(np.tile(elements, 2), ways.ravel(), count):
+            found = self._at_once(np.concatenate([beside, flats]))
+            if found is None or not (np.abs(found[:2] - alone) <= self._alike).all():
+                self.stacks = False
+                return None
+            changes += found[2:].tolist()
+        right, left = both = np.array(changes).reshape(2, -1)
+        if self.stacks is None:
+            apart = abs(alone[0] - alone[1] - float(shares @ (right - left)))
+            self.stacks = apart <= 2 * self._alike + 1e-8 * norm(right - left)
+        return both if self.stacks else None
+
+    def _at_once(self, flats: np.ndarray) -> np.ndarray | None:
+        """The changes of f at many points by one call."""
+        self.calls += len(flats)
+        flats = np.concatenate([self.x[None], flats])
+        try:
+            outputs = list(leaves(self.f(*self.arguments(self.bare(flats)))))
+            found = np.zeros(len(flats))
+            for y, w in zip(outputs, self.weights or [], strict=True):
+                if np.shape(y) != (len(flats), *np.shape(w)):
+                    return None
+                found += (y * w).reshape(len(flats), -1).sum(axis=1)
+        except Exception:  # it takes just one point at a time
+            return None
+        return found[1:] - found[0] if abs(found[0] - self.start) <= self._alike else None
+
+    @cached_property
+    def _alike(self) -> float:
+        """How far apart two values of f at the same point may be."""
+        return 64 * max(self.rounding, self.eps * abs(self.start))
 
     @cached_property
     def wide(self) -> Point | None:
@@ -401,7 +453,7 @@ def _nearest(sizes: np.ndarray) -> np.ndarray:
     """Sizes, with a typical one in place of those that are 0."""
     sizes = sizes.ravel()
     rest = sizes[sizes > 0]
-    return np.where(sizes > 0, sizes, np.median(rest) if rest.size else 0.0)
+    return sizes if rest.size == sizes.size else np.where(sizes > 0, sizes, np.median(rest) if rest.size else 0.0)
 
 
 def _number(out: Any) -> float:
