@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from autograd.checking.differences import TELLING, Slope, norm
+from autograd.checking.differences import MARGIN, TELLING, Slope, norm
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
@@ -87,11 +88,10 @@ def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarr
     for _ in range(PROBES):
         u = _signs(judge, rng, elements)
         slope, limit = judge.direction(u, quick=True)
-        found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), True)
-        if not _clear(slope, limit) and not _explain(judge, found, u, slope):
-            # At a glance, something seemed to be at fault that is not: look closer, at every half, too.
+        found = [] if _clear(slope, limit) else _at_a_glance(judge, rng, _Part(elements, u, slope))
+        if found is None:
             slope, limit = judge.direction(u)
-            found = [] if _clear(slope, limit) else _offenders(judge, rng, _Part(elements, u, slope), False)
+            found = [] if _clear(slope, limit) else judge.elements(_offenders(judge, rng, _Part(elements, u, slope)))
         row = _row(judge, name, elements, u, slope, limit, found)
         rows.append(row)
         if row.verdict != "ok":
@@ -120,15 +120,42 @@ class _Part:
     slope: Slope | None
 
 
-def _explain(judge: Judge, found: list[Row], u: np.ndarray, slope: Slope | None) -> bool:
+def _at_a_glance(judge: Judge, rng: np.random.Generator, part: _Part) -> list[Row] | None:
+    """Rows for the elements at fault, looked for in the quickest ways; None where they do not explain the slope."""
+    for suspects in (_one, partial(_offenders, quick=True)):
+        rows = [row for row in judge.elements(suspects(judge, rng, part)) if row.verdict != "ok"]
+        if _explain(judge, rows, part):
+            return rows
+    return None
+
+
+def _explain(judge: Judge, found: list[Row], part: _Part) -> bool:
     """Whether what was found along elements is what was found along u, or as much of it as is looked for."""
-    if slope is None or not all(row.verdict == "wrong" for row in found):
+    if part.slope is None or part.slope.kind != "smooth" or any(row.verdict != "wrong" for row in found):
         return False
-    shares = [(row.numeric - row.analytic) * u[judge.point.position_of(row.input, row.index or ())] for row in found]
-    return len(found) == OFFENDERS or abs(sum(shares) - slope.value) <= TELLING * abs(slope.value)
+    place = judge.point.position_of
+    shares = [(row.numeric - row.analytic) * part.u[place(row.input, row.index or ())] for row in found]
+    return len(found) == OFFENDERS or abs(sum(shares) - part.slope.value) <= TELLING * abs(part.slope.value)
 
 
-def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool) -> list[Row]:
+def _one(judge: Judge, rng: np.random.Generator, part: _Part) -> np.ndarray:
+    """The one element at fault, if it is one: its place is told by what it brings to a direction of other lengths."""
+    elements, whole = part.elements, part.slope
+    while whole and elements.size > 1:
+        lengths = np.zeros_like(part.u)
+        lengths[elements] = np.linspace(0.5, 1, elements.size)
+        (share, _), _ = judge.shares(lengths * part.u, part.u, whole) or [(None, 0.0)] * 2
+        if share is None:
+            return elements[:0]
+        apart = MARGIN * (share.error + whole.error) / abs(whole.value)
+        found = elements[np.abs(lengths[elements] - share.value / whole.value) <= apart]
+        if 2 * found.size > elements.size:
+            return elements[:0]
+        elements = found
+    return elements
+
+
+def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool = False) -> np.ndarray:
     """Halve what is at fault until single elements are left; quick: by what each half brings to the whole."""
     found: list[int] = []
     todo = [whole]
@@ -138,8 +165,7 @@ def _offenders(judge: Judge, rng: np.random.Generator, whole: _Part, quick: bool
             found.append(int(part.elements[0]))
         else:
             todo += reversed(_at_fault(judge, rng, part, quick))
-    rows = judge.elements(np.array(found, int))
-    return [row for row in rows if row.verdict != "ok"] if quick else rows
+    return np.array(found, int)
 
 
 def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, quick: bool) -> list[_Part]:

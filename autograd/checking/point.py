@@ -384,16 +384,24 @@ class Point:
     def _shake(self, seed: int) -> tuple[np.ndarray, float]:
         """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
         exact, rng = self.wide or self, np.random.default_rng([2, seed])
-        largest = 0.0
+        largest, pool = 0.0, 1 + self.eps * rng.uniform(-1, 1, 2 * self.recorded.largest)
+
+        def factors(shape: tuple[int, ...]) -> np.ndarray:
+            nonlocal pool
+            size = math.prod(shape)
+            if 2 * size > pool.size:
+                pool = 1 + self.eps * rng.uniform(-1, 1, 2 * size)
+            start = int(rng.integers(pool.size - size))
+            return pool[start : start + size].reshape(shape)
 
         def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
             nonlocal largest
             x = raw(result)
             if parent is None and letter(x) in ("f", "") and not _is_chosen(x, inputs):
                 largest = max(largest, float(np.abs(x).max(initial=0.0, where=np.isfinite(x))))
-                node.raw = _shaken(x, self.eps, rng)
+                node.raw = _times(x, factors(np.shape(x)))
 
-        arrays = [exact.given(_shaken(exact.x, self.eps, rng))]
+        arrays = [exact.given(exact.x * factors(exact.x.shape))]
         (nodes,) = wrap_arguments("check", arrays, (0,), OUTSIDE)
         with Mode(check=shake, recording=True):
             parts = grad(lambda arrays: exact.scalar(*exact.arguments(arrays)))(nodes)  # of nodes: every rule records
@@ -434,9 +442,8 @@ def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a - b) > 1e-2 * np.maximum(np.abs(a), np.abs(b))
 
 
-def _shaken(x: Any, eps: float, rng: np.random.Generator) -> Any:
-    factors = 1 + eps * rng.uniform(-1, 1, np.shape(x))
-    return x * float(factors) if type(x) is float else x * np.asarray(factors, x.dtype)
+def _times(x: Any, factors: np.ndarray) -> Any:
+    return x * float(factors) if type(x) is float else x * factors.astype(x.dtype, copy=False)
 
 
 def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
