@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd.checking import differences
-from autograd.checking.compare import CORNERS, compare
+from autograd.checking.compare import CORNERS, compare, unfit
 from autograd.checking.curvature import second_order
 from autograd.checking.differences import MARGIN, TOP, noise_beside
 from autograd.checking.judge import Judge, Options
@@ -102,16 +102,19 @@ def _gradcheck(
     f: Callable[..., Any], inputs: tuple[Any, ...], order: int, options: Options, localize: bool
 ) -> GradcheckReport:
     point = Point(f, inputs)
-    rows, guesses = compare(point, options)
-    evaluations = point.evaluations
-    if order == 2 and rows and rows[0].verdict not in ("nondeterministic", "nonfinite"):
-        more, guesses2, evaluations2 = second_order(point, options, rows)
-        rows, guesses, evaluations = rows + more, guesses + guesses2, evaluations + evaluations2
+    evaluations = 0
+    guesses: list[str] = []
+    rows = unfit(point)
+    if not rows:
+        rows, guesses = compare(point, options)
+        if order == 2:
+            more, guesses2, evaluations = second_order(point, options, rows)
+            rows, guesses = rows + more, guesses + guesses2
     return GradcheckReport(
         rows,
         function=getattr(f, "__name__", type(f).__name__),
         method=options.method,
-        evaluations=evaluations,
+        evaluations=point.evaluations + evaluations,
         elements=point.x.size,
         guess=next(iter(guesses), ""),
         notes=point.notes,
@@ -124,9 +127,8 @@ def _taylor_test(f: Callable[..., Any], inputs: tuple[Any, ...]) -> float:
     judge = Judge(point, Options())
     u = np.random.default_rng(0).standard_normal(point.x.size) * point.scale
     # No order can be told across a corner; where the gradient is right there, it is left out.
-    for i in np.flatnonzero(point.corners)[:CORNERS]:
-        if judge.element(int(i)).verdict == "kink":
-            u[i] = 0
+    corners = np.flatnonzero(point.corners)[:CORNERS]
+    u[[i for i, row in zip(corners, judge.elements(corners)) if row.verdict == "kink"]] = 0
     g = point.gradient
     if not (math.isfinite(point.start) and np.isfinite(g).all()):
         return math.nan

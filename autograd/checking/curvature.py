@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.checking.compare import compare
-from autograd.checking.differences import Slope
-from autograd.checking.inputs import argument_names, like
+from autograd.checking.compare import compare, unfit
+from autograd.checking.differences import MARGIN, Slope, norm
+from autograd.checking.inputs import like
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row
+from autograd.checking.survey import Sides
 from autograd.engine.kinds import is_values, raw
 from autograd.engine.tree import leaves
 from autograd.nodes.functional import grad, hvp
@@ -36,24 +36,59 @@ def second_order(point: Point, options: Options, first: list[Row]) -> tuple[list
     rng = np.random.default_rng(0)
     u, v = rng.uniform(0.5, 1.5, (2, point.x.size)) * rng.choice([-1.0, 1.0], (2, point.x.size)) * ~corners
     along_u, along_v = _slope_along(point, u), _slope_along(point, v)
-    rows, guesses = compare(along_v, options, 2)
-
-    # u H v by two gradients, the other way round, by hvp, and as a difference of gradients.
-    hu, hv = along_u.gradient, along_v.gradient
-    uhv, vhu = float(u @ hv), float(v @ hu)
-    rounding = 100 * point.eps * float(np.abs(u * hv).sum() + np.abs(v * hu).sum())
-    limit = options.rtol_of(point.dtype) * max(abs(uhv), abs(vhu)) + rounding
-    if not abs(uhv - vhu) <= limit:
-        limit += 100 * float((np.abs(u) * along_v.gradient_noise + np.abs(v) * along_u.gradient_noise).sum())
-    rows.append(_row("symmetry of the Hessian", uhv, vhu, rounding, limit))
-
-    vector = [a if is_values(x) else like(a, x) for a, x in zip(point.split(v), point.originals)]
-    product = hvp(lambda arrays: point.scalar(*point.arguments(arrays)), point.given(point.x), vector)
-    by_hvp = float(u @ np.concatenate([np.asarray(raw(p), float).ravel() for p in product]))
-    slope, more = Judge(along_u, options).direction(v)
-    found = slope or Slope(0.0, 0.0)
-    rows.append(_row("hvp", by_hvp, vhu + found.value, found.error, limit + more))
+    rows = [] if np.isfinite(point.gradient).all() else unfit(along_v, 2)
+    guesses: list[str] = []
+    if not rows:
+        sides = _columns(point, v, along_v.gradient) if {row.verdict for row in first} <= {"ok", "unused"} else None
+        rows, guesses = compare(along_v, options, 2, sides)
+    rows = rows + _whole(point, options, _Along(u, along_u), _Along(v, along_v), rows)
     return rows, guesses, along_u.evaluations + along_v.evaluations
+
+
+def _columns(point: Point, v: np.ndarray, hv: np.ndarray) -> Sides:
+    """How <grad f, v> changes along each element: as that element of the gradient does along v, where f is right."""
+    exact = point.wide or point
+    least = exact.scale.min(initial=math.inf)
+    step, unit = least * v, exact.scale / least
+    floor = exact.eps / 2 * np.abs(exact.gradient) * unit
+
+    def sides(t: float, part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        moved = np.array([exact.gradient_at(exact.x + t * step), exact.gradient_at(exact.x - t * step)])
+        predicted = t * (exact.scale * hv)[part]
+        return ((moved - exact.gradient) * unit)[:, part], np.array([predicted, -predicted]), floor[part]
+
+    return sides
+
+
+class _Along(NamedTuple):
+    """A direction v and <grad f, v>."""
+
+    v: np.ndarray
+    slope: Point
+
+
+def _whole(point: Point, options: Options, u: _Along, v: _Along, rows: list[Row]) -> list[Row]:
+    """u H v by two gradients, the other way round, by hvp, and as a difference of gradients."""
+    hu, hv = u.slope.gradient, v.slope.gradient
+    uhv, vhu = float(u.v @ hv), float(v.v @ hu)
+    rounding = 100 * point.eps * float(np.abs(u.v * hv).sum() + np.abs(v.v * hu).sum())
+    limit = options.rtol_of(point.recorded.dtype) * max(abs(uhv), abs(vhu)) + rounding
+    if not abs(uhv - vhu) <= limit:
+        limit += 100 * float((np.abs(u.v) * v.slope.gradient_noise + np.abs(v.v) * u.slope.gradient_noise).sum())
+    symmetry = _row("symmetry of the Hessian", uhv, vhu, rounding, limit)
+
+    vector = [a if is_values(x) else like(a, x) for a, x in zip(point.split(v.v), point.originals)]
+    product = hvp(lambda arrays: point.scalar(*point.arguments(arrays)), point.given(point.x), vector)
+    by_hvp = float(u.v @ np.concatenate([np.asarray(raw(p), float).ravel() for p in product]))
+    if len(rows) == point.x.size and all(row.verdict == "ok" and row.index is not None for row in rows):
+        numeric = float(u.v @ [row.numeric for row in rows])
+        error = norm(u.v * [row.estimate for row in rows])
+        more = MARGIN * error
+    else:
+        slope, more = Judge(u.slope, options).direction(v.v)
+        found = slope or Slope(0.0, 0.0)
+        numeric, error = vhu + found.value, found.error
+    return [symmetry, _row("hvp", by_hvp, numeric, error, limit + more)]
 
 
 def _row(name: str, analytic: float, numeric: float, estimate: float, limit: float) -> Row:
@@ -70,6 +105,6 @@ def _slope_along(point: Point, v: np.ndarray) -> Point:
         slopes = grad(lambda arrays: point.scalar(*point.arguments(arrays)))(arrays)
         return sum((s * w).sum() if np.ndim(raw(s)) else s * float(w) for s, w in zip(slopes, parts))
 
-    names = argument_names(point.f, len(point.inputs))
-    slope.__signature__ = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])  # type: ignore[attr-defined]
-    return Point(slope, point.inputs)
+    along = Point(slope, point.inputs)
+    along.names = point.names
+    return along

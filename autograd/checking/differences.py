@@ -13,8 +13,8 @@ differ, the smallest that the noise leaves legible counts: that is what a deriva
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ DEPTH = 6  # columns of the triangle of extrapolations
 GOLDEN = (math.sqrt(5) - 1) / 2  # no round number in any base, so that steps by it are rounded as any number is
 TOP = GOLDEN / 10  # the largest step
 FACTOR = 8  # from one step to the next
+GLANCE = (TOP / 8, TOP / 64, TOP / 512)  # the steps of a glance
 # The places where noise is measured, so many steps from the point, and the polynomials of degree 4 to 7 there.
 WINDOW = 1 + np.sort(GOLDEN * np.arange(8) % 1)
 HIGH = np.linalg.qr(np.vander((WINDOW - WINDOW.mean()) / 0.5, increasing=True))[0].T[4:]
@@ -77,7 +78,7 @@ class Slope:
 
     left, right: the derivatives to both sides. kind: "smooth", "corner" (the sides differ) or "jump" (a side
     is infinite). noise: that of the function, as far as it was measured.
-    coarse: a first look's value over a larger step.
+    coarse: what a glance finds over its smallest step alone.
     """
 
     value: float
@@ -113,21 +114,6 @@ class Slope:
         apart = max(abs(self.left - other.left), abs(self.right - other.right))
         return self.kind != other.kind or not apart <= MARGIN * (self.error + other.error)
 
-    def is_plain(self, r: Line, h: float, g: float) -> bool:
-        """Whether a first look over h finds a slope far from 0, and all steps the same: no need to look closer."""
-        apart = 0.05 * abs(self.value)
-        error = MARGIN * (self.error + r.rounding / 1e3 / h)
-        if not (self.kind == "smooth" and abs(self.value) > 1e-3 * abs(g) and error <= apart):
-            return False
-        if abs(self.coarse - self.value) > apart or not any(change for change, _ in r.seen.values()):
-            return False
-        for t in (1e-8, 1e-10, 1e-12, 1e-13):
-            noise = MARGIN * max(r.noise(t), r.rounding / 1e3) / t
-            furthest = max(abs(r(t) / t - self.value), abs(r(-t) / -t - self.value))
-            if noise <= 10 * apart and not furthest <= apart + noise:
-                return False
-        return True
-
 
 def step_of(eps: float, method: str) -> float:
     """The step that balances truncation and rounding: eps^(1/3) for two sides, eps^(1/2) for one.
@@ -137,27 +123,16 @@ def step_of(eps: float, method: str) -> float:
     return eps ** (1 / 2) if method in ("forward", "backward") else eps ** (1 / 3)
 
 
-# ---- a first look ------------------------------------------------------------------------
+# ---- a glance ----------------------------------------------------------------------------
 
 
-def first_look(r: Line, h: float, side: int = 0) -> Slope:
-    """(r(h) - r(-h)) / 2h, or r(h) / h from one side (1: the right, -1: the left).
-
-    The same over a larger step tells the truncation error, and whether r may have a corner: that keeps the bend, a
-    curve does not.
-    """
-    wide = max(2 * h, min(100 * h, TOP))
-    right, left, right2, left2 = r(h) / h, r(-h) / -h, r(wide) / wide, r(-wide) / -wide
-    noise = r.noise(h) / h
-    bend = abs(right - left)
-    bent = bend > 20 * noise and bend > abs(right2 - left2) * math.sqrt(h / wide)
-    if side:
-        value, coarse = (right, right2) if side > 0 else (left, left2)
-        error = abs(coarse - value) * h / wide + 2 * noise
-    else:
-        value, coarse = (right + left) / 2, (right2 + left2) / 2
-        error = abs(coarse - value) * (h / wide) ** 2 + noise
-    return Slope(value, error, kind="corner" if bent else "smooth", coarse=coarse)
+def glance(r: Line) -> Slope | None:
+    """The derivative of r from a few steps, which are enough where r is smooth on the scale of 1."""
+    ladder = _ladder(r, GLANCE)
+    if len(ladder.steps) < len(GLANCE):
+        return None
+    found = _sides(ladder, r.floor, 0.0)
+    return replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
 
 
 # ---- a closer look -----------------------------------------------------------------------
@@ -177,7 +152,7 @@ def look(
     slack: a derivative that is as good as 0. enough: an error that is small enough. known: noise measured on a
     larger scale, which counts where the function does not move at all. noise: where it need not be measured.
     """
-    ladder = _ladder(r, top, bottom)
+    ladder = _ladder(r, _steps(top, bottom))
     if len(ladder.steps) < 2:
         return None
 
@@ -224,16 +199,16 @@ class _Ladder:
         return np.maximum(noise / self.steps, self.rounding)
 
 
-def _ladder(r: Line, top: float, bottom: float) -> _Ladder:
-    """The slopes over all steps at which both are finite."""
-    rows = []
-    h = top
-    while h >= bottom:
-        row = (h, r(-h) / -h, r(h) / h, r.noise(h) / h)
-        if all(map(math.isfinite, row)):
-            rows.append(row)
-        h /= FACTOR
-    return _Ladder(*np.array(rows).reshape(-1, 4).T)
+def _steps(top: float, bottom: float) -> Iterator[float]:
+    while top >= bottom:
+        yield top
+        top /= FACTOR
+
+
+def _ladder(r: Line, steps: Iterable[float]) -> _Ladder:
+    """The slopes over those of the steps at which both are finite."""
+    rows = ((h, r(-h) / -h, r(h) / h, r.noise(h) / h) for h in steps)
+    return _Ladder(*np.array([row for row in rows if all(map(math.isfinite, row))]).reshape(-1, 4).T)
 
 
 def _sides(ladder: _Ladder, noise: float, slack: float) -> Slope:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -12,10 +11,13 @@ from autograd.checking import differences
 from autograd.checking.differences import MARGIN, TELLING, TOP, Line, Slope
 from autograd.checking.point import Point
 from autograd.checking.report import Row
+from autograd.checking.survey import Sides, Slopes, Survey, Tolerance
+from autograd.engine.kinds import limits
 
 __all__ = ["Judge", "Options"]
 
 RTOL = {8: 1e-6, 4: 1e-3, 2: 5e-2, 1: 0.5}  # by the size of the dtype
+SHARP = 1e-3  # of the tolerance: so small an error tells at a glance
 UNEXPLAINED = 100  # times what rounding does to f: more noise than this is no rounding
 
 
@@ -46,50 +48,60 @@ class Judge:
         self.g = g = point.gradient
         self.exact = point.wide or point
         self.step = options.eps or differences.step_of(self.exact.eps, options.method)
-        self.rtol = options.rtol_of(point.dtype)
+        dtype = point.recorded.dtype
+        self.rtol = options.rtol_of(dtype)
         self.atol = options.atol or 0.0
-        self.moved = False  # whether the function has changed along anything asked so far
+        self.tolerance = Tolerance(self.rtol, self.atol, point.eps, float(limits(dtype).tiny))
+        self.moved = g != 0  # along which elements f, or what the gradient predicts of it, was seen to change
         # The largest gradient within the same input: an error far below it may go unseen in a smaller one.
         parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
         self.size = np.repeat(parts, np.diff(point.starts))
 
-    # ---- one element ----
+    # ---- elements ----
 
-    def element(self, i: int) -> Row:
-        """The verdict on one element."""
-        name, index = self.point.name_of(i)
-        unit, g = float(self.point.scale[i]), float(self.g[i])
-        if not math.isfinite(g):
-            return Row(name, index, g, math.nan, math.nan, 0.0, "nonfinite", order=self.order)
-        u = np.zeros_like(self.point.x)
-        u[i] = unit
-        found = self.slope(u, g * unit)
-        if found is None:
-            return Row(name, index, g, math.nan, math.nan, 0.0, "nonfinite", order=self.order)
-        slack = self.slack(g * unit, unit, found)
-        if not found.vanishes(slack):
-            slack += MARGIN * float(self.point.gradient_noise[i]) * unit
-        verdict = self.verdict(found, slack, float(self.size[i]) * unit, i)
-        left, right = (
-            (math.nan, math.nan) if found.kind == "smooth" else (g + found.left / unit, g + found.right / unit)
-        )
-        limit = (slack + MARGIN * found.error) / unit
-        numeric = g + found.value / unit
-        return Row(name, index, g, numeric, found.error / unit, limit, verdict, left, right, order=self.order)
+    def elements(self, elements: np.ndarray, sides: Sides | None = None) -> list[Row]:
+        """The verdicts on some elements; sides: what tells how f changes along each, f itself by default."""
+        unit = self.point.scale[elements]
+        g = self.g[elements] * unit
+        found = Slopes.unknown(elements.size)
+        if self.options.method not in ("richardson", "complex") and elements.size:
+            side = {"forward": 1, "backward": -1}.get(self.options.method, 0)
+            survey = Survey(self.exact, elements, unit, g, self.tolerance, self.step, side, sides)
+            found, changed = survey.run()
+            self.moved[elements] |= changed
+        found.value[~found.known] = found.error[~found.known] = math.nan
+        for k in np.flatnonzero(~found.known & np.isfinite(g)):
+            u = np.zeros_like(self.point.x)
+            u[elements[k]] = unit[k]
+            slope = self.slope(u, float(g[k]))
+            if slope is not None:
+                found.put(int(k), slope)
+        return self.rows(elements, found)
 
-    def slack(self, g: float, unit: float, found: Slope) -> float:
-        """The difference that the user lets pass, and that the rounding of g alone makes."""
-        numeric = abs(g + found.value) if math.isfinite(found.value) else 0.0
-        rounding = 4 * self.point.eps * abs(g) + self.point.tiny * unit
-        return self.atol * unit + self.rtol * max(abs(g), numeric) + rounding
-
-    def verdict(self, found: Slope, slack: float, size: float, i: int) -> str:
-        """The word for what was found along an element."""
-        if not found.vanishes(slack):
-            return "wrong"
-        if found.kind == "corner" and found.size > slack:
-            return "kink"
-        return "noisy" if self.rough(found, size, i) else "ok"
+    def rows(self, elements: np.ndarray, found: Slopes) -> list[Row]:
+        """The verdicts on some elements along which these slopes are left unexplained."""
+        g, unit = self.g[elements], self.point.scale[elements]
+        slack = self.tolerance.slack(g * unit, unit, found.value)
+        off = found.known & ~found.vanish(slack)
+        if off.any() and found.vanish(slack + MARGIN * self.point.most_gradient_noise[elements] * unit)[off].any():
+            slack += np.where(off, MARGIN * self.point.gradient_noise[elements] * unit, 0.0)
+            off &= ~found.vanish(slack)
+        size = self.size[elements] * unit
+        kink = found.corner & (found.size > slack)
+        rough = found.known & ~(MARGIN * found.error <= TELLING * size)
+        for k in np.flatnonzero(rough):
+            rough[k] = self.rough(found.at(int(k)), float(size[k]), int(elements[k]))
+        verdicts = np.select([~found.known, off, kink, rough], ["nonfinite", "wrong", "kink", "noisy"], "ok").tolist()
+        limit = np.where(found.known, slack + MARGIN * found.error, 0.0) / unit
+        left, right = (np.where(found.corner, g + side / unit, math.nan) for side in (found.left, found.right))
+        numbers = (g, g + found.value / unit, found.error / unit, limit, left, right)
+        columns = [column.tolist() for column in numbers]
+        return [
+            Row(name, index, a, b, error, most, verdict, to_left, to_right, self.order)
+            for (name, index), verdict, a, b, error, most, to_left, to_right in zip(
+                self.point.names_of(elements), verdicts, *columns
+            )
+        ]
 
     def rough(self, found: Slope, size: float, i: int) -> bool:
         """Whether the difference is too uncertain to tell a wrong gradient."""
@@ -102,62 +114,79 @@ class Judge:
 
     # ---- along any direction ----
 
-    @cached_property
-    def corners(self) -> np.ndarray:
-        """Where an element may be at a corner: those are looked at one by one."""
-        return self.point.corners
-
-    def direction(self, u: np.ndarray, whole: Slope | None = None) -> tuple[Slope | None, float]:
+    def direction(self, u: np.ndarray, quick: bool = False) -> tuple[Slope | None, float]:
         """The unexplained derivative along u, and how large it may be by its own error and by rounding.
 
-        whole: that of a direction of which u is a part, if it is at fault.
+        quick: that it is not 0 need not be certain.
         """
         size = differences.norm(self.g * u)
-        rounding = 100 * self.point.eps * size
-        found: Slope | None
+        found = None
         if self.options.method == "complex":
             found = self.slope(u, float(self.g @ u))
         else:
             r = self.line(u)
-            first = self.first_look(r) if whole else None
-            if whole and first and first.kind == "smooth" and MARGIN * first.error <= TELLING * abs(whole.value):
-                found = first  # good enough to see which part it is
-            else:
-                found = self.closer_look(r, u, size, whole.noise if whole else None)
-            self.moved = self.moved or r.moved
+            found = self.glance(r, u, size, quick) or self.closer_look(r, u, size)
+            if r.moved:
+                self.moved |= u != 0
+        return found, self.limit(found, u, size)
+
+    def glance(self, r: Line, u: np.ndarray, size: float, quick: bool) -> Slope | None:
+        """The derivative of r over a few steps, where that tells that it is 0; quick: or that it may not be."""
+        if (
+            self.exact.rounding > math.sqrt(self.exact.eps) * size > 0
+            or self.point.nearest[u != 0].min(initial=1.0) < 1e-6
+        ):
+            return None
+        found = differences.glance(r)
+        if found is None or found.kind != "smooth" or (not size and (r.moved or self.lost(r, size))):
+            return None
+        if not abs(found.value) <= MARGIN * found.error + 100 * self.point.eps * size:
+            return found if quick and MARGIN * found.error <= TELLING * abs(found.value) else None
+        return found if MARGIN * found.error <= SHARP * self.rtol * size or not size else None
+
+    def shares(self, u: np.ndarray, v: np.ndarray, whole: Slope) -> list[tuple[Slope | None, float]] | None:
+        """What u and v bring to the derivative along u + v, and the limits as for a direction; None if a step along u
+        does not tell."""
+        if whole.kind != "smooth" or self.options.method == "complex":
+            return None
+        r, h = self.line(u), differences.step_of(self.exact.eps, "central")
+        bent = whole.coarse - whole.value
+        noise = max(r.noise(h), whole.noise)
+        error = noise / h + abs(bent) * (h / differences.GLANCE[-1]) ** 2
+        value = (r(h) - r(-h)) / (2 * h)
+        if not MARGIN * error <= TELLING * abs(whole.value):
+            return None
+        shares = [Slope(x, error, coarse=x + bent, noise=whole.noise) for x in (value, whole.value - value)]
+        return [(x, self.limit(x, w, differences.norm(self.g * w))) for x, w in zip(shares, (u, v))]
+
+    def limit(self, found: Slope | None, u: np.ndarray, size: float) -> float:
+        """How large a derivative along u may be by its own error and by rounding, given the norm of the gradient."""
+        limit = 100 * self.point.eps * size
         if found is None:
-            return None, rounding
-        limit = MARGIN * found.error + rounding
-        if not abs(found.value) <= limit:
-            limit += MARGIN * differences.norm(self.point.gradient_noise * u)
-        return found, limit
+            return limit
+        limit += MARGIN * found.error
+        if abs(found.value) <= limit:
+            return limit
+        most = MARGIN * differences.norm(self.point.most_gradient_noise * u)
+        return limit + (
+            most if limit + most < abs(found.value) else MARGIN * differences.norm(self.point.gradient_noise * u)
+        )
 
     def line(self, u: np.ndarray) -> Line:
         """The function along u, in float64 where it can be, and what the gradient says of it."""
         return self.exact.line(u, self.g)
 
     def slope(self, u: np.ndarray, g: float) -> Slope | None:
-        """The unexplained derivative along u, where the gradient says g."""
+        """The unexplained derivative along u, where the gradient says g, by a close look."""
         if self.options.method == "complex":
-            self.moved = True
+            self.moved |= u != 0
             numeric = self.point.imaginary_step(u)
             error = max(self.exact.rounding, self.point.eps * max(abs(numeric), abs(g)))  # of cancellation, too
             return Slope(numeric - g, error)
         r = self.line(u)
-        first = self.first_look(r)
-        if first is not None and first.kind == "smooth" and abs(first.coarse - first.value) <= TELLING * abs(g):
-            slack = self.slack(g, float(np.abs(u).max()), first)
-            slack += min(MARGIN * first.error, 10 * self.rtol * abs(g))
-            telling = MARGIN * first.error <= TELLING * abs(g) or not (g or r.moved)
-            if abs(first.value) <= slack and telling and not self.lost(r, g):
-                self.moved = self.moved or r.moved
-                return first
-            small = self.point.nearest[np.nonzero(u)].min() < 1e-6
-            if not self.lost(r, g) and not small and first.is_plain(r, self.step, g):
-                self.moved = True
-                return first
         found = self.closer_look(r, u, g)
-        self.moved = self.moved or r.moved
+        if r.moved:
+            self.moved |= u != 0
         return found
 
     def lost(self, r: Line, g: float) -> bool:
@@ -165,13 +194,6 @@ class Judge:
         if self.exact.rounding > math.sqrt(self.exact.eps) * abs(g) > 0:
             return True
         return not r.moved and bool(r.change(TOP) or r.change(-TOP))
-
-    def first_look(self, r: Line) -> Slope | None:
-        """The derivative of r by the method asked for; None where that is the closer look."""
-        method = self.options.method
-        if method == "richardson":
-            return None
-        return differences.first_look(r, self.step, {"forward": 1, "backward": -1}.get(method, 0))
 
     def closer_look(self, r: Line, u: np.ndarray, g: float, noise: float | None = None) -> Slope | None:
         """The derivative of r over all steps; on the scale of x, or of what g says of f, where 1 is too large."""

@@ -1,0 +1,242 @@
+"""The unexplained slopes along many elements at once, where a first look at them leaves no doubt.
+
+A step to both sides of every element tells which gradients agree with f: that settles most. What is left is looked
+at over a larger step. There a slope that is plainly another, or a corner that is plainly one, must hold over the
+smallest steps, too: all such elements are moved together, in random directions, and by halves where that does not
+show them to hold. Elements that stay in doubt are left unknown, for `judge` to look at closer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograd.checking.differences import MARGIN, TELLING, TOP, Slope
+from autograd.checking.point import Point
+
+__all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
+
+STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ without being looked at twice
+APART = 0.05  # of a slope: how far another may be off that is still the same
+PLAIN = 1e-5  # of the gradient: what is plainly another slope
+STEEP = 1e-3  # of the gradient: a slope that is there at all
+ALIKE = 30  # how many times larger than the smallest what is moved together with it may be
+SMALL = (1e-7, 1e-9, 1e-11, 1e-13)  # the smallest steps
+
+# For a step t and some of the elements: how much f changes to the right and to the left of each, how much the gradient
+# predicts of that, and the least that rounding does to f.
+Sides = Callable[[float, np.ndarray], tuple[np.ndarray, np.ndarray, "np.ndarray | float"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What a user lets pass, relative to a slope and as it is, and the precision of the gradient."""
+
+    rtol: float
+    atol: float
+    eps: float
+    tiny: float
+
+    def slack(self, g: Any, unit: Any, value: Any) -> Any:
+        """The difference let pass between a slope of g and one of g + value, and that rounding of g alone makes."""
+        numeric = np.where(np.isfinite(value), np.abs(g + value), 0.0)
+        rounding = 4 * self.eps * np.abs(g) + self.tiny * unit
+        return self.atol * unit + self.rtol * np.maximum(np.abs(g), numeric) + rounding
+
+
+@dataclass(slots=True)
+class Slopes:
+    """Many a `Slope`, as arrays. known: which there are. corner: which are not smooth, be it that f jumps."""
+
+    value: np.ndarray
+    error: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    noise: np.ndarray
+    corner: np.ndarray
+    known: np.ndarray
+
+    @classmethod
+    def unknown(cls, count: int) -> Slopes:
+        value, error, left, right = np.full((4, count), np.nan)
+        corner, known = np.zeros((2, count), bool)
+        return cls(value, error, left, right, np.zeros(count), corner, known)
+
+    def at(self, i: int) -> Slope:
+        """One of them."""
+        value, error, left, right, noise = (
+            float(x[i]) for x in (self.value, self.error, self.left, self.right, self.noise)
+        )
+        return Slope(value, error, left, right, "corner" if self.corner[i] else "smooth", noise)
+
+    def put(self, i: int, slope: Slope) -> None:
+        """Fill one in."""
+        self.value[i], self.error[i], self.noise[i] = slope.value, slope.error, slope.noise
+        self.left[i], self.right[i] = slope.left, slope.right
+        self.corner[i], self.known[i] = slope.kind != "smooth", True
+
+    @property
+    def size(self) -> np.ndarray:
+        """The largest of the slopes."""
+        return np.fmax(np.abs(self.value), np.fmax(np.abs(self.left), np.abs(self.right)))
+
+    def vanish(self, slack: np.ndarray) -> np.ndarray:
+        """Whether each is 0, or at a corner may be, as far as can be told; within `slack` is as good as 0."""
+        slack = slack + MARGIN * self.error
+        within = (np.minimum(self.left, self.right) <= slack) & (np.maximum(self.left, self.right) >= -slack)
+        return np.where(self.corner, within & np.isfinite(self.value), np.abs(self.value) <= slack)
+
+
+@dataclass(slots=True)
+class _Look:
+    """One step to both sides of some elements: r(t) / t, r(-t) / -t, the noise in these, and whether f changes."""
+
+    right: np.ndarray
+    left: np.ndarray
+    noise: np.ndarray
+    changed: np.ndarray
+
+    def __getitem__(self, part: np.ndarray) -> _Look:
+        return _Look(self.right[part], self.left[part], self.noise[part], self.changed[part])
+
+    def value(self, side: int) -> np.ndarray:
+        """The slope from one side (1: the right, -1: the left) or, for 0, from both."""
+        return (self.right + self.left) / 2 if not side else self.right if side > 0 else self.left
+
+
+@dataclass(slots=True)
+class Survey:
+    """A first look along some elements of a point; unit: a step of 1 along each, g: the slope there, by the gradient.
+
+    step, side: of the first look: to both sides (0), to the right (1) or to the left (-1). sides: what tells the
+    changes; f by default.
+    """
+
+    point: Point
+    elements: np.ndarray
+    unit: np.ndarray
+    g: np.ndarray
+    tolerance: Tolerance
+    step: float
+    side: int = 0
+    sides: Sides | None = None
+
+    def run(self) -> tuple[Slopes, np.ndarray]:
+        """The slopes that are plain, and whether f was seen to change along each element."""
+        every = np.arange(self.elements.size)
+        found = Slopes.unknown(every.size)
+        near = self._look(self.step, every)
+        value, noise = near.value(self.side), near.noise
+        straight = np.abs(near.right - near.left) <= np.maximum(20 * noise, STRAIGHT * np.abs(self.g))
+        found.known[:] = straight & self._agrees(value, noise, every)
+        # What is left of the difference may be the error of so short a look.
+        found.value[:], found.error[:] = value, noise + np.abs(value)
+        still = every[~near.changed & (self.g == 0)]
+        if still.size:
+            still = _halved(still, self._stands_still)
+            found.known[still], found.value[still], found.error[still] = True, 0.0, noise[still]
+        rest = every[~found.known & np.isfinite(self.g) & (near.changed | (self.g != 0))]
+        if rest.size:
+            self._again(found, near[rest], rest)
+        return found, near.changed
+
+    def _look(self, t: float, part: np.ndarray) -> _Look:
+        changes, predicted, floor = (self.sides or self._of_f)(t, part)
+        right, left = (changes - predicted) / t
+        noise = np.maximum(floor, self.point.eps * np.abs(changes).max(axis=0)) / t
+        return _Look(right, -left, noise, (changes != 0).any(axis=0))
+
+    def _of_f(self, t: float, part: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        unit = self.unit[part]
+        changes, moves = self.point.changes(self.elements[part], t * unit)
+        return changes, moves * (self.g[part] / unit), self.point.floor
+
+    def _agrees(self, value: np.ndarray, error: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """Whether nothing is left to explain, and would be seen, too."""
+        g = self.g[part]
+        slack = self.tolerance.slack(g, self.unit[part], value)
+        slack += np.minimum(MARGIN * error, 10 * self.tolerance.rtol * np.abs(g))
+        return (np.abs(value) <= slack) & (MARGIN * error <= TELLING * np.abs(g)) & ~self._is_lost(part)
+
+    def _is_lost(self, part: np.ndarray) -> np.ndarray:
+        """Whether small steps may be lost in a sum with something large."""
+        g = np.abs(self.g[part])
+        return (g > 0) & (self.point.rounding > math.sqrt(self.point.eps) * g)
+
+    def _is_on_scale(self, part: np.ndarray, steep: np.ndarray) -> np.ndarray:
+        """Whether steps far below 1 would show nothing new: by the size of x or, where that is 0, of what f does."""
+        nearest = self.point.nearest[self.elements[part]]
+        return (nearest >= 1e-6) | ((nearest == 0) & steep)
+
+    def _again(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
+        """Look over a larger step, too: that tells the error of the smaller one, and keeps what bends at a corner."""
+        h, wide = self.step, max(2 * self.step, min(100 * self.step, TOP))
+        far = self._look(wide, part)
+        value, coarse, size = near.value(self.side), far.value(self.side), np.abs(self.g[part])
+        bend = np.abs(near.right - near.left)
+        bent = (bend > 20 * near.noise) & (bend > np.abs(far.right - far.left) * math.sqrt(h / wide))
+        order = 1 if self.side else 2
+        error = np.abs(coarse - value) * (h / wide) ** order + near.noise * (3 - order)
+        agrees = ~bent & (np.abs(coarse - value) <= TELLING * size) & self._agrees(value, error, part)
+        # Plainly wrong is a slope, and plainly a corner what has two, that both looks find.
+        change = np.maximum(np.abs(far.right - near.right), np.abs(far.left - near.left))
+        change = np.where(bent, change, np.abs(coarse - value))
+        error = np.where(bent, change * (h / wide) + near.noise, error)
+        apart = APART * np.where(bent, bend, np.abs(value))
+        plain = (change <= apart) & (MARGIN * (error + self.point.rounding / h) <= apart)
+        plain &= (apart > APART * PLAIN * size) & (near.changed | far.changed) & ~agrees
+        sides = np.where(bent, [near.right, near.left], value)
+        steep = np.abs(self.g[part] + sides).max(axis=0) >= STEEP * size
+        plain &= ~self._is_lost(part) & self._is_on_scale(part, steep)
+
+        def holds(some: np.ndarray) -> bool:
+            least, (right, left) = apart[some].min(), self.g[part[some]] + sides[:, some]
+            return bool(apart[some].max() <= ALIKE * least) and self._holds(part[some], right, left, least)
+
+        (candidates,) = np.nonzero(plain)
+        plain[:] = False
+        plain[_halved(candidates[np.argsort(apart[candidates])], holds)] = True
+        corners, all_ = part[plain & bent], part[plain | agrees]
+        found.value[part], found.error[part] = value, error
+        found.known[all_], found.corner[corners] = True, True
+        found.right[corners], found.left[corners] = sides[:, plain & bent]
+
+    def _beside(self, t: float, part: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+        """How far some elements move together, so far in random directions and the opposite, and how f changes."""
+        x, where = self.point.x, self.elements[part]
+        rng = np.random.default_rng(0)
+        u = rng.choice([-t, t], part.size) * rng.uniform(0.5, 1.5, part.size) * self.unit[part]
+        for step in (u, -u):
+            flat = x.copy()
+            flat[where] += step
+            flat = self.point.rounded(flat)
+            yield flat[where] - x[where], self.point.value(flat) - self.point.start
+
+    def _stands_still(self, part: np.ndarray) -> bool:
+        """Whether f does not change at all."""
+        return not any(change for t in (100 * self.step, TOP) for _, change in self._beside(t, part))
+
+    def _holds(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: float) -> bool:
+        """Whether slopes hold over the smallest steps, of which the first must be legible."""
+        for t in SMALL:
+            for moves, change in self._beside(t, part):
+                predicted = float((moves / self.unit[part] * np.where(moves > 0, right, left)).sum())
+                noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
+                if not noise <= 10 * apart * t:
+                    return t < SMALL[0]
+                if not abs(change - predicted) <= apart * t + noise:
+                    return False
+        return True
+
+
+def _halved(part: np.ndarray, holds: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The elements for which something holds, asked of all together, and of halves where it does not hold for all."""
+    if not part.size or holds(part):
+        return part
+    if part.size == 1:
+        return part[:0]
+    return np.concatenate([_halved(half, holds) for half in np.array_split(part, 2)])
