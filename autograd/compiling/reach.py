@@ -243,8 +243,9 @@ class Reach:
         """What only the end of the run tells: gradients and labels, if code names them, and functions that ran but
         that nothing within reach holds, as where a ufunc of Python's calls them."""
         for node in self._leaves:
-            for name in {"grad", "label"} & self._names:
-                self._look_all((v, name) for v in self._watch(node, [f"_{name}"]))
+            for name, attribute in (("grad", "_grad"), ("label", "label")):
+                if name in self._names:
+                    self._look_all((v, name) for v in self._watch(node, [attribute]))
         inner = {c for code in self._ran for c in code.co_consts if isinstance(c, CodeType)}
         for code in self._ran:
             if code.co_freevars and code not in inner and code not in self._functions:

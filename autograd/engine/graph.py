@@ -107,11 +107,10 @@ class Node:
     """
 
     # A label and a source that nobody gave are not stored: a scalar graph is all overhead.
-    __slots__ = ("__weakref__", "_grad", "_label", "_source", "id", "primitive", "raw")
+    __slots__ = ("__weakref__", "_grad", "_told", "id", "primitive", "raw")
     raw: Data
     _grad: Operand
-    _label: str
-    _source: Any
+    _told: tuple[str, Any]  # its label and its source
     id: int
     primitive: Primitive | None
     debug: Callable[..., None]  # the debugger's way in, set by `sessions`
@@ -139,7 +138,7 @@ class Node:
     def label(self) -> str:
         """What to call it in pictures and messages; "" where it was given no name."""
         try:
-            return self._label
+            return self._told[0]
         except AttributeError:
             return ""
 
@@ -147,19 +146,19 @@ class Node:
     def label(self, label: str) -> None:
         if not isinstance(label, str):
             raise TypeError(f"a label is a text, got {described(label)}")
-        self._label = label
+        self._told = label, self.source
 
     @property
     def source(self) -> Any:
         """The line of code and the scope that made it, inside `record_source()`; None elsewhere."""
         try:
-            return self._source
+            return self._told[1]
         except AttributeError:
             return None
 
     @source.setter
     def source(self, source: Any) -> None:
-        self._source = source
+        self._told = self.label, source
 
     @property
     def op(self) -> str:
