@@ -25,12 +25,14 @@ PACKAGES = {
     "autograd.drawing": {*CORE, "autograd.stepping"},
     "autograd.debugging": {*CORE, "autograd.checking", "autograd.stepping", "autograd.drawing"},
     "autograd.exercises": {*CORE, "autograd.checking", "autograd.stepping"},
-    "transformer": {"autograd", "transformer.lesson", "transformer.xla"},
+    "transformer": {"autograd", "transformer.lesson", "transformer.pretrained", "transformer.xla"},
     "transformer.lesson": {"autograd", "transformer"},
+    "transformer.pretrained": {"transformer"},
     "transformer.xla": {"autograd", "transformer"},
 }  # fmt: skip
 ENTERED_BY = {
     "transformer.lesson": {"transformer.__main__"},
+    "transformer.pretrained": {"transformer.__init__", "transformer.models"},
     "transformer.xla": {"transformer.__main__", "transformer.session"},
 }  # fmt: skip
 FACES = {"autograd.__init__", "autograd.__main__"}  # they may name every room
@@ -43,13 +45,15 @@ NUMPY = [
 ]  # fmt: skip
 NODES = [{"extend", "value_array"}, {"value"}, {"tensor"}, {"functional", "fused"}, {"borrowed"}]
 TRANSFORMER = [
-    {"alone", "base", "charts", "doctor", "parallel", "quants"}, {"blocks"},
-    {"checkpoint", "config", "data", "gguf", "interrupt", "layers", "optim"}, {"huggingface", "model", "runs"},
-    {"sample", "check", "gpt2", "llama", "pieces", "threads"}, {"slopes"}, {"train"}, {"models", "options", "report"},
+    {"alone", "base", "charts", "doctor", "parallel"}, {"blocks"},
+    {"checkpoint", "config", "data", "interrupt", "layers", "optim"}, {"model", "runs"}, {"sample", "check", "threads"},
+    {"slopes"}, {"train"}, {"models", "options", "report"},
     {"lens", "session"}, {"lens_page", "steps"}, {"example"}, {"__main__", "__init__"}, {"command"},
 ]  # fmt: skip
+PRETRAINED = [{"quants"}, {"gguf", "huggingface"}, {"gpt2", "llama", "pieces"}]
 ORDERS = {
     "autograd.engine": ENGINE, "autograd.numpy_api": NUMPY, "autograd.nodes": NODES, "transformer": TRANSFORMER,
+    "transformer.pretrained": PRETRAINED,
 }  # fmt: skip
 
 
@@ -146,6 +150,8 @@ def test_the_engine_stays_small() -> None:
         ("transformer/train.py", "from transformer.lesson.dinner import training"),
         ("transformer/lesson/dinner.py", "from autograd.nodes.functional import detach"),
         ("transformer/model.py", "def late():\n    from transformer.xla.step import Compiled"),
+        ("transformer/sample.py", "from transformer.pretrained import gpt2"),
+        ("transformer/pretrained/quants.py", "from transformer.pretrained.llama import KEYS"),
         ("transformer/xla/mesh.py", "from autograd.engine.kinds import raw"),
         ("autograd/other/new.py", "from autograd.engine import graph"),
     ],
@@ -162,7 +168,7 @@ def test_an_arrow_that_points_upwards_is_found(where: str, line: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "runs", "gpt2"]
+    "name", ["base", "layers", "model", "optim", "config", "sample", "data", "checkpoint", "runs", "pretrained/gpt2"]
 )
 def test_the_transformer_borrows_little(name: str) -> None:
     for node in ast.walk(ast.parse((ROOT / f"transformer/{name}.py").read_text())):

@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transformer.base import Tree, Weights
-from transformer.quants import bfloat16
 
 Json: TypeAlias = dict[str, Any]
 KEY = "stepgrad"  # of the metadata: a checksum and the record
@@ -74,6 +73,11 @@ def load(path: Path, bound_to: Json) -> tuple[Weights, Json]:
             "the checksum differs; restore both from a copy, or train again"
         )
     return arrays, parsed(text, path)
+
+
+def bfloat16(a: np.ndarray) -> np.ndarray:
+    """Numbers of which uint16 holds the upper half, in float32."""
+    return (a.astype(np.uint32) << 16).view(np.float32)
 
 
 def read(path: Path) -> tuple[Weights, dict[str, str]]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from transformer import gpt2, huggingface, llama, pieces, runs
+from transformer import runs
 from transformer.base import Weights
 from transformer.config import Config
 from transformer.data import Tokenizer
+from transformer.pretrained import gpt2, huggingface, llama, pieces
 
 
 class Model(NamedTuple):

@@ -120,13 +120,13 @@ class Running:
         sys.setprofile(self._hook)
 
     def __exit__(self, *_: object) -> None:
-        _uncollected.__exit__()
         before: Any = self._before
         if before is not None and not callable(before):  # a profiler of C, such as cProfile's
             sys.setprofile(None)
             before.enable()
         else:
             sys.setprofile(before)
+        _uncollected.__exit__()
 
     def _hook(self, frame: FrameType, event: str, what: Any) -> None:
         if self._aside is not None:

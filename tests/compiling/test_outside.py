@@ -476,6 +476,20 @@ def test_a_handler_of_signals_that_runs_meanwhile_is_no_part_of_the_function() -
     assert compiled.recordings == len(heard) == 1
 
 
+def test_who_is_told_of_a_collection_is_no_part_of_the_function() -> None:
+    def told(phase: str, info: Any) -> None:
+        time.perf_counter()
+
+    before = gc.get_threshold()
+    gc.callbacks.append(told)
+    gc.set_threshold(1, 1, 1)
+    try:
+        np.testing.assert_array_equal(ag.compile(lambda x: x * FACTOR)(X), 2 * X)
+    finally:
+        gc.callbacks.remove(told)
+        gc.set_threshold(*before)
+
+
 def test_a_recording_that_ends_lets_nothing_collect_while_another_thread_still_records() -> None:
     seen: list[bool] = []
     inside, over = threading.Event(), threading.Event()

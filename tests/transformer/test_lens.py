@@ -12,9 +12,9 @@ import pytest
 
 import autograd as ag
 from tests.chromium import calm, chromium
-from tests.transformer import gguf_writer
-from tests.transformer.test_llama import fresh
-from tests.transformer.test_llama_files import CONFIG as FILE
+from tests.transformer.pretrained import gguf_writer
+from tests.transformer.pretrained.test_llama import fresh
+from tests.transformer.pretrained.test_llama_files import CONFIG as FILE
 from transformer import Config, lens, logits, save_gpt2
 from transformer.__main__ import main
 from transformer.layers import cross_entropy, softmax

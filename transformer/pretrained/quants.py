@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from transformer.checkpoint import bfloat16
+
 # Of a structured dtype: the bits of a block's numbers, and what scales them.
 Blocks: TypeAlias = np.ndarray
 
@@ -26,11 +28,6 @@ class Kind(NamedTuple):
 def whole(name: str, dtype: str) -> Kind:
     """Numbers as they are."""
     return Kind(name, 1, np.dtype(dtype), lambda a: a[:, None].astype("f8" if dtype == "<f8" else "f4"))
-
-
-def bfloat16(a: np.ndarray) -> np.ndarray:
-    """Numbers of which uint16 holds the upper half, in float32."""
-    return (a.astype(np.uint32) << 16).view(np.float32)
 
 
 def halves(q: np.ndarray) -> np.ndarray:

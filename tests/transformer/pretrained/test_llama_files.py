@@ -15,13 +15,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import autograd as ag
-from tests.transformer import gguf_writer
-from tests.transformer.test_llama import fresh, theirs
-from transformer import Config, checkpoint, generate, gguf, load, logits, loss
+from tests.transformer.pretrained import gguf_writer
+from tests.transformer.pretrained.test_llama import fresh, theirs
+from transformer import Config, checkpoint, generate, load, logits, loss
 from transformer.__main__ import main
-from transformer.llama import load_gguf
 from transformer.models import NAMES
-from transformer.quants import KINDS
+from transformer.pretrained import gguf
+from transformer.pretrained.llama import load_gguf
+from transformer.pretrained.quants import KINDS
 
 CONFIG = Config.preset(
     "llama", vocab_size=262, n_layer=2, n_head=6, n_kv_head=2, n_embd=32, head_size=4, n_hidden=64, block_size=40,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transformer.gguf import Facts
+from transformer.pretrained.gguf import Facts
 
 CONTROL, OWN = 3, 4  # kinds of token in GGUF: those that no text is cut into, and those that it is cut at
 # How a text is cut before pairs are joined: digit by digit and by GPT-2's expression, or by an expression.

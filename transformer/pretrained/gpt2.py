@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from transformer import checkpoint, huggingface
+from transformer import checkpoint
 from transformer.base import Params, Weights
 from transformer.checkpoint import Json
 from transformer.config import Config, fitting
-from transformer.huggingface import ARRAYS, CONFIG
+from transformer.pretrained import huggingface
+from transformer.pretrained.huggingface import ARRAYS, CONFIG
 
 SHAPE = {"vocab_size": "vocab_size", "n_layer": "n_layer", "n_head": "n_head", "n_embd": "n_embd",
          "block_size": "n_positions"}  # fmt: skip

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from transformer import gguf, huggingface
 from transformer.base import Weights
 from transformer.checkpoint import Json
 from transformer.config import Config, fitting, shapes
-from transformer.huggingface import ARRAYS, CONFIG
+from transformer.pretrained import gguf, huggingface
+from transformer.pretrained.huggingface import ARRAYS, CONFIG
 
 # What a model of the family always has.
 FAMILY = {"norm": "rms", "positions": "rotary", "activation": "swiglu"}

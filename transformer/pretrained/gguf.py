@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transformer.base import Weights
-from transformer.quants import KINDS, OTHERS, Kind
+from transformer.pretrained.quants import KINDS, OTHERS, Kind
 
 # Facts by name: numbers, texts, and lists of either.
 Facts: TypeAlias = dict[str, Any]

@@ -18,7 +18,7 @@ import autograd as ag
 from transformer import Config, load, load_gpt2, logits, loss, save_gpt2
 from transformer.__main__ import main
 from transformer.config import shapes
-from transformer.gpt2 import layout
+from transformer.pretrained.gpt2 import layout
 
 TINY = Config.preset("gpt2", vocab_size=30, n_layer=2, n_head=2, n_embd=8, block_size=12)
 TOKENS = np.random.default_rng(0).integers(30, size=(2, 9))
