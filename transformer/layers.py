@@ -230,8 +230,9 @@ def rotary(x: Array, base: float, n_past: int = 0) -> Array:
     with number i + hs / 2, as in Llama.
     """
     n_all = n_past + x.shape[-2]
-    cos, sin = (table[n_past:n_all] for table in turns(enough(n_all), x.shape[-1], base, str(x.dtype)))
-    a, b = np.split(x, 2, axis=-1)
+    cos, sin = (table[n_past:n_all] for table in turns(enough(n_all), x.shape[-1], base, x.dtype))
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
     return x * cos + np.concatenate([-b, a], axis=-1) * sin
 
 
@@ -277,10 +278,10 @@ def waves(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def turns(n_time: int, size: int, base: float, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+def turns(n_time: int, size: int, base: float, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """(T, hs) each: cos and sin of the angles t / base^(2i/hs), by which `rotary` turns pair i at position t."""
     angles = np.arange(n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
-    tables = [np.tile(f(angles), 2).astype("float64" if dtype == "object" else dtype) for f in (np.cos, np.sin)]
+    tables = [np.tile(f(angles), 2).astype(float if dtype == object else dtype) for f in (np.cos, np.sin)]
     for table in tables:
         table.flags.writeable = False
     return tables[0], tables[1]
