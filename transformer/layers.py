@@ -136,9 +136,9 @@ def attention(
     base: that of rotary positions, which queries and keys are turned by; None for no turn.
     """
     n_time, head_size = x.shape[-2], params["wq"].shape[-1] // n_head
-    q = heads(linear(x, params["wq"], params.get("bq")), head_size)
-    k = heads(linear(x, params["wk"], params.get("bk")), head_size)
-    v = heads(linear(x, params["wv"], params.get("bv")), head_size)
+    q = heads(x, params["wq"], params.get("bq"), head_size)
+    k = heads(x, params["wk"], params.get("bk"), head_size)
+    v = heads(x, params["wv"], params.get("bv"), head_size)
     if base is not None:
         n_past = seen["k"].shape[-2] if seen else 0
         q, k = rotary(q, base, n_past), rotary(k, base, n_past)
@@ -148,9 +148,10 @@ def attention(
     return linear(y, params["wo"], params.get("bo"))
 
 
-def heads(x: Array, size: int) -> Array:
-    """(..., T, n hs) -> (..., n, T, hs)."""
-    return x.reshape((*x.shape[:-1], -1, size)).swapaxes(-2, -3)
+def heads(x: Array, w: Array, b: Array | None, size: int) -> Array:
+    """Queries, keys or values by heads: x (..., T, C), w (C, n hs), b (n hs,) or None -> (..., n, T, hs)."""
+    y = linear(x, w, b)
+    return y.reshape((*y.shape[:-1], -1, size)).swapaxes(-2, -3)
 
 
 class Room:
