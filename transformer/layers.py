@@ -282,7 +282,7 @@ def waves(n_time: int, n_embd: int, dtype: str) -> np.ndarray:
 def turns(n_time: int, size: int, base: float, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """(T, hs) each: cos and sin of the angles t / base^(2i/hs), by which `rotary` turns pair i at position t."""
     angles = np.arange(n_time)[:, None] * base ** (-np.arange(0, size, 2) / size)
-    tables = [np.tile(f(angles), 2).astype(float if dtype == object else dtype) for f in (np.cos, np.sin)]
+    tables = [np.tile(f(angles), 2).astype(float if dtype.kind == "O" else dtype) for f in (np.cos, np.sin)]
     for table in tables:
         table.flags.writeable = False
     return tables[0], tables[1]
