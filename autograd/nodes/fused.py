@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 import threading
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ from autograd.engine.kinds import always, asked, filled, is_bare, is_values, nam
 from autograd.engine.modes import F
 from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
 from autograd.engine.recording import current, now
-from autograd.engine.rows import row
+from autograd.engine.rows import Array, row
 from autograd.nodes.tensor import Tensor
 
 __all__ = ["FUSED", "fuse"]
@@ -60,7 +61,6 @@ def fuse(composition: F) -> F:
     entered = row(found)
     signature, count, apply_to, array = inspect.signature(composition), len(entered.vjps), Tensor._apply, entered.array
 
-    @functools.wraps(composition)
     def apply(*args: Operand, **options: Operand) -> Operand:
         if options or len(args) < count:
             bound = signature.bind(*args, **options)
@@ -84,7 +84,41 @@ def fuse(composition: F) -> F:
                 return composition(*args)
         return entered(*args)
 
-    return apply  # type: ignore[return-value]
+    return functools.wraps(composition)(_written_out(apply, signature, entered))  # type: ignore[return-value]
+
+
+_WRITTEN_OUT = """def apply({taken}):
+    if _now().ordinary:
+        if {first}.__class__ is _Tensor:
+            return _tensor(_row, ({given},))
+        if {plain}:
+            return _array({given})
+    return _apply({given})"""
+_IS_PLAIN = "({0}.__class__ is _ndarray and {0}.dtype is not _objects or {0}.__class__ in _numbers)"
+
+
+def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive) -> Array:
+    """`apply` with the composition's own parameters, which sends Tensors and plain arrays to the row by itself.
+
+    Its text is made here, since a call that packs its arguments into a tuple takes Python twice as long.
+    """
+    parameters = signature.parameters.values()
+    if len(parameters) != len(entered.vjps) or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
+        return apply
+    names = [p.name for p in parameters]
+    text = _WRITTEN_OUT.format(
+        taken=", ".join(p.name if p.default is p.empty else f"{p.name}=_of_{p.name}" for p in parameters),
+        first=names[0],
+        given=", ".join(names),
+        plain=" and ".join(map(_IS_PLAIN.format, names)),
+    )
+    known = {
+        "_now": now, "_apply": apply, "_row": entered, "_array": entered.array, "_tensor": Tensor._apply,
+        "_Tensor": Tensor, "_ndarray": np.ndarray, "_objects": _OBJECTS, "_numbers": _PLAIN,
+        **{f"_of_{p.name}": p.default for p in parameters},
+    }  # fmt: skip
+    exec(compile(text, os.path.join(os.path.dirname(__file__), f"<{entered.name}>"), "exec"), known)
+    return known["apply"]
 
 
 fuse.__doc__ = str(fuse.__doc__).replace(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +116,45 @@ def test_arguments_by_name_and_by_default() -> None:
     np.testing.assert_array_equal(layers.rmsnorm(x, gain=gain).data, layers.rmsnorm(x, gain, None).data)
     with pytest.raises(TypeError, match="gains"):
         layers.rmsnorm(x, gains=gain)
+
+
+def test_a_fused_function_has_the_parameters_of_its_composition() -> None:
+    for name in FUSED:
+        f = getattr(layers, name)
+        assert inspect.signature(f) == inspect.signature(f.__wrapped__) and pickle.loads(pickle.dumps(f)) is f
+    for message, call in {
+        "missing 1 required positional argument: 'w'": lambda: layers.linear(A),
+        "takes from 2 to 3 positional arguments but 4 were given": lambda: layers.linear(A, A, A, A),
+        "multiple values for argument 'x'": lambda: layers.gelu(A, x=A),
+    }.items():
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_a_composition_may_have_parameters_that_the_row_has_not() -> None:
+    def softmax(_row: Any, *, shift: float = 0.0) -> Any:
+        e = np.exp(_row - shift)
+        return e / e.sum(axis=-1, keepdims=True)
+
+    before = FUSED["softmax"].composition
+    try:
+        fused = ag.fuse(softmax)
+        close(fused(A), layers.softmax(A))
+        assert fused(Tensor(A)).op == "softmax"
+    finally:
+        FUSED["softmax"].composition = before
+
+
+def test_a_fused_function_takes_kinds_of_arrays_side_by_side() -> None:
+    want = A @ B.T + B[0, :2]
+    for kinds in itertools.product("ntv", repeat=3):
+        if {"t", "v"} <= set(kinds):
+            continue
+        make = {"n": np.asarray, "t": Tensor, "v": ag.values}
+        got = layers.linear(*(make[kind](a) for kind, a in zip(kinds, (A, B.T, B[0, :2]))))
+        assert (type(got) is Tensor) == ("t" in kinds) and (got.dtype == object) == ("v" in kinds)
+        numbers = np.reshape([y.data for y in got.flat], (2, 2)) if "v" in kinds else getattr(got, "raw", got)
+        close(numbers, want)
 
 
 def test_fused_rows_under_jax() -> None:
