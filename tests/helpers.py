@@ -172,6 +172,8 @@ ARRAYS: dict[str, list[tuple[Callable[..., Any], list[np.ndarray]]]] = {
         (layers.causal_attention, [A.reshape(2, 3, 1), B.reshape(2, 3, 1), C[:2].reshape(2, 3, 1)]),
         (layers.causal_attention, [np.stack([A, B])[:, 1:], C.reshape(1, 3, 3), B.reshape(1, 2, 3)[:, [0, 1, 0]]]),
     ],
+    "split_heads": [(lambda x: layers.split_heads(x, 2), [np.concatenate([A, B]).reshape(3, 4)])],
+    "join_heads": [(layers.join_heads, [np.concatenate([A, B]).reshape(3, 2, 2)])],
     "rmsnorm": [(layers.rmsnorm, [A, B[0], B[1]]), (layers.rmsnorm, [A])],
     "layernorm": [(layers.layernorm, [A, B[0], B[1]]), (layers.layernorm, [np.stack([A, B])])],
     "gelu": [(layers.gelu, [A])],

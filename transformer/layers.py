@@ -151,8 +151,20 @@ def attention(
 
 def heads(x: Array, w: Array, b: Array | None, size: int) -> Array:
     """Queries, keys or values by heads: x (..., T, C), w (C, n hs), b (n hs,) or None -> (..., n, T, hs)."""
-    y = linear(x, w, b)
-    return y.reshape((*y.shape[:-1], -1, size)).swapaxes(-2, -3)
+    return split_heads(linear(x, w, b), size)
+
+
+@fuse
+def split_heads(x: Array, size: int) -> Array:
+    """(..., T, n hs) -> (..., n, T, hs)."""
+    return x.reshape((*x.shape[:-1], x.shape[-1] // size, size)).swapaxes(-2, -3)
+
+
+@fuse
+def join_heads(x: Array) -> Array:
+    """(..., n, T, hs) -> (..., T, n hs)."""
+    *lead, n_head, n_time, head_size = x.shape
+    return x.swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
 
 
 class Room:
@@ -203,12 +215,12 @@ def _unscoped(f: Callable[..., Array]) -> Callable[..., Array]:
 @_unscoped
 def attend(q: Array, k: Array, v: Array, drop: Drop = kept) -> Array:
     """What the queries find: q (..., nh, T, hs), k and v (..., nkv, P+T, hs) -> (..., T, nh hs)."""
-    *lead, n_head, n_time, head_size = q.shape
+    n_head, n_time, head_size = q.shape[-3:]
     if k.shape[-3] < n_head:
         k, v = (np.repeat(y, n_head // y.shape[-3], axis=-3) for y in (k, v))  # (..., nh, P+T, hs)
     scores = q @ k.swapaxes(-1, -2) * head_size**-0.5  # (..., nh, T, P+T)
     scores = causal(scores) if n_time > 1 else scores
-    return (drop(softmax(scores)) @ v).swapaxes(-2, -3).reshape((*lead, n_time, n_head * head_size))
+    return join_heads(drop(softmax(scores)) @ v)
 
 
 @fuse

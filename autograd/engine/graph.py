@@ -319,8 +319,10 @@ def _pull(nodes: list[Any], level: Level) -> None:
             number = parent.id
             if number < floor or (number >= top and parent.primitive is None):
                 continue
-            try:  # `contribution`, written out: a call less for every edge
-                c = parent._fit(rule(g, out, *args))
+            try:  # `contribution`, written out: two calls less for every edge
+                c, like = rule(g, out, *args), parent.raw
+                if like.__class__ is float or c.dtype is not like.dtype or c.shape != like.shape:
+                    c = parent._fit(c)
             except (ArithmeticError, ValueError) as error:
                 c = _ieee(rule, error, g, out, *args)
             if check is not None:

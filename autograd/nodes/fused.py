@@ -122,7 +122,8 @@ def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive)
 
 
 fuse.__doc__ = str(fuse.__doc__).replace(
-    "{names}", "softmax, causal, causal_attention, rmsnorm, layernorm, relu, gelu, cross_entropy and linear"
+    "{names}",
+    "softmax, causal, causal_attention, split_heads, join_heads, rmsnorm, layernorm, relu, gelu, cross_entropy and linear",
 )
 
 
@@ -181,7 +182,7 @@ def _mean(x: Operand, by: Operand = None) -> Operand:
 
 def _max(x: Data) -> Data:
     """The maximum over the last axis, kept."""
-    return _max_reduce(x, axis=-1, keepdims=True) if type(x) is np.ndarray else x.max(axis=-1, keepdims=True)
+    return _max_reduce(x, -1, None, None, True) if type(x) is np.ndarray else x.max(axis=-1, keepdims=True)
 
 
 _max_reduce = np.maximum.reduce
@@ -273,7 +274,7 @@ def _one_query(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     if k.shape[-3] != n_head:
         rows = rows.reshape((*k.shape[:-2], n_head // k.shape[-3], size))  # (..., nkv, g, hs)
     scores = np.matmul(rows, k.swapaxes(-1, -2))  # (..., nkv, g, P+1)
-    scores -= _max_reduce(scores, axis=-1, keepdims=True)
+    scores -= _max_reduce(scores, -1, None, None, True)
     np.exp(scores, scores)
     y = np.matmul(scores, v)
     y /= _sum(scores)
@@ -330,6 +331,22 @@ _fused_row(
     *together(_attention_rule, 3),
     local=("dS k / √hs, dS = P (g vᵀ - sum(g out))", "dSᵀ q / √hs", "Pᵀ g"),
 )
+
+
+# ---- heads -----------------------------------------------------------------------------------
+
+
+def _split_heads(x: Operand, size: int) -> Operand:
+    return x.reshape((*x.shape[:-1], x.shape[-1] // size, size)).swapaxes(-2, -3)
+
+
+def _join_heads(x: Operand) -> Operand:
+    *lead, n, n_time, size = x.shape
+    return x.swapaxes(-2, -3).reshape((*lead, n_time, n * size))
+
+
+_fused_row("split_heads", _split_heads, lambda g, out, x, size: _join_heads(g), None, local=("g, joined", ""))
+_fused_row("join_heads", _join_heads, lambda g, out, x: _split_heads(g, x.shape[-1]), local=("g, split",))
 
 
 # ---- norms -----------------------------------------------------------------------------------
@@ -466,7 +483,10 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
 def _cross_entropy(logits: Data, targets: Data) -> Data:
     x, at, share = _shares(logits, targets)
     x = x - _max(x)
-    xp = np if type(x) is np.ndarray else namespace([x])
+    if type(x) is np.ndarray:
+        picked = x[at].reshape((-1, 1))
+        return ((np.log(_sum(_exp(x))) - picked) * share).sum()
+    xp = namespace([x])
     picked = x[at].reshape((-1, 1)) if not is_bare(x) else _along_rows(x, at[1])
     nll = xp.log(_sum(_exp(x))) - picked
     total = (nll * share).sum()

@@ -445,13 +445,14 @@ class Tensor(ArrayMethods, ArrayNode):
     def _apply(cls, primitive: Primitive, args: tuple[Any, ...]) -> Any:
         parents: list[Node | None] = []
         saved: list[Any] = []
-        for i, a in enumerate(args):
-            if a.__class__ is Tensor:
+        for a in args:
+            kind = a.__class__
+            if kind is Tensor:
                 parents.append(a)
                 data = a.raw
                 saved.append(data.copy() if a._lent is data else data)
                 continue
-            if a.__class__ in NUMBER or (a is None and primitive.scalar is None):
+            if kind in NUMBER or (a is None and primitive.scalar is None):
                 parents.append(None)
                 saved.append(a)
                 continue
@@ -464,7 +465,7 @@ class Tensor(ArrayMethods, ArrayNode):
                 # Complex numbers pass where the Tensors hold them: in the complex step of gradcheck.
                 if not reals(a.dtype) and not (a.dtype.kind == "c" and any(_is_complex(t) for t in args)):
                     raise TypeError(
-                        f"{primitive.name}: argument {i} is an array of dtype {a.dtype}, not of real numbers"
+                        f"{primitive.name}: argument {len(saved)} is an array of dtype {a.dtype}, not of real numbers"
                     )
                 if isinstance(a, (np.ma.MaskedArray, np.matrix)):
                     remedy = (
@@ -473,14 +474,14 @@ class Tensor(ArrayMethods, ArrayNode):
                         else "np.where and an array of bools, or x.filled(0.0)"
                     )
                     raise TypeError(
-                        f"{primitive.name}: argument {i} is a {type(a).__name__}, "
+                        f"{primitive.name}: argument {len(saved)} is a {type(a).__name__}, "
                         f"which means something else than an array; use {remedy}"
                     )
                 if current().recording:
                     a = a.copy()
             elif primitive.scalar is not None and not isinstance(a, NUMBER) and not is_foreign(a):
                 raise TypeError(
-                    f"{primitive.name}: argument {i} is {a!r}; expected a Tensor, an array or a real number"
+                    f"{primitive.name}: argument {len(saved)} is {a!r}; expected a Tensor, an array or a real number"
                 )
             parents.append(None)
             saved.append(a)
