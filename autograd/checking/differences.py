@@ -126,13 +126,15 @@ def step_of(eps: float, method: str) -> float:
 # ---- a glance ----------------------------------------------------------------------------
 
 
-def glance(r: Line) -> Slope | None:
-    """The derivative of r from a few steps, which are enough where r is smooth on the scale of 1."""
+def glances(r: Line, h: float) -> Iterator[Slope]:
+    """The derivative of r from one step, and from a few, which are enough where r is smooth on the scale of 1."""
+    yield Slope((r(h) - r(-h)) / (2 * h), r.noise(h) / h)
     ladder = _ladder(r, GLANCE)
     if len(ladder.steps) < len(GLANCE):
-        return None
+        yield Slope(math.nan, math.nan)
+        return
     found = _sides(ladder, r.floor, 0.0)
-    return replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
+    yield replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
 
 
 # ---- a closer look -----------------------------------------------------------------------

@@ -137,12 +137,13 @@ class Judge:
             or self.point.nearest[u != 0].min(initial=1.0) < 1e-6
         ):
             return None
-        found = differences.glance(r)
-        if found is None or found.kind != "smooth" or (not size and (r.moved or self.lost(r, size))):
-            return None
-        if not abs(found.value) <= MARGIN * found.error + 100 * self.point.eps * size:
-            return found if quick and MARGIN * found.error <= TELLING * abs(found.value) else None
-        return found if MARGIN * found.error <= SHARP * self.rtol * size or not size else None
+        rounding, sharp = 100 * self.point.eps * size, SHARP * self.rtol * size
+        for found in differences.glances(r, differences.step_of(self.exact.eps, "central")):
+            told = MARGIN * found.error <= sharp or not (size or r.moved or self.lost(r, size))
+            if told and found.kind == "smooth" and abs(found.value) <= MARGIN * found.error + rounding:
+                return found
+        told = quick and found.kind == "smooth" and MARGIN * found.error <= TELLING * abs(found.value)
+        return found if told else None
 
     def shares(self, u: np.ndarray, v: np.ndarray, whole: Slope) -> list[tuple[Slope | None, float]] | None:
         """What u and v bring to the derivative along u + v, and the limits as for a direction; None if a step along u
