@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from autograd.checking.differences import MARGIN, TELLING, Slope, norm
+from autograd.checking.differences import MARGIN, TELLING, Slope, norm, random_direction
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
@@ -105,9 +105,9 @@ def _clear(slope: Slope | None, limit: float) -> bool:
 
 
 def _signs(judge: Judge, rng: np.random.Generator, where: np.ndarray) -> np.ndarray:
-    """A random direction in some elements; of many sizes, or too much in one would cancel too little in another."""
+    """A random direction in some elements."""
     u = np.zeros_like(judge.point.x)
-    u[where] = rng.choice([-1.0, 1.0], where.size) * rng.uniform(0.5, 1.5, where.size) * judge.point.scale[where]
+    u[where] = random_direction(rng, where.size) * judge.point.scale[where]
     return u
 
 

@@ -271,6 +271,12 @@ def _finest(found: Slope, ladder: _Ladder, slack: float) -> Slope:
     return found
 
 
+def random_direction(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Numbers of both signs, of sizes that differ, or too much in one would cancel too little in another."""
+    x = rng.uniform(-1, 1, count)
+    return x + np.copysign(0.5, x)
+
+
 def norm(x: np.ndarray) -> float:
     """The Euclidean norm, where squares would overflow, too."""
     largest = float(np.abs(x).max(initial=0.0))

@@ -91,7 +91,10 @@ class Judge:
         rough = found.known & ~(MARGIN * found.error <= TELLING * size)
         for k in np.flatnonzero(rough):
             rough[k] = self.rough(found.at(int(k)), float(size[k]), int(elements[k]))
-        verdicts = np.select([~found.known, off, kink, rough], ["nonfinite", "wrong", "kink", "noisy"], "ok").tolist()
+        verdicts = ["ok"] * elements.size
+        for mask, verdict in ((rough, "noisy"), (kink, "kink"), (off, "wrong"), (~found.known, "nonfinite")):
+            for k in np.flatnonzero(mask):
+                verdicts[k] = verdict
         limit = np.where(found.known, slack + MARGIN * found.error, 0.0) / unit
         left, right = (np.where(found.corner, g + side / unit, math.nan) for side in (found.left, found.right))
         numbers = (g, g + found.value / unit, found.error / unit, limit, left, right)

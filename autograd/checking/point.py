@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.checking.differences import Line, norm
+from autograd.checking.differences import Line, norm, random_direction
 from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
 from autograd.engine.kinds import each, floats, is_array, is_foreign, is_number, is_values, limits, raw, single
@@ -154,13 +154,12 @@ class Point:
 
     def names_of(self, elements: np.ndarray) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The names of the inputs that elements of the vector belong to, and their indices there."""
-        for k, i in zip((np.searchsorted(self.starts, elements, side="right") - 1).tolist(), elements.tolist()):
-            index = i - int(self.starts[k])
-            indices = []
-            for length in reversed(self.shapes[k]):
-                index, last = divmod(index, length)
-                indices.append(last)
-            yield self.names[k], tuple(reversed(indices))
+        inputs = np.searchsorted(self.starts, elements, side="right") - 1
+        for run in np.split(elements, np.flatnonzero(np.diff(inputs)) + 1) if elements.size else ():
+            k = self.input_of(run[0])
+            indices = [a.tolist() for a in np.unravel_index(run - self.starts[k], self.shapes[k] or (1,))]
+            for index in zip(*indices):
+                yield self.names[k], index if self.shapes[k] else ()
 
     def position_of(self, name: str, index: tuple[int, ...]) -> int:
         """Where in the vector an element of an input stands."""
@@ -292,7 +291,7 @@ class Point:
         if self.weights is None or count < FEW or not (math.isfinite(self.start) and self.direct):
             return None
         rng = np.random.default_rng(4)
-        shares = rng.choice([-1.0, 1.0], elements.size) * rng.uniform(0.5, 1.5, elements.size)
+        shares = random_direction(rng, elements.size)
         beside = np.tile(self.x, (2, 1))
         beside[:, elements] += shares * (ways - self.x[elements])
         alone = np.array(self.values(beside)) - self.start

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.checking.differences import MARGIN, TELLING, TOP, Slope
+from autograd.checking.differences import MARGIN, TELLING, TOP, Slope, random_direction
 from autograd.checking.point import Point
 
 __all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
@@ -205,31 +205,32 @@ class Survey:
         found.known[all_], found.corner[corners] = True, True
         found.right[corners], found.left[corners] = sides[:, plain & bent]
 
-    def _beside(self, t: float, part: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-        """How far some elements move together, so far in random directions and the opposite, and how f changes."""
+    def _beside(self, steps: tuple[float, ...], part: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:
+        """For each step, how far some elements move together, in a random direction and back, and how f changes."""
         x, where = self.point.x, self.elements[part]
-        rng = np.random.default_rng(0)
-        u = rng.choice([-t, t], part.size) * rng.uniform(0.5, 1.5, part.size) * self.unit[part]
-        for step in (u, -u):
-            flat = x.copy()
-            flat[where] += step
-            flat = self.point.rounded(flat)
-            yield flat[where] - x[where], self.point.value(flat) - self.point.start
+        u = random_direction(np.random.default_rng(0), part.size) * self.unit[part]
+        for t in steps:
+            for step in (t * u, -t * u):
+                flat = x.copy()
+                flat[where] += step
+                flat = self.point.rounded(flat)
+                yield t, flat[where] - x[where], self.point.value(flat) - self.point.start
 
     def _stands_still(self, part: np.ndarray) -> bool:
         """Whether f does not change at all."""
-        return not any(change for t in (100 * self.step, TOP) for _, change in self._beside(t, part))
+        return not any(change for _, _, change in self._beside((100 * self.step, TOP), part))
 
     def _holds(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: float) -> bool:
         """Whether slopes hold over the smallest steps, of which the first must be legible."""
-        for t in SMALL:
-            for moves, change in self._beside(t, part):
-                predicted = float((moves / self.unit[part] * np.where(moves > 0, right, left)).sum())
-                noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
-                if not noise <= 10 * apart * t:
-                    return t < SMALL[0]
-                if not abs(change - predicted) <= apart * t + noise:
-                    return False
+        unit = self.unit[part]
+        right, left = right / unit, left / unit
+        for t, moves, change in self._beside(SMALL, part):
+            predicted = float(moves @ np.where(moves > 0, right, left))
+            noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
+            if not noise <= 10 * apart * t:
+                return t < SMALL[0]
+            if not abs(change - predicted) <= apart * t + noise:
+                return False
         return True
 
 
