@@ -447,12 +447,14 @@ def _times(x: Any, factors: np.ndarray) -> Any:
 
 def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
     """Whether all numbers stand among the inputs of the operation: then none is rounded, and rules may compare them."""
-    given = [np.ravel(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
-    found = np.ravel(x)
-    # The first few tell most that were computed, without sorting.
-    if not given or not all(any((part == y).any() for part in given) for y in found[:2]):
+    given = [np.asarray(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
+    found = np.asarray(x)
+    # In most operations the first few do not or, as of times 1, all stand in the same place; that takes no sorting.
+    if not all(any((part == y).any() for part in given) for y in found.ravel()[:2]):
         return False
-    return bool(np.isin(found, np.concatenate(given)).all())
+    if any(part.shape in (found.shape, ()) and (part == found).all() for part in given):
+        return True
+    return bool(given) and bool(np.isin(found, np.concatenate([part.ravel() for part in given])).all())
 
 
 def _nearest(sizes: np.ndarray) -> np.ndarray:
