@@ -24,7 +24,6 @@ STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ withou
 APART = 0.05  # of a slope: how far another may be off that is still the same
 PLAIN = 1e-5  # of the gradient: what is plainly another slope
 STEEP = 1e-3  # of the gradient: a slope that is there at all
-ALIKE = 30  # how many times larger than the smallest what is moved together with it may be
 SMALL = (1e-7, 1e-9, 1e-11, 1e-13)  # the smallest steps
 
 # For a step t and some of the elements: how much f changes to the right and to the left of each, how much the gradient
@@ -194,8 +193,8 @@ class Survey:
         plain &= ~self._is_lost(part) & self._is_on_scale(part, steep)
 
         def holds(some: np.ndarray) -> bool:
-            least, (right, left) = apart[some].min(), self.g[part[some]] + sides[:, some]
-            return bool(apart[some].max() <= ALIKE * least) and self._holds(part[some], right, left, least)
+            right, left = self.g[part[some]] + sides[:, some]
+            return self._hold(part[some], right, left, apart[some])
 
         (candidates,) = np.nonzero(plain)
         plain[:] = False
@@ -220,16 +219,17 @@ class Survey:
         """Whether f does not change at all."""
         return not any(change for _, _, change in self._beside((100 * self.step, TOP), part))
 
-    def _holds(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: float) -> bool:
-        """Whether slopes hold over the smallest steps, of which the first must be legible."""
+    def _hold(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: np.ndarray) -> bool:
+        """Whether slopes hold over the smallest steps: all over the first of these, and while some are legible."""
         unit = self.unit[part]
-        right, left = right / unit, left / unit
+        right, left, least = right / unit, left / unit, float(apart.min())
         for t, moves, change in self._beside(SMALL, part):
             predicted = float(moves @ np.where(moves > 0, right, left))
             noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
-            if not noise <= 10 * apart * t:
+            legible = max(least, noise / (10 * t))
+            if legible > (least if t == SMALL[0] else apart.max()):
                 return t < SMALL[0]
-            if not abs(change - predicted) <= apart * t + noise:
+            if not abs(change - predicted) <= legible * t + noise:
                 return False
         return True
 
