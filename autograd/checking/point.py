@@ -305,7 +305,7 @@ class Point:
         right, left = both = np.array(changes).reshape(2, -1)
         if self.stacks is None:
             apart = abs(alone[0] - alone[1] - float(shares @ (right - left)))
-            self.stacks = apart <= 2 * self._alike + 1e-8 * norm(right - left)
+            self.stacks = bool(apart <= 2 * self._alike + 1e-8 * norm(right - left))
         return both if self.stacks else None
 
     def _at_once(self, flats: np.ndarray) -> np.ndarray | None:

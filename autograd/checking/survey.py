@@ -21,6 +21,7 @@ from autograd.checking.point import Point
 __all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
 
 STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ without being looked at twice
+CLOSE = 1e-6  # of the gradient: by so much less may f differ from it without being looked at twice
 APART = 0.05  # of a slope: how far another may be off that is still the same
 PLAIN = 1e-5  # of the gradient: what is plainly another slope
 STEEP = 1e-3  # of the gradient: a slope that is there at all
@@ -130,9 +131,10 @@ class Survey:
         found = Slopes.unknown(every.size)
         near = self._look(self.step, every)
         value, noise = near.value(self.side), near.noise
-        straight = np.abs(near.right - near.left) <= np.maximum(20 * noise, STRAIGHT * np.abs(self.g))
-        found.known[:] = straight & self._agrees(value, noise, every)
-        # What is left of the difference may be the error of so short a look.
+        # No corner, and what is left of the difference may be the error of so short a look.
+        close = np.abs(near.right - near.left) <= np.maximum(20 * noise, STRAIGHT * np.abs(self.g))
+        close &= np.abs(value) <= np.maximum(MARGIN * noise, CLOSE * np.abs(self.g))
+        found.known[:] = close & self._agrees(value, noise, every)
         found.value[:], found.error[:] = value, noise + np.abs(value)
         still = every[~near.changed & (self.g == 0)]
         if still.size:
