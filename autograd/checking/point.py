@@ -186,12 +186,15 @@ class Point:
     # ---- the function ----
 
     def scalar(self, *args: Any) -> Any:
-        """f, made one number: its outputs weighted at random, unless there is just one."""
-        out = self.f(*args)
+        """f, made one number."""
+        return self._one(self.f(*args))
+
+    def _one(self, out: Any) -> Any:
+        """What f gave as one number: weighted at random, unless it is just one."""
         if isinstance(out, (float, Value)) or (isinstance(out, Tensor) and not out.raw.shape):
             return out
         if type(out) is np.ndarray and out.dtype.kind == "f" and self.weights and len(self.weights) == 1:
-            return (out * self.weights[0]).sum()  # as below, of one array
+            return np.add.reduce(out * self.weights[0], axis=None)  # as below, of one array
         outputs = list(leaves(out))
         for y in outputs:
             if not (isinstance(y, Node) or is_number(y) or is_array(y) or is_values(y)):
@@ -227,7 +230,11 @@ class Point:
         return [self._recorded(flat) for flat in flats]
 
     def _direct(self, flats: np.ndarray) -> list[float]:
-        return [_number(self.scalar(*self.arguments(list(arrays)))) for arrays in zip(*self.bare(flats))]
+        found = []
+        for arrays in zip(*self.bare(flats)):
+            out = self.f(*(arrays if self.plain else self.arguments(list(arrays))))
+            found.append(float(out) if isinstance(out, float) else _number(self._one(out)))
+        return found
 
     def _recorded(self, flat: np.ndarray) -> float:
         with no_grad():
@@ -345,12 +352,14 @@ class Point:
 
     def gradient_at(self, flat: np.ndarray) -> np.ndarray:
         """The analytic gradient at another point; as the user takes it, where every input has one."""
-        if all(self.wanted):
-            arguments = self.arguments(self.given(flat))
-            parts: Any = grad(self.scalar, tuple(range(len(arguments))))(*arguments)
-        else:
-            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.given(flat))
+        parts = self._slopes(*self.arguments(self.given(flat))) if all(self.wanted) else self._slopes(self.given(flat))
         return np.concatenate([np.asarray(raw(g), float).ravel() for g in leaves(list(parts))])
+
+    @cached_property
+    def _slopes(self) -> Callable[..., Any]:
+        if all(self.wanted):
+            return grad(self.scalar, tuple(range(len(self.inputs))))
+        return grad(lambda arrays: self.scalar(*self.arguments(arrays)))
 
     @cached_property
     def gradient_noise(self) -> np.ndarray:
