@@ -140,6 +140,9 @@ class Survey:
         if still.size:
             still = _halved(still, self._stands_still)
             found.known[still], found.value[still], found.error[still] = True, 0.0, noise[still]
+        rest = every[~found.known & np.isfinite(self.g) & near.changed]
+        if rest.size:
+            self._wrong(found, near[rest], rest)
         rest = every[~found.known & np.isfinite(self.g) & (near.changed | (self.g != 0))]
         if rest.size:
             self._again(found, near[rest], rest)
@@ -168,43 +171,65 @@ class Survey:
         g = np.abs(self.g[part])
         return (g > 0) & (self.point.rounding > math.sqrt(self.point.eps) * g)
 
-    def _is_on_scale(self, part: np.ndarray, steep: np.ndarray) -> np.ndarray:
-        """Whether steps far below 1 would show nothing new: by the size of x or, where that is 0, of what f does."""
-        nearest = self.point.nearest[self.elements[part]]
-        return (nearest >= 1e-6) | ((nearest == 0) & steep)
+    def _wrong(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
+        """Settle what is plainly another slope than the gradient's, and the same over small steps and a larger one."""
+        value, noise = near.value(self.side), near.noise
+        apart = APART * np.abs(value)
+        plain = self._is_plain(part, apart, noise, np.abs(self.g[part] + value))
+        plain &= np.abs(near.right - near.left) <= np.abs(value)  # or it is more of a corner
+        some = self._held(part, np.flatnonzero(plain), np.array([value, value]), apart)
+        if some.size:
+            slope, wide = (self.g[part] + value)[some] / self.unit[part[some]], self._wide
+            right, left = ((change - moves @ slope) / wide for _, moves, change in self._beside((wide,), part[some]))
+            coarse = max(abs(right), abs(left)) if self.side else abs(right - left) / 2
+            error = noise[some] + coarse * self._shrinks
+            sure = MARGIN * error <= apart[some]
+            found.error[part[some]], found.known[part[some]] = error, sure
+
+    def _is_plain(self, part: np.ndarray, apart: np.ndarray, error: np.ndarray, steep: np.ndarray) -> np.ndarray:
+        """Whether slopes are apart by more than their error, and steps far below 1 would show nothing new."""
+        size, nearest = np.abs(self.g[part]), self.point.nearest[self.elements[part]]
+        plain = (MARGIN * (error + self.point.rounding / self.step) <= apart) & (apart > APART * PLAIN * size)
+        return plain & ~self._is_lost(part) & ((nearest >= 1e-6) | ((nearest == 0) & (steep >= STEEP * size)))
+
+    @property
+    def _wide(self) -> float:
+        """The larger step."""
+        return max(2 * self.step, min(100 * self.step, TOP))
+
+    @property
+    def _shrinks(self) -> float:
+        """How much smaller the truncation error of the smaller step is."""
+        return (self.step / self._wide) ** (1 if self.side else 2)
 
     def _again(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
         """Look over a larger step, too: that tells the error of the smaller one, and keeps what bends at a corner."""
-        h, wide = self.step, max(2 * self.step, min(100 * self.step, TOP))
-        far = self._look(wide, part)
-        value, coarse, size = near.value(self.side), far.value(self.side), np.abs(self.g[part])
+        far, shorter = self._look(self._wide, part), self.step / self._wide
+        value, coarse = near.value(self.side), far.value(self.side)
         bend = np.abs(near.right - near.left)
-        bent = (bend > 20 * near.noise) & (bend > np.abs(far.right - far.left) * math.sqrt(h / wide))
-        order = 1 if self.side else 2
-        error = np.abs(coarse - value) * (h / wide) ** order + near.noise * (3 - order)
-        agrees = ~bent & (np.abs(coarse - value) <= TELLING * size) & self._agrees(value, error, part)
-        # Plainly wrong is a slope, and plainly a corner what has two, that both looks find.
+        bent = (bend > 20 * near.noise) & (bend > np.abs(far.right - far.left) * math.sqrt(shorter))
+        error = np.abs(coarse - value) * self._shrinks + near.noise * (2 if self.side else 1)
+        agrees = ~bent & self._agrees(value, error, part)
+        agrees &= np.abs(coarse - value) <= TELLING * np.abs(self.g[part])
+        # A corner is plain where both looks find the same slopes.
         change = np.maximum(np.abs(far.right - near.right), np.abs(far.left - near.left))
-        change = np.where(bent, change, np.abs(coarse - value))
-        error = np.where(bent, change * (h / wide) + near.noise, error)
-        apart = APART * np.where(bent, bend, np.abs(value))
-        plain = (change <= apart) & (MARGIN * (error + self.point.rounding / h) <= apart)
-        plain &= (apart > APART * PLAIN * size) & (near.changed | far.changed) & ~agrees
-        sides = np.where(bent, [near.right, near.left], value)
-        steep = np.abs(self.g[part] + sides).max(axis=0) >= STEEP * size
-        plain &= ~self._is_lost(part) & self._is_on_scale(part, steep)
+        error = np.where(bent, change * shorter + near.noise, error)
+        apart, sides = APART * bend, np.array([near.right, near.left])
+        plain = bent & (change <= apart) & (near.changed | far.changed)
+        plain &= self._is_plain(part, apart, error, np.abs(self.g[part] + sides).max(axis=0))
+        corners = self._held(part, np.flatnonzero(plain), sides, apart)
+        found.value[part], found.error[part] = value, error
+        found.known[part[agrees]], found.known[part[corners]], found.corner[part[corners]] = True, True, True
+        found.right[part[corners]], found.left[part[corners]] = sides[:, corners]
 
-        def holds(some: np.ndarray) -> bool:
+    def _held(self, part: np.ndarray, some: np.ndarray, sides: np.ndarray, apart: np.ndarray) -> np.ndarray:
+        """Those of some elements whose slopes to both sides hold over the smallest steps, too."""
+
+        def hold(some: np.ndarray) -> bool:
             right, left = self.g[part[some]] + sides[:, some]
             return self._hold(part[some], right, left, apart[some])
 
-        (candidates,) = np.nonzero(plain)
-        plain[:] = False
-        plain[_halved(candidates[np.argsort(apart[candidates])], holds)] = True
-        corners, all_ = part[plain & bent], part[plain | agrees]
-        found.value[part], found.error[part] = value, error
-        found.known[all_], found.corner[corners] = True, True
-        found.right[corners], found.left[corners] = sides[:, plain & bent]
+        return _halved(some[np.argsort(apart[some])], hold)
 
     def _beside(self, steps: tuple[float, ...], part: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:
         """For each step, how far some elements move together, in a random direction and back, and how f changes."""
