@@ -176,7 +176,8 @@ class Survey:
         value, noise = near.value(self.side), near.noise
         apart = APART * np.abs(value)
         plain = self._is_plain(part, apart, noise, np.abs(self.g[part] + value))
-        plain &= np.abs(near.right - near.left) <= np.abs(value)  # or it is more of a corner
+        corner = np.maximum(np.abs(value), STEEP * np.abs(self.g[part]))
+        plain &= np.abs(near.right - near.left) <= corner
         some = self._held(part, np.flatnonzero(plain), np.array([value, value]), apart)
         if some.size:
             slope, wide = (self.g[part] + value)[some] / self.unit[part[some]], self._wide
