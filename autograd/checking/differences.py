@@ -279,6 +279,9 @@ def random_direction(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def norm(x: np.ndarray) -> float:
     """The Euclidean norm, where squares would overflow, too."""
+    square = float(np.vdot(x, x))
+    if 1e-30 < square < 1e30:
+        return math.sqrt(square)
     largest = float(np.abs(x).max(initial=0.0))
     return largest * float(np.linalg.norm(x / largest)) if 0 < largest < math.inf else largest
 
