@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.checking.differences import Line, norm, random_direction
-from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
+from autograd.checking.inputs import has_gradient, is_counted, like, named, plain
+from autograd.checking.shaker import Shaker
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
 from autograd.engine.kinds import each, floats, is_array, is_foreign, is_number, is_values, limits, raw, single
 from autograd.engine.modes import no_grad
@@ -390,30 +391,13 @@ class Point:
         return self._shake(0)
 
     def _shake(self, seed: int) -> tuple[np.ndarray, float]:
-        """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
-        exact, rng = self.wide or self, np.random.default_rng([2, seed])
-        largest, pool = 0.0, 1 + self.eps * rng.uniform(-1, 1, 2 * self.recorded.largest)
-
-        def factors(shape: tuple[int, ...]) -> np.ndarray:
-            nonlocal pool
-            size = math.prod(shape)
-            if 2 * size > pool.size:
-                pool = 1 + self.eps * rng.uniform(-1, 1, 2 * size)
-            start = int(rng.integers(pool.size - size))
-            return pool[start : start + size].reshape(shape)
-
-        def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
-            nonlocal largest
-            x = raw(result)
-            if parent is None and letter(x) in ("f", "") and not _is_chosen(x, inputs):
-                largest = max(largest, float(np.abs(x).max(initial=0.0, where=np.isfinite(x))))
-                node.raw = _times(x, factors(np.shape(x)))
-
-        arrays = [exact.given(exact.x * factors(exact.x.shape))]
-        (nodes,) = wrap_arguments("check", arrays, (0,), OUTSIDE)
-        with Mode(check=shake, recording=True):
+        """The gradient as rounding may make it, and the largest number on the way."""
+        exact = self.wide or self
+        shaker = Shaker(self.eps, exact.recorded.largest, np.random.default_rng([2, seed]))
+        (nodes,) = wrap_arguments("check", [exact.given(shaker.shaken(exact.x))], (0,), OUTSIDE)
+        with Mode(check=shaker, recording=True):
             parts = grad(lambda arrays: exact.scalar(*exact.arguments(arrays)))(nodes)  # of nodes: every rule records
-        return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), largest
+        return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), shaker.largest
 
     @cached_property
     def corners(self) -> np.ndarray:
@@ -448,22 +432,6 @@ class Point:
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a - b) > 1e-2 * np.maximum(np.abs(a), np.abs(b))
-
-
-def _times(x: Any, factors: np.ndarray) -> Any:
-    return x * float(factors) if type(x) is float else x * factors.astype(x.dtype, copy=False)
-
-
-def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
-    """Whether all numbers stand among the inputs of the operation: then none is rounded, and rules may compare them."""
-    given = [np.asarray(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
-    found = np.asarray(x)
-    # In most operations the first few do not or, as of times 1, all stand in the same place; that takes no sorting.
-    if not all(any((part == y).any() for part in given) for y in found.ravel()[:2]):
-        return False
-    if any(part.shape in (found.shape, ()) and (part == found).all() for part in given):
-        return True
-    return bool(given) and bool(np.isin(found, np.concatenate([part.ravel() for part in given])).all())
 
 
 def _nearest(sizes: np.ndarray) -> np.ndarray:

@@ -251,13 +251,14 @@ class Survey:
         """Whether slopes hold over the smallest steps: all over the first of these, and while some are legible."""
         unit = self.unit[part]
         right, left, least = right / unit, left / unit, float(apart.min())
-        for t, moves, change in self._beside(SMALL, part):
+        noise = MARGIN * max(self.point.floor, self.point.rounding)
+        steps = tuple(t for t in SMALL if noise <= 10 * t * (least if t == SMALL[0] else apart.max()))
+        if SMALL[0] not in steps:
+            return False
+        for t, moves, change in self._beside(steps, part):
             predicted = float(moves @ np.where(moves > 0, right, left))
-            noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
-            legible = max(least, noise / (10 * t))
-            if legible > (least if t == SMALL[0] else apart.max()):
-                return t < SMALL[0]
-            if not abs(change - predicted) <= legible * t + noise:
+            more = max(noise, MARGIN * self.point.eps * abs(change))
+            if not abs(change - predicted) <= max(least * t, noise / 10) + more:
                 return False
         return True
 
