@@ -185,7 +185,9 @@ class Judge:
         if self.options.method == "complex":
             self.moved |= u != 0
             numeric = self.point.imaginary_step(u)
-            error = max(self.exact.rounding, self.point.eps * max(abs(numeric), abs(g)))  # of cancellation, too
+            # Of cancellation, too: between numbers that are the smaller the shorter the step is beside x.
+            far = float((np.abs(u) / np.where(self.point.nearest > 0, self.point.nearest, 1)).max(initial=0.0))
+            error = max(self.exact.rounding * min(1.0, far), self.point.eps * max(abs(numeric), abs(g)))
             return Slope(numeric - g, error)
         r = self.line(u)
         found = self.closer_look(r, u, g)
