@@ -143,11 +143,12 @@ class Point:
         """The same as plain arrays of many points, of which f may change what it is given."""
         return [flats[:, part].astype(d).reshape(-1, *shape) for (part, shape), d in zip(self.parts, self.dtypes)]
 
-    def rounded(self, flat: np.ndarray) -> np.ndarray:
-        """Numbers as they come out in the dtypes of the inputs."""
+    def rounded(self, flats: np.ndarray) -> np.ndarray:
+        """Flat vectors as they come out in the dtypes of the inputs."""
         if self.rounds:
-            return np.concatenate([a.ravel().astype(d).astype(float) for a, d in zip(self.split(flat), self.dtypes)])
-        return flat
+            parts = [flats[..., part].astype(d).astype(float) for (part, _), d in zip(self.parts, self.dtypes)]
+            return np.concatenate(parts, axis=-1)
+        return flats
 
     def input_of(self, i: int) -> int:
         """Which input an element of the vector belongs to."""
@@ -353,14 +354,12 @@ class Point:
 
     def gradient_at(self, flat: np.ndarray) -> np.ndarray:
         """The analytic gradient at another point; as the user takes it, where every input has one."""
-        parts = self._slopes(*self.arguments(self.given(flat))) if all(self.wanted) else self._slopes(self.given(flat))
-        return np.concatenate([np.asarray(raw(g), float).ravel() for g in leaves(list(parts))])
-
-    @cached_property
-    def _slopes(self) -> Callable[..., Any]:
         if all(self.wanted):
-            return grad(self.scalar, tuple(range(len(self.inputs))))
-        return grad(lambda arrays: self.scalar(*self.arguments(arrays)))
+            arguments = self.arguments(self.given(flat))
+            parts: Any = grad(self.scalar, tuple(range(len(arguments))))(*arguments)
+        else:
+            parts = grad(lambda arrays: self.scalar(*self.arguments(arrays)))(self.given(flat))
+        return np.concatenate([np.asarray(raw(g), float).ravel() for g in leaves(list(parts))])
 
     @cached_property
     def gradient_noise(self) -> np.ndarray:

@@ -9,7 +9,7 @@ show them to hold. Elements that stay in doubt are left unknown, for `judge` to 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,7 +181,8 @@ class Survey:
         some = self._held(part, np.flatnonzero(plain), np.array([value, value]), apart)
         if some.size:
             slope, wide = (self.g[part] + value)[some] / self.unit[part[some]], self._wide
-            right, left = ((change - moves @ slope) / wide for _, moves, change in self._beside((wide,), part[some]))
+            moves, changes = self._beside(part[some], wide)
+            right, left = (changes - moves @ slope) / wide
             coarse = max(abs(right), abs(left)) if self.side else abs(right - left) / 2
             error = noise[some] + coarse * self._shrinks
             sure = MARGIN * error <= apart[some]
@@ -232,33 +233,32 @@ class Survey:
 
         return _halved(some[np.argsort(apart[some])], hold)
 
-    def _beside(self, steps: tuple[float, ...], part: np.ndarray) -> Iterator[tuple[float, np.ndarray, float]]:
-        """For each step, how far some elements move together, in a random direction and back, and how f changes."""
-        x, where = self.point.x, self.elements[part]
+    def _beside(self, part: np.ndarray, *steps: float) -> tuple[np.ndarray, np.ndarray]:
+        """How far some elements move together, by each step in a random direction and back, and how f changes there."""
+        where = self.elements[part]
         u = random_direction(np.random.default_rng(0), part.size) * self.unit[part]
-        for t in steps:
-            for step in (t * u, -t * u):
-                flat = x.copy()
-                flat[where] += step
-                flat = self.point.rounded(flat)
-                yield t, flat[where] - x[where], self.point.value(flat) - self.point.start
+        flats = np.tile(self.point.x, (2 * len(steps), 1))
+        flats[:, where] += np.outer([way * t for t in steps for way in (1, -1)], u)
+        flats = self.point.rounded(flats)
+        return flats[:, where] - self.point.x[where], np.array(self.point.values(flats)) - self.point.start
 
     def _stands_still(self, part: np.ndarray) -> bool:
         """Whether f does not change at all."""
-        return not any(change for _, _, change in self._beside((100 * self.step, TOP), part))
+        return not any(self._beside(part, t)[1].any() for t in (TOP, self._wide))
 
     def _hold(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: np.ndarray) -> bool:
         """Whether slopes hold over the smallest steps: all over the first of these, and while some are legible."""
         unit = self.unit[part]
         right, left, least = right / unit, left / unit, float(apart.min())
         noise = MARGIN * max(self.point.floor, self.point.rounding)
-        steps = tuple(t for t in SMALL if noise <= 10 * t * (least if t == SMALL[0] else apart.max()))
-        if SMALL[0] not in steps:
+        if not noise <= 10 * SMALL[0] * least:
             return False
-        for t, moves, change in self._beside(steps, part):
-            predicted = float(moves @ np.where(moves > 0, right, left))
-            more = max(noise, MARGIN * self.point.eps * abs(change))
-            if not abs(change - predicted) <= max(least * t, noise / 10) + more:
+        legible = [t for t in SMALL[1:] if noise <= 10 * t * apart.max()]
+        for steps in filter(None, ([SMALL[0]], legible)):
+            moves, changes = self._beside(part, *steps)
+            predicted = (moves * np.where(moves > 0, right, left)).sum(axis=1)
+            off = np.abs(changes - predicted) - np.maximum(noise, MARGIN * self.point.eps * np.abs(changes))
+            if not (off <= np.maximum(least * np.repeat(steps, 2), noise / 10)).all():
                 return False
         return True
 

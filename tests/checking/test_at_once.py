@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +107,28 @@ def test_f_may_keep_count() -> None:
         return np.sin(x) * len(calls)
 
     assert ag.gradcheck(counted, A).verdict == "nondeterministic"
+
+
+def test_a_check_leaves_nothing_to_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points hold arrays as large as the inputs: no cycle may keep them."""
+    made = []
+    init = Point.__init__
+
+    def spy(self: Point, *args: Any, **options: Any) -> None:
+        made.append(weakref.ref(self))
+        init(self, *args, **options)
+
+    monkeypatch.setattr(Point, "__init__", spy)
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        for f in (np.tanh, lambda x: (x * D(x)).sum()):
+            ag.gradcheck(f, A, order=2)
+            ag.gradcheck(f, A.astype(np.float32), fast=True)
+        assert len(made) == 10 and not any(point() for point in made)
+    finally:
+        if collects:
+            gc.enable()
 
 
 # ---- elements that share a look ----------------------------------------------------------
