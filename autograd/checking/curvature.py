@@ -50,7 +50,8 @@ def _columns(point: Point, v: np.ndarray, hv: np.ndarray) -> Sides:
     exact = point.wide or point
     least = exact.scale.min(initial=math.inf)
     step, unit = least * v, exact.scale / least
-    floor = exact.eps / 2 * np.abs(exact.gradient) * unit
+    # Elements of one input come out of sums of the same sizes, be they small or large themselves.
+    floor = exact.eps / 2 * exact.largest_in_input(exact.gradient) * unit
 
     def sides(t: float, part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         moved = np.array([exact.gradient_at(exact.x + t * step), exact.gradient_at(exact.x - t * step)])

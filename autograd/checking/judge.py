@@ -54,8 +54,7 @@ class Judge:
         self.tolerance = Tolerance(self.rtol, self.atol, point.eps, float(limits(dtype).tiny))
         self.moved = g != 0  # along which elements f, or what the gradient predicts of it, was seen to change
         # The largest gradient within the same input: an error far below it may go unseen in a smaller one.
-        parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
-        self.size = np.repeat(parts, np.diff(point.starts))
+        self.size = point.largest_in_input(g)
 
     # ---- elements ----
 
@@ -88,7 +87,7 @@ class Judge:
             off &= ~found.vanish(slack)
         size = self.size[elements] * unit
         kink = found.corner & (found.size > slack)
-        rough = found.known & ~(MARGIN * found.error <= TELLING * size)
+        rough = found.known & ~off & ~kink & ~(MARGIN * found.error <= TELLING * size)
         for k in np.flatnonzero(rough):
             rough[k] = self.rough(found.at(int(k)), float(size[k]), int(elements[k]))
         verdicts = ["ok"] * elements.size

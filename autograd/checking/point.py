@@ -172,6 +172,11 @@ class Point:
         """A flat vector as arrays in the shapes of the inputs."""
         return [flat[part].reshape(shape) for part, shape in self.parts]
 
+    def largest_in_input(self, flat: np.ndarray) -> np.ndarray:
+        """For every element, the largest size within the same input."""
+        parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in self.split(flat)]
+        return np.repeat(parts, np.diff(self.starts))
+
     def arguments(self, arrays: list[Any]) -> list[Any]:
         """The inputs, with `arrays` in place of those that are differentiated."""
         if self.plain:
