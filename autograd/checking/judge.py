@@ -130,7 +130,7 @@ class Judge:
             found = self.glance(r, u, size, quick) or self.closer_look(r, u, size)
             if r.moved:
                 self.moved |= u != 0
-        return found, self.limit(found, u, size)
+        return found, self.limit(found, u)
 
     def glance(self, r: Line, u: np.ndarray, size: float, quick: bool) -> Slope | None:
         """The derivative of r over a few steps, where that tells that it is 0; quick: or that it may not be."""
@@ -147,9 +147,8 @@ class Judge:
         told = quick and found.kind == "smooth" and MARGIN * found.error <= TELLING * abs(found.value)
         return found if told else None
 
-    def shares(self, u: np.ndarray, v: np.ndarray, whole: Slope) -> list[tuple[Slope | None, float]] | None:
-        """What u and v bring to the derivative along u + v, and the limits as for a direction; None if a step along u
-        does not tell."""
+    def share(self, u: np.ndarray, whole: Slope) -> Slope | None:
+        """What a part u of a direction brings to the derivative along the whole; None if a step does not tell."""
         if whole.kind != "smooth" or self.options.method == "complex":
             return None
         r, h = self.line(u), differences.step_of(self.exact.eps, "central")
@@ -157,23 +156,21 @@ class Judge:
         noise = max(r.noise(h), whole.noise)
         error = noise / h + abs(bent) * (h / differences.GLANCE[-1]) ** 2
         value = (r(h) - r(-h)) / (2 * h)
-        if not MARGIN * error <= TELLING * abs(whole.value):
-            return None
-        shares = [Slope(x, error, coarse=x + bent, noise=whole.noise) for x in (value, whole.value - value)]
-        return [(x, self.limit(x, w, differences.norm(self.g * w))) for x, w in zip(shares, (u, v))]
+        told = MARGIN * error <= TELLING * abs(whole.value)
+        return Slope(value, error, coarse=value + bent, noise=whole.noise) if told else None
 
-    def limit(self, found: Slope | None, u: np.ndarray, size: float) -> float:
-        """How large a derivative along u may be by its own error and by rounding, given the norm of the gradient."""
-        limit = 100 * self.point.eps * size
+    def limit(self, found: Slope | None, u: np.ndarray) -> float:
+        """How large a derivative along u may be by its own error and by rounding."""
+        limit = 100 * self.point.eps * differences.norm(self.g * u)
         if found is None:
             return limit
         limit += MARGIN * found.error
         if abs(found.value) <= limit:
             return limit
         most = MARGIN * differences.norm(self.point.most_gradient_noise * u)
-        return limit + (
-            most if limit + most < abs(found.value) else MARGIN * differences.norm(self.point.gradient_noise * u)
-        )
+        if limit + most < abs(found.value):
+            return limit + most
+        return limit + MARGIN * differences.norm(self.point.gradient_noise * u)
 
     def line(self, u: np.ndarray) -> Line:
         """The function along u, in float64 where it can be, and what the gradient says of it."""
