@@ -52,7 +52,8 @@ def gradcheck(
     method: how to differentiate at first: "central" (two-sided), "forward", "backward", "richardson"
         (extrapolated over steps), "complex" (exact, for analytic functions), or "auto", which is central.
         Where that does not agree at once, steps of all sizes decide: the smallest that noise leaves
-        legible, to both sides, in float64 where f can be computed in it.
+        legible, to both sides, in float64 where f can be computed in it. `f` runs on plain arrays where it gives the
+        same on them, and where it gives arrays on many points at once, stacked along a new first axis.
     eps: the first step, relative to max(1, |x|); by default eps^(1/3) of float64, or eps^(1/2) from
         one side. rtol, atol: tolerances, by default 1e-6 (float32: 1e-3) and 0; ten times the
         estimated error of the finite difference, and of the rounding of the gradient, comes on top.

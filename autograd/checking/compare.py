@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from autograd.checking.differences import MARGIN, TELLING, Slope, norm
+from autograd.checking.differences import MARGIN, TELLING, Slope, norm, random_direction
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
 from autograd.checking.report import Row, guess
@@ -105,9 +105,9 @@ def _clear(slope: Slope | None, limit: float) -> bool:
 
 
 def _signs(judge: Judge, rng: np.random.Generator, where: np.ndarray) -> np.ndarray:
-    """A random direction in some elements; of many sizes, or too much in one would cancel too little in another."""
+    """A random direction in some elements."""
     u = np.zeros_like(judge.point.x)
-    u[where] = rng.choice([-1.0, 1.0], where.size) * rng.uniform(0.5, 1.5, where.size) * judge.point.scale[where]
+    u[where] = random_direction(rng, where.size) * judge.point.scale[where]
     return u
 
 
@@ -144,7 +144,7 @@ def _one(judge: Judge, rng: np.random.Generator, part: _Part) -> np.ndarray:
     while whole and elements.size > 1:
         lengths = np.zeros_like(part.u)
         lengths[elements] = np.linspace(0.5, 1, elements.size)
-        (share, _), _ = judge.shares(lengths * part.u, part.u, whole) or [(None, 0.0)] * 2
+        share = judge.share(lengths * part.u, whole)
         if share is None:
             return elements[:0]
         apart = MARGIN * (share.error + whole.error) / abs(whole.value)
@@ -173,9 +173,13 @@ def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, quick: bool) 
     halves = np.array_split(part.elements, 2)
     u = np.zeros_like(part.u)
     u[halves[0]] = part.u[halves[0]]
-    directions = [u, part.u - u]
-    looks = judge.shares(u, part.u - u, part.slope) if quick and part.slope else None
-    if looks is None:
+    looks: list[tuple[Slope | None, float]]
+    first = judge.share(u, part.slope) if quick and part.slope else None
+    if first and part.slope:
+        rest = replace(first, value=part.slope.value - first.value, coarse=part.slope.coarse - first.value)
+        directions = [u, part.u - u]
+        looks = [(slope, judge.limit(slope, v)) for slope, v in zip((first, rest), directions)]
+    else:
         directions = [_signs(judge, rng, half) for half in halves]
         looks = [judge.direction(u) if half.size > 1 else (None, 0.0) for half, u in zip(halves, directions)]
     return [

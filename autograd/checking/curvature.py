@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.checking.compare import compare, unfit
-from autograd.checking.differences import MARGIN, Slope, norm
+from autograd.checking.differences import MARGIN, Slope, norm, random_direction
 from autograd.checking.inputs import like
 from autograd.checking.judge import Judge, Options
 from autograd.checking.point import Point
@@ -34,7 +34,7 @@ def second_order(point: Point, options: Options, first: list[Row]) -> tuple[list
         if row.verdict == "kink" and row.index is not None:
             corners[point.position_of(row.input, row.index)] = True
     rng = np.random.default_rng(0)
-    u, v = rng.uniform(0.5, 1.5, (2, point.x.size)) * rng.choice([-1.0, 1.0], (2, point.x.size)) * ~corners
+    u, v = random_direction(rng, 2 * point.x.size).reshape(2, -1) * ~corners
     along_u, along_v = _slope_along(point, u), _slope_along(point, v)
     rows = [] if np.isfinite(point.gradient).all() else unfit(along_v, 2)
     guesses: list[str] = []
@@ -50,7 +50,8 @@ def _columns(point: Point, v: np.ndarray, hv: np.ndarray) -> Sides:
     exact = point.wide or point
     least = exact.scale.min(initial=math.inf)
     step, unit = least * v, exact.scale / least
-    floor = exact.eps / 2 * np.abs(exact.gradient) * unit
+    # Elements of one input come out of sums of the same sizes, be they small or large themselves.
+    floor = exact.eps / 2 * exact.largest_in_input(exact.gradient) * unit
 
     def sides(t: float, part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         moved = np.array([exact.gradient_at(exact.x + t * step), exact.gradient_at(exact.x - t * step)])

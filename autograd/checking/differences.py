@@ -126,13 +126,15 @@ def step_of(eps: float, method: str) -> float:
 # ---- a glance ----------------------------------------------------------------------------
 
 
-def glance(r: Line) -> Slope | None:
-    """The derivative of r from a few steps, which are enough where r is smooth on the scale of 1."""
+def glances(r: Line, h: float) -> Iterator[Slope]:
+    """The derivative of r from one step, and from a few, which are enough where r is smooth on the scale of 1."""
+    yield Slope((r(h) - r(-h)) / (2 * h), r.noise(h) / h)
     ladder = _ladder(r, GLANCE)
     if len(ladder.steps) < len(GLANCE):
-        return None
+        yield Slope(math.nan, math.nan)
+        return
     found = _sides(ladder, r.floor, 0.0)
-    return replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
+    yield replace(found, coarse=float(ladder.left[-1] + ladder.right[-1]) / 2, noise=found.error * GLANCE[-1])
 
 
 # ---- a closer look -----------------------------------------------------------------------
@@ -269,8 +271,17 @@ def _finest(found: Slope, ladder: _Ladder, slack: float) -> Slope:
     return found
 
 
+def random_direction(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Numbers of both signs, of sizes that differ, or too much in one would cancel too little in another."""
+    x = rng.uniform(-1, 1, count)
+    return x + np.copysign(0.5, x)
+
+
 def norm(x: np.ndarray) -> float:
     """The Euclidean norm, where squares would overflow, too."""
+    square = float(np.vdot(x, x))
+    if 1e-30 < square < 1e30:
+        return math.sqrt(square)
     largest = float(np.abs(x).max(initial=0.0))
     return largest * float(np.linalg.norm(x / largest)) if 0 < largest < math.inf else largest
 

@@ -54,8 +54,7 @@ class Judge:
         self.tolerance = Tolerance(self.rtol, self.atol, point.eps, float(limits(dtype).tiny))
         self.moved = g != 0  # along which elements f, or what the gradient predicts of it, was seen to change
         # The largest gradient within the same input: an error far below it may go unseen in a smaller one.
-        parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in point.split(g)]
-        self.size = np.repeat(parts, np.diff(point.starts))
+        self.size = point.largest_in_input(g)
 
     # ---- elements ----
 
@@ -88,10 +87,13 @@ class Judge:
             off &= ~found.vanish(slack)
         size = self.size[elements] * unit
         kink = found.corner & (found.size > slack)
-        rough = found.known & ~(MARGIN * found.error <= TELLING * size)
+        rough = found.known & ~off & ~kink & ~(MARGIN * found.error <= TELLING * size)
         for k in np.flatnonzero(rough):
             rough[k] = self.rough(found.at(int(k)), float(size[k]), int(elements[k]))
-        verdicts = np.select([~found.known, off, kink, rough], ["nonfinite", "wrong", "kink", "noisy"], "ok").tolist()
+        verdicts = ["ok"] * elements.size
+        for mask, verdict in ((rough, "noisy"), (kink, "kink"), (off, "wrong"), (~found.known, "nonfinite")):
+            for k in np.flatnonzero(mask):
+                verdicts[k] = verdict
         limit = np.where(found.known, slack + MARGIN * found.error, 0.0) / unit
         left, right = (np.where(found.corner, g + side / unit, math.nan) for side in (found.left, found.right))
         numbers = (g, g + found.value / unit, found.error / unit, limit, left, right)
@@ -128,7 +130,7 @@ class Judge:
             found = self.glance(r, u, size, quick) or self.closer_look(r, u, size)
             if r.moved:
                 self.moved |= u != 0
-        return found, self.limit(found, u, size)
+        return found, self.limit(found, u)
 
     def glance(self, r: Line, u: np.ndarray, size: float, quick: bool) -> Slope | None:
         """The derivative of r over a few steps, where that tells that it is 0; quick: or that it may not be."""
@@ -137,16 +139,16 @@ class Judge:
             or self.point.nearest[u != 0].min(initial=1.0) < 1e-6
         ):
             return None
-        found = differences.glance(r)
-        if found is None or found.kind != "smooth" or (not size and (r.moved or self.lost(r, size))):
-            return None
-        if not abs(found.value) <= MARGIN * found.error + 100 * self.point.eps * size:
-            return found if quick and MARGIN * found.error <= TELLING * abs(found.value) else None
-        return found if MARGIN * found.error <= SHARP * self.rtol * size or not size else None
+        rounding, sharp = 100 * self.point.eps * size, SHARP * self.rtol * size
+        for found in differences.glances(r, differences.step_of(self.exact.eps, "central")):
+            told = MARGIN * found.error <= sharp or not (size or r.moved or self.lost(r, size))
+            if told and found.kind == "smooth" and abs(found.value) <= MARGIN * found.error + rounding:
+                return found
+        told = quick and found.kind == "smooth" and MARGIN * found.error <= TELLING * abs(found.value)
+        return found if told else None
 
-    def shares(self, u: np.ndarray, v: np.ndarray, whole: Slope) -> list[tuple[Slope | None, float]] | None:
-        """What u and v bring to the derivative along u + v, and the limits as for a direction; None if a step along u
-        does not tell."""
+    def share(self, u: np.ndarray, whole: Slope) -> Slope | None:
+        """What a part u of a direction brings to the derivative along the whole; None if a step does not tell."""
         if whole.kind != "smooth" or self.options.method == "complex":
             return None
         r, h = self.line(u), differences.step_of(self.exact.eps, "central")
@@ -154,23 +156,21 @@ class Judge:
         noise = max(r.noise(h), whole.noise)
         error = noise / h + abs(bent) * (h / differences.GLANCE[-1]) ** 2
         value = (r(h) - r(-h)) / (2 * h)
-        if not MARGIN * error <= TELLING * abs(whole.value):
-            return None
-        shares = [Slope(x, error, coarse=x + bent, noise=whole.noise) for x in (value, whole.value - value)]
-        return [(x, self.limit(x, w, differences.norm(self.g * w))) for x, w in zip(shares, (u, v))]
+        told = MARGIN * error <= TELLING * abs(whole.value)
+        return Slope(value, error, coarse=value + bent, noise=whole.noise) if told else None
 
-    def limit(self, found: Slope | None, u: np.ndarray, size: float) -> float:
-        """How large a derivative along u may be by its own error and by rounding, given the norm of the gradient."""
-        limit = 100 * self.point.eps * size
+    def limit(self, found: Slope | None, u: np.ndarray) -> float:
+        """How large a derivative along u may be by its own error and by rounding."""
+        limit = 100 * self.point.eps * differences.norm(self.g * u)
         if found is None:
             return limit
         limit += MARGIN * found.error
         if abs(found.value) <= limit:
             return limit
         most = MARGIN * differences.norm(self.point.most_gradient_noise * u)
-        return limit + (
-            most if limit + most < abs(found.value) else MARGIN * differences.norm(self.point.gradient_noise * u)
-        )
+        if limit + most < abs(found.value):
+            return limit + most
+        return limit + MARGIN * differences.norm(self.point.gradient_noise * u)
 
     def line(self, u: np.ndarray) -> Line:
         """The function along u, in float64 where it can be, and what the gradient says of it."""
@@ -181,7 +181,9 @@ class Judge:
         if self.options.method == "complex":
             self.moved |= u != 0
             numeric = self.point.imaginary_step(u)
-            error = max(self.exact.rounding, self.point.eps * max(abs(numeric), abs(g)))  # of cancellation, too
+            # Of cancellation, too: between numbers that are the smaller the shorter the step is beside x.
+            far = float((np.abs(u) / np.where(self.point.nearest > 0, self.point.nearest, 1)).max(initial=0.0))
+            error = max(self.exact.rounding * min(1.0, far), self.point.eps * max(abs(numeric), abs(g)))
             return Slope(numeric - g, error)
         r = self.line(u)
         found = self.closer_look(r, u, g)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.checking.differences import Line, norm
-from autograd.checking.inputs import has_gradient, is_counted, letter, like, named, plain
+from autograd.checking.differences import Line, norm, random_direction
+from autograd.checking.inputs import has_gradient, is_counted, like, named, plain
+from autograd.checking.shaker import Shaker
 from autograd.engine.graph import Node, ScalarNode, backpropagate, operations
 from autograd.engine.kinds import each, floats, is_array, is_foreign, is_number, is_values, limits, raw, single
 from autograd.engine.modes import no_grad
@@ -142,11 +143,12 @@ class Point:
         """The same as plain arrays of many points, of which f may change what it is given."""
         return [flats[:, part].astype(d).reshape(-1, *shape) for (part, shape), d in zip(self.parts, self.dtypes)]
 
-    def rounded(self, flat: np.ndarray) -> np.ndarray:
-        """Numbers as they come out in the dtypes of the inputs."""
+    def rounded(self, flats: np.ndarray) -> np.ndarray:
+        """Flat vectors as they come out in the dtypes of the inputs."""
         if self.rounds:
-            return np.concatenate([a.ravel().astype(d).astype(float) for a, d in zip(self.split(flat), self.dtypes)])
-        return flat
+            parts = [flats[..., part].astype(d).astype(float) for (part, _), d in zip(self.parts, self.dtypes)]
+            return np.concatenate(parts, axis=-1)
+        return flats
 
     def input_of(self, i: int) -> int:
         """Which input an element of the vector belongs to."""
@@ -154,13 +156,12 @@ class Point:
 
     def names_of(self, elements: np.ndarray) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The names of the inputs that elements of the vector belong to, and their indices there."""
-        for k, i in zip((np.searchsorted(self.starts, elements, side="right") - 1).tolist(), elements.tolist()):
-            index = i - int(self.starts[k])
-            indices = []
-            for length in reversed(self.shapes[k]):
-                index, last = divmod(index, length)
-                indices.append(last)
-            yield self.names[k], tuple(reversed(indices))
+        inputs = np.searchsorted(self.starts, elements, side="right") - 1
+        for run in np.split(elements, np.flatnonzero(np.diff(inputs)) + 1) if elements.size else ():
+            k = self.input_of(run[0])
+            indices = [a.tolist() for a in np.unravel_index(run - self.starts[k], self.shapes[k] or (1,))]
+            for index in zip(*indices):
+                yield self.names[k], index if self.shapes[k] else ()
 
     def position_of(self, name: str, index: tuple[int, ...]) -> int:
         """Where in the vector an element of an input stands."""
@@ -170,6 +171,11 @@ class Point:
     def split(self, flat: np.ndarray) -> list[np.ndarray]:
         """A flat vector as arrays in the shapes of the inputs."""
         return [flat[part].reshape(shape) for part, shape in self.parts]
+
+    def largest_in_input(self, flat: np.ndarray) -> np.ndarray:
+        """For every element, the largest size within the same input."""
+        parts = [np.abs(part).max(initial=0.0, where=np.isfinite(part)) for part in self.split(flat)]
+        return np.repeat(parts, np.diff(self.starts))
 
     def arguments(self, arrays: list[Any]) -> list[Any]:
         """The inputs, with `arrays` in place of those that are differentiated."""
@@ -187,12 +193,15 @@ class Point:
     # ---- the function ----
 
     def scalar(self, *args: Any) -> Any:
-        """f, made one number: its outputs weighted at random, unless there is just one."""
-        out = self.f(*args)
+        """f, made one number."""
+        return self._one(self.f(*args))
+
+    def _one(self, out: Any) -> Any:
+        """What f gave as one number: weighted at random, unless it is just one."""
         if isinstance(out, (float, Value)) or (isinstance(out, Tensor) and not out.raw.shape):
             return out
         if type(out) is np.ndarray and out.dtype.kind == "f" and self.weights and len(self.weights) == 1:
-            return (out * self.weights[0]).sum()  # as below, of one array
+            return np.add.reduce(out * self.weights[0], axis=None)  # as below, of one array
         outputs = list(leaves(out))
         for y in outputs:
             if not (isinstance(y, Node) or is_number(y) or is_array(y) or is_values(y)):
@@ -228,7 +237,11 @@ class Point:
         return [self._recorded(flat) for flat in flats]
 
     def _direct(self, flats: np.ndarray) -> list[float]:
-        return [_number(self.scalar(*self.arguments(list(arrays)))) for arrays in zip(*self.bare(flats))]
+        found = []
+        for arrays in zip(*self.bare(flats)):
+            out = self.f(*(arrays if self.plain else self.arguments(list(arrays))))
+            found.append(float(out) if isinstance(out, float) else _number(self._one(out)))
+        return found
 
     def _recorded(self, flat: np.ndarray) -> float:
         with no_grad():
@@ -292,7 +305,7 @@ class Point:
         if self.weights is None or count < FEW or not (math.isfinite(self.start) and self.direct):
             return None
         rng = np.random.default_rng(4)
-        shares = rng.choice([-1.0, 1.0], elements.size) * rng.uniform(0.5, 1.5, elements.size)
+        shares = random_direction(rng, elements.size)
         beside = np.tile(self.x, (2, 1))
         beside[:, elements] += shares * (ways - self.x[elements])
         alone = np.array(self.values(beside)) - self.start
@@ -306,7 +319,7 @@ class Point:
         right, left = both = np.array(changes).reshape(2, -1)
         if self.stacks is None:
             apart = abs(alone[0] - alone[1] - float(shares @ (right - left)))
-            self.stacks = apart <= 2 * self._alike + 1e-8 * norm(right - left)
+            self.stacks = bool(apart <= 2 * self._alike + 1e-8 * norm(right - left))
         return both if self.stacks else None
 
     def _at_once(self, flats: np.ndarray) -> np.ndarray | None:
@@ -382,30 +395,13 @@ class Point:
         return self._shake(0)
 
     def _shake(self, seed: int) -> tuple[np.ndarray, float]:
-        """The gradient with every number on the way changed by up to eps of itself, and the largest of these."""
-        exact, rng = self.wide or self, np.random.default_rng([2, seed])
-        largest, pool = 0.0, 1 + self.eps * rng.uniform(-1, 1, 2 * self.recorded.largest)
-
-        def factors(shape: tuple[int, ...]) -> np.ndarray:
-            nonlocal pool
-            size = math.prod(shape)
-            if 2 * size > pool.size:
-                pool = 1 + self.eps * rng.uniform(-1, 1, 2 * size)
-            start = int(rng.integers(pool.size - size))
-            return pool[start : start + size].reshape(shape)
-
-        def shake(node: Node, inputs: tuple[Any, ...], result: Any, parent: Node | None = None) -> None:
-            nonlocal largest
-            x = raw(result)
-            if parent is None and letter(x) in ("f", "") and not _is_chosen(x, inputs):
-                largest = max(largest, float(np.abs(x).max(initial=0.0, where=np.isfinite(x))))
-                node.raw = _times(x, factors(np.shape(x)))
-
-        arrays = [exact.given(exact.x * factors(exact.x.shape))]
-        (nodes,) = wrap_arguments("check", arrays, (0,), OUTSIDE)
-        with Mode(check=shake, recording=True):
+        """The gradient as rounding may make it, and the largest number on the way."""
+        exact = self.wide or self
+        shaker = Shaker(self.eps, exact.recorded.largest, np.random.default_rng([2, seed]))
+        (nodes,) = wrap_arguments("check", [exact.given(shaker.shaken(exact.x))], (0,), OUTSIDE)
+        with Mode(check=shaker, recording=True):
             parts = grad(lambda arrays: exact.scalar(*exact.arguments(arrays)))(nodes)  # of nodes: every rule records
-        return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), largest
+        return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), shaker.largest
 
     @cached_property
     def corners(self) -> np.ndarray:
@@ -440,20 +436,6 @@ class Point:
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a - b) > 1e-2 * np.maximum(np.abs(a), np.abs(b))
-
-
-def _times(x: Any, factors: np.ndarray) -> Any:
-    return x * float(factors) if type(x) is float else x * factors.astype(x.dtype, copy=False)
-
-
-def _is_chosen(x: Any, inputs: tuple[Any, ...]) -> bool:
-    """Whether all numbers stand among the inputs of the operation: then none is rounded, and rules may compare them."""
-    given = [np.ravel(raw(v)) for v in inputs if letter(raw(v)) == "f" or isinstance(raw(v), float)]
-    found = np.ravel(x)
-    # The first few tell most that were computed, without sorting.
-    if not given or not all(any((part == y).any() for part in given) for y in found[:2]):
-        return False
-    return bool(np.isin(found, np.concatenate(given)).all())
 
 
 def _nearest(sizes: np.ndarray) -> np.ndarray:

@@ -67,13 +67,10 @@ class Row:
     @property
     def ratio(self) -> float:
         """The error over the tolerance: up to 1 is let pass."""
-        return (
-            math.inf
-            if math.isnan(self.error)
-            else self.error / self.tolerance
-            if self.tolerance
-            else self.error and math.inf
-        )
+        error = self.error
+        if math.isnan(error):
+            return math.inf
+        return error / self.tolerance if self.tolerance else error and math.inf
 
     @property
     def name(self) -> str:

@@ -9,22 +9,22 @@ show them to hold. Elements that stay in doubt are left unknown, for `judge` to 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from autograd.checking.differences import MARGIN, TELLING, TOP, Slope
+from autograd.checking.differences import MARGIN, TELLING, TOP, Slope, random_direction
 from autograd.checking.point import Point
 
 __all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
 
 STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ without being looked at twice
+CLOSE = 1e-6  # of the gradient: by so much less may f differ from it without being looked at twice
 APART = 0.05  # of a slope: how far another may be off that is still the same
 PLAIN = 1e-5  # of the gradient: what is plainly another slope
 STEEP = 1e-3  # of the gradient: a slope that is there at all
-ALIKE = 30  # how many times larger than the smallest what is moved together with it may be
 SMALL = (1e-7, 1e-9, 1e-11, 1e-13)  # the smallest steps
 
 # For a step t and some of the elements: how much f changes to the right and to the left of each, how much the gradient
@@ -131,14 +131,18 @@ class Survey:
         found = Slopes.unknown(every.size)
         near = self._look(self.step, every)
         value, noise = near.value(self.side), near.noise
-        straight = np.abs(near.right - near.left) <= np.maximum(20 * noise, STRAIGHT * np.abs(self.g))
-        found.known[:] = straight & self._agrees(value, noise, every)
-        # What is left of the difference may be the error of so short a look.
+        # No corner, and what is left of the difference may be the error of so short a look.
+        close = np.abs(near.right - near.left) <= np.maximum(20 * noise, STRAIGHT * np.abs(self.g))
+        close &= np.abs(value) <= np.maximum(MARGIN * noise, CLOSE * np.abs(self.g))
+        found.known[:] = close & self._agrees(value, noise, every)
         found.value[:], found.error[:] = value, noise + np.abs(value)
         still = every[~near.changed & (self.g == 0)]
         if still.size:
             still = _halved(still, self._stands_still)
             found.known[still], found.value[still], found.error[still] = True, 0.0, noise[still]
+        rest = every[~found.known & np.isfinite(self.g) & near.changed]
+        if rest.size:
+            self._wrong(found, near[rest], rest)
         rest = every[~found.known & np.isfinite(self.g) & (near.changed | (self.g != 0))]
         if rest.size:
             self._again(found, near[rest], rest)
@@ -167,69 +171,95 @@ class Survey:
         g = np.abs(self.g[part])
         return (g > 0) & (self.point.rounding > math.sqrt(self.point.eps) * g)
 
-    def _is_on_scale(self, part: np.ndarray, steep: np.ndarray) -> np.ndarray:
-        """Whether steps far below 1 would show nothing new: by the size of x or, where that is 0, of what f does."""
-        nearest = self.point.nearest[self.elements[part]]
-        return (nearest >= 1e-6) | ((nearest == 0) & steep)
+    def _wrong(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
+        """Settle what is plainly another slope than the gradient's, and the same over small steps and a larger one."""
+        value, noise = near.value(self.side), near.noise
+        apart = APART * np.abs(value)
+        plain = self._is_plain(part, apart, noise, np.abs(self.g[part] + value))
+        corner = np.maximum(np.abs(value), STEEP * np.abs(self.g[part]))
+        plain &= np.abs(near.right - near.left) <= corner
+        some = self._held(part, np.flatnonzero(plain), np.array([value, value]), apart)
+        if some.size:
+            slope, wide = (self.g[part] + value)[some] / self.unit[part[some]], self._wide
+            moves, changes = self._beside(part[some], wide)
+            right, left = (changes - moves @ slope) / wide
+            coarse = max(abs(right), abs(left)) if self.side else abs(right - left) / 2
+            error = noise[some] + coarse * self._shrinks
+            sure = MARGIN * error <= apart[some]
+            found.error[part[some]], found.known[part[some]] = error, sure
+
+    def _is_plain(self, part: np.ndarray, apart: np.ndarray, error: np.ndarray, steep: np.ndarray) -> np.ndarray:
+        """Whether slopes are apart by more than their error, and steps far below 1 would show nothing new."""
+        size, nearest = np.abs(self.g[part]), self.point.nearest[self.elements[part]]
+        plain = (MARGIN * (error + self.point.rounding / self.step) <= apart) & (apart > APART * PLAIN * size)
+        return plain & ~self._is_lost(part) & ((nearest >= 1e-6) | ((nearest == 0) & (steep >= STEEP * size)))
+
+    @property
+    def _wide(self) -> float:
+        """The larger step."""
+        return max(2 * self.step, min(100 * self.step, TOP))
+
+    @property
+    def _shrinks(self) -> float:
+        """How much smaller the truncation error of the smaller step is."""
+        return (self.step / self._wide) ** (1 if self.side else 2)
 
     def _again(self, found: Slopes, near: _Look, part: np.ndarray) -> None:
         """Look over a larger step, too: that tells the error of the smaller one, and keeps what bends at a corner."""
-        h, wide = self.step, max(2 * self.step, min(100 * self.step, TOP))
-        far = self._look(wide, part)
-        value, coarse, size = near.value(self.side), far.value(self.side), np.abs(self.g[part])
+        far, shorter = self._look(self._wide, part), self.step / self._wide
+        value, coarse = near.value(self.side), far.value(self.side)
         bend = np.abs(near.right - near.left)
-        bent = (bend > 20 * near.noise) & (bend > np.abs(far.right - far.left) * math.sqrt(h / wide))
-        order = 1 if self.side else 2
-        error = np.abs(coarse - value) * (h / wide) ** order + near.noise * (3 - order)
-        agrees = ~bent & (np.abs(coarse - value) <= TELLING * size) & self._agrees(value, error, part)
-        # Plainly wrong is a slope, and plainly a corner what has two, that both looks find.
+        bent = (bend > 20 * near.noise) & (bend > np.abs(far.right - far.left) * math.sqrt(shorter))
+        error = np.abs(coarse - value) * self._shrinks + near.noise * (2 if self.side else 1)
+        agrees = ~bent & self._agrees(value, error, part)
+        agrees &= np.abs(coarse - value) <= TELLING * np.abs(self.g[part])
+        # A corner is plain where both looks find the same slopes.
         change = np.maximum(np.abs(far.right - near.right), np.abs(far.left - near.left))
-        change = np.where(bent, change, np.abs(coarse - value))
-        error = np.where(bent, change * (h / wide) + near.noise, error)
-        apart = APART * np.where(bent, bend, np.abs(value))
-        plain = (change <= apart) & (MARGIN * (error + self.point.rounding / h) <= apart)
-        plain &= (apart > APART * PLAIN * size) & (near.changed | far.changed) & ~agrees
-        sides = np.where(bent, [near.right, near.left], value)
-        steep = np.abs(self.g[part] + sides).max(axis=0) >= STEEP * size
-        plain &= ~self._is_lost(part) & self._is_on_scale(part, steep)
-
-        def holds(some: np.ndarray) -> bool:
-            least, (right, left) = apart[some].min(), self.g[part[some]] + sides[:, some]
-            return bool(apart[some].max() <= ALIKE * least) and self._holds(part[some], right, left, least)
-
-        (candidates,) = np.nonzero(plain)
-        plain[:] = False
-        plain[_halved(candidates[np.argsort(apart[candidates])], holds)] = True
-        corners, all_ = part[plain & bent], part[plain | agrees]
+        error = np.where(bent, change * shorter + near.noise, error)
+        apart, sides = APART * bend, np.array([near.right, near.left])
+        plain = bent & (change <= apart) & (near.changed | far.changed)
+        plain &= self._is_plain(part, apart, error, np.abs(self.g[part] + sides).max(axis=0))
+        corners = self._held(part, np.flatnonzero(plain), sides, apart)
         found.value[part], found.error[part] = value, error
-        found.known[all_], found.corner[corners] = True, True
-        found.right[corners], found.left[corners] = sides[:, plain & bent]
+        found.known[part[agrees]], found.known[part[corners]], found.corner[part[corners]] = True, True, True
+        found.right[part[corners]], found.left[part[corners]] = sides[:, corners]
 
-    def _beside(self, t: float, part: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-        """How far some elements move together, so far in random directions and the opposite, and how f changes."""
-        x, where = self.point.x, self.elements[part]
-        rng = np.random.default_rng(0)
-        u = rng.choice([-t, t], part.size) * rng.uniform(0.5, 1.5, part.size) * self.unit[part]
-        for step in (u, -u):
-            flat = x.copy()
-            flat[where] += step
-            flat = self.point.rounded(flat)
-            yield flat[where] - x[where], self.point.value(flat) - self.point.start
+    def _held(self, part: np.ndarray, some: np.ndarray, sides: np.ndarray, apart: np.ndarray) -> np.ndarray:
+        """Those of some elements whose slopes to both sides hold over the smallest steps, too."""
+
+        def hold(some: np.ndarray) -> bool:
+            right, left = self.g[part[some]] + sides[:, some]
+            return self._hold(part[some], right, left, apart[some])
+
+        return _halved(some[np.argsort(apart[some])], hold)
+
+    def _beside(self, part: np.ndarray, *steps: float) -> tuple[np.ndarray, np.ndarray]:
+        """How far some elements move together, by each step in a random direction and back, and how f changes there."""
+        where = self.elements[part]
+        u = random_direction(np.random.default_rng(0), part.size) * self.unit[part]
+        flats = np.tile(self.point.x, (2 * len(steps), 1))
+        flats[:, where] += np.outer([way * t for t in steps for way in (1, -1)], u)
+        flats = self.point.rounded(flats)
+        return flats[:, where] - self.point.x[where], np.array(self.point.values(flats)) - self.point.start
 
     def _stands_still(self, part: np.ndarray) -> bool:
         """Whether f does not change at all."""
-        return not any(change for t in (100 * self.step, TOP) for _, change in self._beside(t, part))
+        return not any(self._beside(part, t)[1].any() for t in (TOP, self._wide))
 
-    def _holds(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: float) -> bool:
-        """Whether slopes hold over the smallest steps, of which the first must be legible."""
-        for t in SMALL:
-            for moves, change in self._beside(t, part):
-                predicted = float((moves / self.unit[part] * np.where(moves > 0, right, left)).sum())
-                noise = MARGIN * max(self.point.floor, self.point.eps * abs(change), self.point.rounding)
-                if not noise <= 10 * apart * t:
-                    return t < SMALL[0]
-                if not abs(change - predicted) <= apart * t + noise:
-                    return False
+    def _hold(self, part: np.ndarray, right: np.ndarray, left: np.ndarray, apart: np.ndarray) -> bool:
+        """Whether slopes hold over the smallest steps: all over the first of these, and while some are legible."""
+        unit = self.unit[part]
+        right, left, least = right / unit, left / unit, float(apart.min())
+        noise = MARGIN * max(self.point.floor, self.point.rounding)
+        if not noise <= 10 * SMALL[0] * least:
+            return False
+        legible = [t for t in SMALL[1:] if noise <= 10 * t * apart.max()]
+        for steps in filter(None, ([SMALL[0]], legible)):
+            moves, changes = self._beside(part, *steps)
+            predicted = (moves * np.where(moves > 0, right, left)).sum(axis=1)
+            off = np.abs(changes - predicted) - np.maximum(noise, MARGIN * self.point.eps * np.abs(changes))
+            if not (off <= np.maximum(least * np.repeat(steps, 2), noise / 10)).all():
+                return False
         return True
 
 
