@@ -23,6 +23,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias
 
@@ -168,8 +169,9 @@ def _part(where: Path, target: Path) -> Path:
     """A folder to work in: not among the runs, so that those are whole, unless they are on another disk."""
     where = where if where.stat().st_dev == target.stat().st_dev else target
     for left in where.glob(".stepgrad-*.part"):  # by a process that was killed while it made a run
-        if time.time() - left.stat().st_mtime > 3600:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # or one that works, and is done by now
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left, ignore_errors=True)
     part = where / f".stepgrad-{uuid.uuid4().hex}.part"
     part.mkdir()
     return part

@@ -121,12 +121,6 @@ def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive)
     return known["apply"]
 
 
-fuse.__doc__ = str(fuse.__doc__).replace(
-    "{names}",
-    "softmax, causal, causal_attention, split_heads, join_heads, rmsnorm, layernorm, relu, gelu, cross_entropy and linear",
-)
-
-
 # ---- what forwards and rules share -----------------------------------------------------------
 
 
@@ -531,3 +525,5 @@ _fused_row(
     lambda g, out, x, w, b: g,
     local=("g @ wᵀ", "xᵀ @ g", "g"),
 )
+
+fuse.__doc__ = str(fuse.__doc__).replace("{names}", ", ".join(FUSED))
