@@ -179,7 +179,7 @@ def _max(x: Data) -> Data:
     return _max_reduce(x, -1, None, None, True) if type(x) is np.ndarray else x.max(axis=-1, keepdims=True)
 
 
-_max_reduce = np.maximum.reduce
+_max_reduce: Callable[..., np.ndarray] = np.maximum.reduce
 
 
 def _exp(x: Operand) -> Operand:
