@@ -37,28 +37,23 @@ class Numbers(NamedTuple):
 
 
 def suits(trees: list[dict[str, Array]]) -> bool:
-    """Whether all are plain arrays of one dtype of floats, each in one piece where they are large."""
+    """Whether all are plain arrays of one dtype of floats."""
     arrays = [a for tree in trees for a in tree.values()]
-    if {*map(type, arrays)} != {np.ndarray} or {a.dtype for a in arrays} not in _FLOATS:
-        return False
-    return _is_tiny(trees[0]) or all(a.flags.c_contiguous for a in arrays)
-
-
-def _is_tiny(params: Weights) -> bool:
-    """Whether all parameters fit one block."""
-    return sum([p.size for p in params.values()]) <= BLOCK
+    return {*map(type, arrays)} == {np.ndarray} and {a.dtype for a in arrays} in _FLOATS
 
 
 def adam_in_blocks(
     params: Weights, grads: Weights, m: Weights, v: Weights, numbers: Numbers, in_place: bool
 ) -> Sequence[Weights]:
-    """The next parameters and moments: new arrays, or the given ones written over."""
+    """The next parameters and moments: new arrays, or the given ones, where they are in one piece, written over."""
     given = params, m, v
-    if _is_tiny(params):
+    total = sum([p.size for p in params.values()])
+    if total <= BLOCK:
         return _as_one(params, grads, m, v, numbers)
-    made = given if in_place else (_like(params), _like(m), _like(v))
+    made = [{k: a if in_place and a.flags.c_contiguous else np.empty(a.shape, a.dtype) for k, a in tree.items()}
+            for tree in given]  # fmt: skip
     flat = {k: [a.reshape(-1) for a in (grads[k], *(t[k] for t in given), *(t[k] for t in made))] for k in params}
-    shared = sum(p.size for p in params.values()) >= SHARED
+    shared = total >= SHARED
     size = LONG if shared else BLOCK
     blocks = [(k, i) for k, p in params.items() for i in range(0, p.size, size)]
     dtype = next(iter(params.values())).dtype
@@ -101,10 +96,6 @@ def _as_one(params: Weights, grads: Weights, m: Weights, v: Weights, numbers: Nu
     g, *new = (packed(tree, params) for tree in (grads, params, m, v))
     _block([g, *new, *new], np.empty((2, g.size), g.dtype), numbers, 1.0)
     return unpacked(new, params)
-
-
-def _like(tree: Weights) -> Weights:
-    return {k: np.empty_like(a) for k, a in tree.items()}
 
 
 def _block(arrays: list[np.ndarray], scratch: np.ndarray, numbers: Numbers, shrink: float) -> None:

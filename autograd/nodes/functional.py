@@ -308,13 +308,23 @@ def _jacobian(
 def wrap_arguments(name: str, args: list[Tree], positions: tuple[int, ...], level: Level) -> list[Tree]:
     """Replace the arguments asked for by fresh nodes, in place, and give these: in containers of their own,
     so that what becomes of those in `args` does not change which nodes the gradient is of."""
+    wrapped: list[Tree] = []
+    if len(positions) == 1 and _is_plain(args[positions[0]]):
+        (i,) = positions
+        wrapped.append({k: leaf(x.copy("K")) for k, x in args[i].items()})
+        args[i] = {**wrapped[0]}
+        return wrapped
     # One graph holds one kind of node: numbers among arrays become Tensors too.
     number = Tensor if any(_is_tensor(x) for i in positions for x in leaves(args[i])) else Value
-    wrapped = []
     for i in positions:
         wrapped.append(map_tree(partial(_wrap, number, f"{name}: argument {i}", level.nested), args[i]))
         args[i] = map_tree(lambda x: x.copy() if isinstance(x, np.ndarray) else x, wrapped[-1])
     return wrapped
+
+
+def _is_plain(x: Tree) -> bool:
+    """Whether it is a dict of arrays of floats, as most parameters are, so that nothing has to be asked of each."""
+    return type(x) is dict and {a.dtype.kind if type(a) is np.ndarray else "" for a in x.values()} == {"f"}
 
 
 def _is_tensor(x: Operand) -> bool:

@@ -134,8 +134,10 @@ def together(rule: Callable[..., tuple[Operand, ...]], n: int) -> list[Rule]:
             if last is None or last[0] is not g or last[1] is not out or last[2][i] is None:
                 last = kept.last = g, out, list(rule(g, out, *args))
             c, last[2][i] = last[2][i], None
-            if not any(x is not None for x in last[2]):
-                kept.last = None
+            for x in last[2]:
+                if x is not None:
+                    return c
+            kept.last = None
             return c
 
         return of
@@ -384,7 +386,7 @@ def _rmsnorm_rule(
     scale = _scale(x, eps)
     y = x * scale if gain is not None or bias is not None else out
     slope = g if gain is None else g * gain
-    return scale * (slope - y * _mean(slope, y)), g * y if gain is not None else None, g
+    return scale * (slope - y * _mean(slope, y)), None if gain is None else g * y, None if bias is None else g
 
 
 def _layernorm(x: Data, gain: Data, bias: Data, eps: float) -> Data:
@@ -403,8 +405,8 @@ def _layernorm_rule(
     slope = g if gain is None else g * gain
     return (
         scale * (slope - _mean(slope) - y * _mean(slope, y)),
-        g * y if gain is not None else None,
-        g,
+        None if gain is None else g * y,
+        None if bias is None else g,
     )
 
 
@@ -460,13 +462,22 @@ def _some(counted: np.ndarray) -> None:
         raise ValueError("cross_entropy: every target is -1, so there is nothing to take the mean of")
 
 
+@functools.lru_cache(maxsize=8)
+def _rows(n: int) -> np.ndarray:
+    rows = np.arange(n)
+    rows.flags.writeable = False
+    return rows
+
+
 def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
     """The rows of logits, 0 where they do not count; where in them the targets stand; and the share of each row in
     the mean: 1 / count where all count, else an array of that or 0 (N, 1)."""
-    x, t = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)
+    x, t = logits, targets
+    if t.ndim != 1:
+        x, t = x.reshape((-1, x.shape[-1])), t.reshape(-1)
     counted = t >= 0
     if t.size and always(counted):
-        return x, (np.arange(t.size), t), 1 / t.size
+        return x, (_rows(t.size), t), 1 / t.size
     asked(counted, _some)
     x = select(counted.reshape((-1, 1)), x, 0.0)
     t = select(counted, t, 0)
