@@ -133,10 +133,13 @@ def _cumsum_a(g: Operand, out: Operand, x: Operand, axis: int) -> Operand:
     return cumsum(g[backwards], axis)[backwards]
 
 
+_BASIC = {int, slice, type(None), type(...)}
+
+
 def _is_basic(index: Index) -> bool:
     """True for an index of ints, slices, None and ... only, which never picks an element twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(
+    return _BASIC.issuperset(map(type, parts)) or all(
         p is None or p is Ellipsis or (isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool))
         for p in parts
     )

@@ -198,8 +198,15 @@ def _tanh(x: Operand) -> Operand:
 
 
 def _softmax(x: Data) -> Data:
-    e = _exp(x - _max(x))
-    return e / _sum(e)
+    return _in_parts(_exp(x - _max(x)))
+
+
+def _in_parts(x: Operand) -> Operand:
+    """x over its sum, an array that nobody else needs."""
+    if type(x) is not np.ndarray:
+        return x / _sum(x)
+    x /= _sum(x)
+    return x
 
 
 def _softmax_x(g: Operand, out: Operand, x: Operand) -> Operand:
@@ -500,15 +507,15 @@ def _cross_entropy(logits: Data, targets: Data) -> Data:
 
 def _cross_entropy_x(g: Operand, out: Operand, logits: Operand, targets: Data) -> Operand:
     x, at, share = _shares(logits, targets)
-    e = _exp(x - _max(raw(x)))
-    slope = e / _sum(e)
+    slope = _in_parts(_exp(x - _max(raw(x))))
     if type(slope) is np.ndarray:
         slope[at] -= 1.0
     elif is_bare(raw(slope)):  # which, unlike a scatter, needs no look at what other devices have
         slope = slope - (namespace([raw(slope)]).arange(slope.shape[-1]) == at[1].reshape((-1, 1)))
     else:
         slope = slope + scatter_add.array(filled(raw(slope[at]), -1.0), at, slope.shape)
-    return (slope * (g * share)).reshape(logits.shape)
+    slope = slope * (g * share)
+    return slope if slope.shape == logits.shape else slope.reshape(logits.shape)
 
 
 def _along_rows(x: Data, t: Data) -> Data:
