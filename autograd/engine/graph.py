@@ -307,6 +307,7 @@ def backpropagate(root: Node, seed: Data, level: Level = OUTSIDE) -> None:
 def _pull(nodes: list[Any], level: Level) -> None:
     """The chain rule, last node first: each node's gradient becomes contributions to its parents'."""
     check, floor, top, nested = current().check, level.floor, level.top, level.nested
+    ndarray = np.ndarray
     for node in reversed(nodes):
         g, out, args = node._grad, node.raw, node.saved
         if g is None:
@@ -321,7 +322,8 @@ def _pull(nodes: list[Any], level: Level) -> None:
                 continue
             try:  # `contribution`, written out: two calls less for every edge
                 c, like = rule(g, out, *args), parent.raw
-                if like.__class__ is float or c.dtype is not like.dtype or c.shape != like.shape:
+                plain = c.__class__ is like.__class__ is ndarray
+                if not plain or c.dtype is not like.dtype or c.shape != like.shape:
                     c = parent._fit(c)
             except (ArithmeticError, ValueError) as error:
                 c = _ieee(rule, error, g, out, *args)
