@@ -322,8 +322,7 @@ def _pull(nodes: list[Any], level: Level) -> None:
                 continue
             try:  # `contribution`, written out: two calls less for every edge
                 c, like = rule(g, out, *args), parent.raw
-                plain = c.__class__ is like.__class__ is ndarray
-                if not plain or c.dtype is not like.dtype or c.shape != like.shape:
+                if like.__class__ is not ndarray or c.dtype is not like.dtype or c.shape != like.shape:
                     c = parent._fit(c)
             except (ArithmeticError, ValueError) as error:
                 c = _ieee(rule, error, g, out, *args)
