@@ -46,7 +46,9 @@ def _threads() -> Iterator[tuple[bool, str]]:
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     for pool in pools:
-        yield True, f"products of matrices by {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads"
+        kernels = f"kernels for {pool.get('architecture', 'this processor')}"
+        threads = f"{pool['num_threads']} threads"
+        yield True, f"products of matrices by {pool['internal_api']} {pool['version']}, {kernels}, {threads}"
     if not pools:
         yield True, "products of matrices by a library that threadpoolctl does not know: --threads has no effect"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 
 from tests.benchmarks import chain, drawings, gradchecks, imports, nano, parts
 from tests.benchmarks.race import HEAD, Row, raced
@@ -51,6 +52,15 @@ OTHERS = {
 }
 
 
+def _kernels() -> str:
+    """For which processor NumPy's BLAS computes here; half the speed of a step may lie in that."""
+    from threadpoolctl import threadpool_info
+
+    told = (f"{i['internal_api']} {i['version']}, kernels for {i.get('architecture', '?')}" for i in threadpool_info())
+    forced = os.environ.get("OPENBLAS_CORETYPE")
+    return "; ".join(told) + (f", as OPENBLAS_CORETYPE={forced} says" if forced else "")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join([*ROWS, *OTHERS])}; all by default")
@@ -67,6 +77,8 @@ def main() -> None:
         print(HEAD, flush=True)
     for row in rows:
         print(raced(row, options.anyway), flush=True)
+    if rows:
+        print(f"\nNumPy's products: {_kernels()}")
     for name in names:
         if name in OTHERS:
             OTHERS[name]()
