@@ -38,7 +38,7 @@ def compile(f: Function) -> Compiled:
     Values, when f itself is called; dicts by their keys in order;
     everything else, such as ints, texts and a Config, is static: it must be hashable, and another value
     is recorded anew. An int that changes is treated as a number from then on, if f allows it.
-    `.recordings` counts. A cross entropy is recorded apart for targets with padding (-1) and for those without, of which
+    `.recordings` counts. A cross entropy is recorded apart for targets with padding (-1) and for those without, where
     nothing is masked. What f reads besides its arguments is watched, wherever the code that runs may find it:
     in variables, attributes, items, defaults, arrays and nodes. Where it has changed, f is recorded anew. What
     cannot be watched is refused: random numbers, the clock, files, iterators, arrays left outside, and what f changes
