@@ -133,6 +133,8 @@ def clip(optimizer: Optimizer, max_norm: Scalar) -> Optimizer:
     def update(params: Params, grads: Params, state: Tree) -> tuple[Params, Tree]:
         _named("clip", params=params, grads=grads)
         factor = _at_most_1(max_norm / (norm(grads) + 1e-6))
+        if isinstance(factor, np.floating):
+            factor = float(factor)  # beside arrays of other floats it gives way
         return optimizer.update(params, {k: g * factor for k, g in grads.items()}, state)
 
     return Optimizer(optimizer.init, update)
@@ -226,9 +228,11 @@ def _named(where: str, *, params: Params, **others: Params) -> None:
 
 def _shapes(tree: Params, like: Params) -> list[tuple[int, ...]]:
     """The shapes of arrays in the order of another dict; none where one is no array, or the names differ."""
+    if not isinstance(tree, dict) or len(tree) != len(like):
+        return []
     try:
-        return [tree[name].shape for name in like] if len(tree) == len(like) else []
-    except (AttributeError, KeyError, TypeError, IndexError):
+        return [tree[name].shape for name in like]
+    except (AttributeError, KeyError):
         return []
 
 

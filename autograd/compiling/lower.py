@@ -135,7 +135,7 @@ class _Lowering:
         key = (id(x), shape, dtype.str)
         if key not in self._copies:
             if x.op == "constant":
-                whole = np.array(np.broadcast_to(x.function, shape), dtype)
+                whole = np.array(np.broadcast_to(x.function, shape), dtype, order="C")
                 whole.flags.writeable = False
                 self._copies[key] = Step("constant", whole, (), None, shape, dtype)
             else:

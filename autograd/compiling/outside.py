@@ -187,8 +187,12 @@ def _global_dice() -> list[str]:
 
 def _may_change(arrays: list[tuple[np.ndarray, Any]], i: int) -> bool:
     """Whether somebody else holds an array, or what it is a view of, and may write into it."""
-    if not root_of(arrays[i][0]).flags.writeable:
+    root = root_of(arrays[i][0])
+    if not root.flags.writeable:
         return False
+    if root.base is not None:  # memory that is not NumPy's, and so somebody else's
+        return True
+    del root  # which would be one that holds it
     return _holders(arrays, i) > (_ALONE_VIEW if isinstance(arrays[i][0].base, np.ndarray) else _ALONE)
 
 

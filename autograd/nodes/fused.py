@@ -285,7 +285,8 @@ def _one_query(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _attention(q: Data, k: Data, v: Data) -> Data:
-    if q.shape[-2] == 1 and type(q) is type(k) is type(v) is np.ndarray and q.dtype == k.dtype == v.dtype:
+    plain = type(q) is type(k) is type(v) is np.ndarray and q.dtype == k.dtype == v.dtype
+    if plain and q.shape[-2] == 1 and q.shape[:-3] == k.shape[:-3] == v.shape[:-3]:
         return _one_query(q, k, v)
     grouped, k, v = _grouped(q, k), _one_more(k), _one_more(v)
     parts = [matmul(_weights(_part(grouped, rows), _part(k, seen)), _part(v, seen)) for rows, seen in _blocks(q, k)]
@@ -374,7 +375,7 @@ def _one_row(x: np.ndarray, gain: Data, bias: Data, eps: float, centre: bool) ->
         y = y - y.dot(_ONES[x.dtype][:n]) * (1 / n)
     y = y * (y.dot(y) * (1 / n) + eps) ** -0.5
     y = _affine(y, gain, bias)
-    return y.reshape(x.shape if y.ndim == 1 else np.broadcast_shapes(x.shape, y.shape))
+    return y.reshape(x.shape if y.shape == (n,) else np.broadcast_shapes(x.shape, y.shape))
 
 
 def _is_row(x: Data) -> bool:
