@@ -80,6 +80,10 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     Raises ValueError where every target is -1.
     """
     x, targets = logits.reshape((-1, logits.shape[-1])), targets.reshape(-1)  # (N, V), (N,)
+    if x.shape[0] != targets.shape[0]:
+        raise ValueError(
+            f"cross_entropy: {targets.shape[0]} targets for {x.shape[0]} rows of logits; expected one a row"
+        )
     counted = targets >= 0
     if targets.size and everywhere(counted):
         return _nll(x, targets).mean()

@@ -23,6 +23,11 @@ from autograd.engine.tree import leaves
 
 __all__ = ["MISS", "Plan"]
 
+
+class Busy(Exception):
+    """A replay was begun within itself, as by a handler of signals: its memory is in use."""
+
+
 MISS = object()  # what a replay gives for arguments of another kind
 Replay: TypeAlias = Callable[[tuple[Tree, ...], dict[str, Tree]], Tree]
 
@@ -83,14 +88,17 @@ class Plan:
         signature, steps, outputs, told = self._parts
         code = Code(steps, outputs, numbers)
         self.nbytes = code.memory.nbytes
-        lines = [*signature.source, "if stale(): return MISS"]
+        lines = [*signature.source, "if stale(): return MISS", "if within(): raise Busy"]
         body = [*code.lines, f"return {_built(told, code)}"]
         source = "\n".join(["def replay(args, options):", *_indented(lines), " with lock:", *_indented(body, 2)])
+        lock = threading.RLock()
         names = {
             **code.globals,
             **signature.globals,
             "MISS": MISS,
-            "lock": threading.Lock(),
+            "lock": lock,
+            "within": lock._is_owned,  # type: ignore[attr-defined]
+            "Busy": Busy,
             "stale": self._outside.changed,
         }
         exec(builtins.compile(source, f"<compiled {self._name}>", "exec"), names)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime
 import gc
 import os
-import signal
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
@@ -92,12 +92,11 @@ class _Uncollected:
 _uncollected = _Uncollected()
 
 
-def _handles(code: CodeType) -> bool:
-    """Whether a signal starts this code, which then is no part of what it interrupts."""
-    if code.co_argcount not in (2, 3):  # (self,) signal number, frame
-        return False
-    handlers = (signal.getsignal(s) for s in signal.valid_signals())
-    return any(getattr(getattr(h, "__func__", h), "__code__", None) is code for h in handlers)
+def _handles_signal(frame: FrameType) -> bool:
+    """Whether a signal started this code, which then is no part of what it interrupts: it is given the number of the
+    signal, and that frame."""
+    given = [y for x in frame.f_locals.values() for y in (x if type(x) is tuple else (x,))]
+    return any(y is frame.f_back and isinstance(x, int) for x, y in pairwise(given))
 
 
 class Running:
@@ -115,7 +114,7 @@ class Running:
 
     def __enter__(self) -> None:
         _uncollected.__enter__()
-        self._aside: FrameType | None = None  # a handler of signals that runs
+        self._aside: Any = None  # a handler of signals that runs, or a collection
         self._before = sys.getprofile()
         sys.setprofile(self._hook)
 
@@ -130,19 +129,20 @@ class Running:
 
     def _hook(self, frame: FrameType, event: str, what: Any) -> None:
         if self._aside is not None:
-            if event == "return" and frame is self._aside:
+            if self._aside is (frame if event == "return" else what):
                 self._aside = None
         elif event == "call":
             code = frame.f_code
             known = self._library.get(code)
             if known is None:
-                if _handles(code):
-                    self._aside = frame
-                    return
                 known = self._library[code] = is_library(code.co_filename) or _imports(frame)
-            if not known:
+            if not known and _handles_signal(frame):
+                self._aside = frame
+            elif not known:
                 self.codes[code] = None
                 self._noticed(frame)
+        elif event == "c_call" and what is gc.collect:
+            self._aside = what
         elif event == "c_call" and isinstance(getattr(what, "__self__", None), (ModuleType, type)):
             self._called(what, frame)
 

@@ -141,7 +141,7 @@ def _told(x: Traced) -> str:
 class Traced:
     """The result of a step, in the place of an array or, where the step has one, of a number of Python."""
 
-    __slots__ = ("program", "step")
+    __slots__ = ("__weakref__", "program", "step")
 
     def __init__(self, program: Program, step: Step) -> None:
         self.program = program

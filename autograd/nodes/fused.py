@@ -13,13 +13,14 @@ import inspect
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable
 
 import numpy as np
 
 from autograd.engine.base import Data, Operand, Rule
 from autograd.engine.graph import NUMBER, Primitive, ScalarNode
-from autograd.engine.kinds import always, asked, filled, is_bare, is_values, namespace, raw
+from autograd.engine.kinds import always, asked, filled, is_bare, is_foreign, is_values, namespace, raw
 from autograd.engine.modes import F
 from autograd.engine.primitives import concatenate, exp, matmul, relu, scatter_add, select, tanh
 from autograd.engine.recording import current, now
@@ -70,31 +71,32 @@ def fuse(composition: F) -> F:
             return composition(*args)
         if args[0].__class__ is Tensor:
             return apply_to(entered, args)
-        for a in args:  # plain arrays and numbers, as most of them are where nothing is differentiated
-            kind = a.__class__
-            if kind is np.ndarray:
-                if a.dtype is _OBJECTS:
-                    break
-            elif kind not in _PLAIN:
-                break
-        else:
+        if _has_floats(args[0]) and all(map(_is_plain, args)):
             return array(*args)
-        for a in args:
-            if isinstance(a, ScalarNode) or is_values(a):
-                return composition(*args)
-        return entered(*args)
+        if any(isinstance(a, ScalarNode) or is_values(a) for a in args):
+            return composition(*args)
+        # A row knows Tensors, arrays of floats and those of JAX; of anything else the composition is the definition.
+        return entered(*args) if any(isinstance(a, Tensor) or is_foreign(a) for a in args) else composition(*args)
 
     return functools.wraps(composition)(_written_out(apply, signature, entered))  # type: ignore[return-value]
+
+
+def _has_floats(x: Operand) -> bool:
+    return x.__class__ is np.ndarray and x.dtype.kind == "f" and x.ndim > 0
+
+
+def _is_plain(x: Operand) -> bool:
+    return x.__class__ in _PLAIN or (x.__class__ is np.ndarray and x.dtype is not _OBJECTS)
 
 
 _WRITTEN_OUT = """def apply({taken}):
     if _now().ordinary:
         if {first}.__class__ is _Tensor:
             return _tensor(_row, ({given},))
-        if {plain}:
+        if {first}.__class__ is _ndarray and {first}.dtype.kind == "f" and {first}.ndim{plain}:
             return _array({given})
     return _apply({given})"""
-_IS_PLAIN = "({0}.__class__ is _ndarray and {0}.dtype is not _objects or {0}.__class__ in _numbers)"
+_IS_PLAIN = " and ({0}.__class__ is _ndarray and {0}.dtype is not _objects or {0}.__class__ in _numbers)"
 
 
 def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive) -> Array:
@@ -110,7 +112,7 @@ def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive)
         taken=", ".join(p.name if p.default is p.empty else f"{p.name}=_of_{p.name}" for p in parameters),
         first=names[0],
         given=", ".join(names),
-        plain=" and ".join(map(_IS_PLAIN.format, names)),
+        plain="".join(map(_IS_PLAIN.format, names[1:])),
     )
     known = {
         "_now": now, "_apply": apply, "_row": entered, "_array": entered.array, "_tensor": Tensor._apply,
@@ -125,19 +127,27 @@ def _written_out(apply: Array, signature: inspect.Signature, entered: Primitive)
 
 
 def together(rule: Callable[..., tuple[Operand, ...]], n: int) -> list[Rule]:
-    """The rules of n arguments that share their work: the first one asked computes what all of them give."""
+    """The rules of n arguments that share their work: the first one asked computes what all of them give, and what
+    the others give is held until they are asked, or until the result of the operation is gone."""
     kept = threading.local()
 
     def one(i: int) -> Rule:
         def of(g: Operand, out: Operand, *args: Operand) -> Operand:
             last = getattr(kept, "last", None)
-            if last is None or last[0] is not g or last[1] is not out or last[2][i] is None:
-                last = kept.last = g, out, list(rule(g, out, *args))
-            c, last[2][i] = last[2][i], None
-            for x in last[2]:
+            if not last or last[0] is not g or last[1]() is not out or last[2][i] is None:
+                found = list(rule(g, out, *args))
+                last = [g, None, found]
+            found = last[2]
+            c, found[i] = found[i], None
+            for x in found:
                 if x is not None:
-                    return c
-            kept.last = None
+                    break
+            else:
+                last.clear()
+                return c
+            if last[1] is None:
+                last[1] = weakref.ref(out, lambda _: last.clear())
+                kept.last = last
             return c
 
         return of
@@ -173,7 +183,7 @@ def _dot(a: Operand, b: Operand) -> Operand:
 
 def _mean(x: Operand, by: Operand = None) -> Operand:
     """The mean over the last axis, kept; of the product with `by`, where that is given."""
-    return (_sum(x) if by is None else _dot(x, by)) * (1 / x.shape[-1])
+    return (_sum(x) if by is None else _dot(x, by)) * (1 / (x.shape[-1] or 1))
 
 
 def _max(x: Data) -> Data:
@@ -495,6 +505,8 @@ def _shares(logits: Operand, targets: Data) -> tuple[Operand, Data, Data]:
 
 def _cross_entropy(logits: Data, targets: Data) -> Data:
     x, at, share = _shares(logits, targets)
+    if at[1].shape[0] != x.shape[0]:
+        raise ValueError(f"targets of shape {targets.shape} for logits of shape {logits.shape}; expected one a row")
     x = x - _max(x)
     if type(x) is np.ndarray:
         picked = x[at].reshape((-1, 1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import contextvars
 import cProfile
+import ctypes
 import datetime
 import functools
 import gc
 import itertools
+import mmap
 import operator
 import os
 import random
@@ -462,18 +464,67 @@ def test_a_handler_of_signals_that_runs_meanwhile_is_no_part_of_the_function() -
     def handler(number: int, frame: Any) -> None:
         heard.append(len(heard) + time.perf_counter())
 
+    class Heard:
+        def __call__(self, *given: Any) -> None:
+            handler(*given)
+
     def f(x: Any) -> Any:
         os.kill(os.getpid(), signal.SIGUSR1)
         return x * FACTOR
 
-    before = signal.signal(signal.SIGUSR1, handler)
+    before = signal.getsignal(signal.SIGUSR1)
     try:
-        compiled = ag.compile(f)
-        for _ in range(2):
-            np.testing.assert_array_equal(compiled(X), 2 * X)
+        for way in (handler, lambda *_: handler(*_), functools.partial(handler), Heard()):
+            heard.clear()
+            signal.signal(signal.SIGUSR1, way)
+            compiled = ag.compile(f)
+            for _ in range(2):
+                np.testing.assert_array_equal(compiled(X), 2 * X)
+            assert compiled.recordings == len(heard) == 1
+        # Called by the function itself it is a part of it.
+        for way in (lambda x: x * (handler(1, None) or 1.0), lambda x: (gc.collect(), handler(1, None), x)[2]):
+            with pytest.raises(TypeError, match="asks the world"):
+                ag.compile(way)(X)
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert compiled.recordings == len(heard) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
+def test_a_handler_may_call_the_compiled_function_while_it_is_replayed() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(100):
+            x = x * 1.0001
+        return x
+
+    compiled, x = ag.compile(f), np.arange(1_000.0)
+    expected = compiled(x)
+    given: list[np.ndarray] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: given.append(compiled(x)))
+    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    try:
+        while len(given) < 100:
+            np.testing.assert_array_equal(compiled(x), expected)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    for y in given:
+        np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("kind", ["memoryview", "ctypes", "mmap"])
+def test_memory_that_is_not_of_numpy_may_change(kind: str) -> None:
+    numbers = (ctypes.c_double * 3)(1.0, 1.0, 1.0)
+    file = mmap.mmap(-1, 24)
+    np.frombuffer(file)[:] = 1.0
+    views: dict[str, Callable[[], Any]] = {
+        "memoryview": lambda: np.ndarray(3, buffer=memoryview(numbers)),  # type: ignore[arg-type]
+        "ctypes": lambda: np.ctypeslib.as_array(numbers),
+        "mmap": lambda: np.frombuffer(file),
+    }
+    compiled = ag.compile(lambda x: x * views[kind]())
+    np.testing.assert_array_equal(compiled(X), X)
+    views[kind]()[:] = 5.0
+    np.testing.assert_array_equal(compiled(X), 5 * X)
 
 
 def test_who_is_told_of_a_collection_is_no_part_of_the_function() -> None:
@@ -485,6 +536,7 @@ def test_who_is_told_of_a_collection_is_no_part_of_the_function() -> None:
     gc.set_threshold(1, 1, 1)
     try:
         np.testing.assert_array_equal(ag.compile(lambda x: x * FACTOR)(X), 2 * X)
+        np.testing.assert_array_equal(ag.compile(lambda x: (gc.collect(), x * FACTOR)[1])(X), 2 * X)
     finally:
         gc.callbacks.remove(told)
         gc.set_threshold(*before)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -270,3 +272,46 @@ def test_one_query_takes_scores_of_any_size() -> None:
     assert layers.causal_attention(q, k, v).item() == pytest.approx(2.0, abs=1e-3)
     with np.errstate(all="ignore"):
         assert np.isnan(layers.causal_attention(q * np.inf, k, v)).all()
+
+
+PLAIN: dict[str, Callable[[], tuple[Any, ...]]] = {
+    "ints": lambda: (layers.softmax, np.array([1, 2, 3])),
+    "a number": lambda: (layers.softmax, np.float64(2)),
+    "no axes": lambda: (layers.softmax, np.array(1.0)),
+    "complex numbers": lambda: (layers.rmsnorm, 1j * np.ones((3, 4))),
+    "a mask": lambda: (layers.rmsnorm, np.ma.masked_array([1.0, 2, 3], [0, 0, 1])),
+    "a wider gain": lambda: (layers.rmsnorm, np.ones((1, 1)), np.ones(3)),
+    "whole logits": lambda: (layers.cross_entropy, np.array([[1, 2], [3, 5]]), np.array([0, 1])),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_whatever_is_plain_gives_what_the_composition_gives(name: str) -> None:
+    f, *args = PLAIN[name]()
+    with ag.unfused():
+        expected = f(*args)
+    found = f(*args)
+    assert type(found) is type(expected) and np.shape(found) == np.shape(expected)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-14)
+
+
+def test_norms_of_nothing_are_nothing() -> None:
+    for f in (layers.rmsnorm, layers.layernorm):
+        assert f(np.ones((2, 0))).shape == ag.grad(lambda x, f=f: f(x).sum())(np.ones((2, 0))).shape == (2, 0)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, Tensor])
+def test_a_target_is_not_taken_for_several_rows(kind: Any) -> None:
+    for unfused in (False, True):
+        with ag.unfused() if unfused else contextlib.nullcontext(), pytest.raises(ValueError, match="one a row"):
+            layers.cross_entropy(kind(np.zeros((3, 3))), np.zeros(1, int))
+
+
+def test_rules_that_share_their_work_hold_nothing_once_the_graph_is_gone() -> None:
+    gradient = ag.grad(lambda x: layers.rmsnorm(x, np.ones(100)).sum())
+    gradient(np.ones((2, 100)))
+    tracemalloc.start()
+    gradient(np.ones((2_500, 100)))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 100_000
