@@ -32,8 +32,11 @@ _INSTALLED = tuple(_STANDARD + name for name in ("site-packages", "dist-packages
 # What asks the world, by module and name, "" for all of a module; the answer would be a constant.
 _WORLD = {
     "time": "", "posix": "urandom getrandom times getloadavg", "nt": "urandom times", "_io": "open",
-    "io": "open", "builtins": "input",
+    "io": "open", "builtins": "input", "numpy": "fromfile",
 }  # fmt: skip
+_SHOWING = tuple(
+    _STANDARD + name for name in ("linecache.py", "tokenize.py", "inspect.py", "importlib", "zipimport.py")
+)
 _NOW = {"now", "today", "utcnow"}
 
 
@@ -52,6 +55,16 @@ def _imports(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _for_itself(frame: FrameType) -> bool:
+    """Whether a library opens a file that the function did not ask for: of code, to import or to show it."""
+    inner: FrameType | None = frame
+    while inner is not None and is_library(name := inner.f_code.co_filename):
+        if name.startswith((_HERE, "<frozen ", *_SHOWING)):
+            return True
+        inner = inner.f_back
+    return inner is None
 
 
 def _asks(function: Any) -> bool:
@@ -147,8 +160,11 @@ class Running:
             self._called(what, frame)
 
     def _called(self, function: Any, frame: FrameType) -> None:
-        """A function of C is called: by a library, chance alone matters."""
-        if not _asks(function) or (function.__module__ not in ("posix", "nt") and is_library(frame.f_code.co_filename)):
+        """A function of C is called: by a library, chance alone matters, and files that it opens for the function."""
+        if not _asks(function):
+            return
+        chance, file = function.__module__ in ("posix", "nt"), function.__name__ in ("open", "fromfile")
+        if not chance and is_library(frame.f_code.co_filename) and not (file and not _for_itself(frame)):
             return
         while is_library(frame.f_code.co_filename) and frame.f_back is not None:
             frame = frame.f_back

@@ -20,6 +20,7 @@ import threading
 import time
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -443,6 +444,12 @@ def restless() -> dict[str, tuple[Callable[[Any], Any], str]]:
         "the clock": (lambda x: x * time.perf_counter(), "asks the world, perf_counter"),
         "the date": (lambda x: x * datetime.datetime.now().microsecond, "asks the world, now"),
         "a file": (read, "asks the world, open"),
+        "a file, by pathlib": (lambda x: x * len(Path(__file__).read_text()), "asks the world, open"),
+        "a file, by NumPy": (
+            lambda x: x * np.loadtxt(__file__, str, comments=None, delimiter="\t", max_rows=1).size,
+            "asks the world, open",
+        ),
+        "numbers": (lambda x: x + np.fromfile(__file__, np.uint8, 3), "asks the world, fromfile"),
         "dice": (lambda x: x * dice.normal(), "random"), "old dice": (lambda x: x * old.normal(), "random"),
         "Python's": (lambda x: x * python.random(), "random"), "a method": (lambda x, n=dice.normal: x * n(), "random"),
         "fresh dice": (lambda x: x * np.random.default_rng().normal(), "random"),
