@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import itemgetter
@@ -238,8 +239,7 @@ def _value_and_grad(
         if not level.nested:
             out = _plain(out.raw)
             out = out.copy() if isinstance(out, np.ndarray) else out  # a graph that lives on may hold it
-    taken: set[int] = set()
-    gradient = partial(_gradient, level.nested, taken)
+    gradient = partial(_gradient, level.nested)
     return out, asked([map_tree(gradient, w) for w in wrapped])
 
 
@@ -279,7 +279,7 @@ def _jacobian(
         """The gradients of one output number by every input leaf."""
         if isinstance(root, Node) and root.id >= level.floor:
             backpropagate(root, seed, level)
-        found = [_gradient(level.nested, set(), x) for x in leaves(wrapped)]
+        found = [_gradient(level.nested, x) for x in leaves(wrapped)]
         _clear(wrapped)
         return found
 
@@ -351,16 +351,16 @@ def _wrap(number: type[Value | Tensor], where: str, nested: bool, x: Operand) ->
     )
 
 
-def _gradient(nested: bool, taken: set[int], x: Operand) -> Operand:
+def _gradient(nested: bool, x: Operand) -> Operand:
     """The gradient that reached a wrapped leaf: a node inside another call, otherwise plain."""
     if x.__class__ is Tensor and not nested:  # the common case
         g = x._grad
-        if g.__class__ is np.ndarray and g.base is None and id(g) not in taken and g.shape and g.flags.writeable:
-            taken.add(id(g))
+        # Of arrays that nobody else holds, as a rule of a user's may.
+        if g.__class__ is np.ndarray and sys.getrefcount(g) == 3 and g.base is None and g.shape and g.flags.writeable:
             return g
     if isinstance(x, np.ndarray):
         if nested:
-            return each(partial(_gradient, nested, taken), x)
+            return each(partial(_gradient, nested), x)
         return np.array([v._grad or 0.0 for v in x.flat], np.float64).reshape(x.shape)
     g = x._grad
     if nested:
@@ -371,9 +371,7 @@ def _gradient(nested: bool, taken: set[int], x: Operand) -> Operand:
         return g
     g = _plain(raw(g))
     if isinstance(g, np.ndarray):
-        if g.base is not None or not g.flags.writeable or id(g) in taken:
-            g = g.copy()  # it is part of another array, or another argument's gradient too
-        taken.add(id(g))
+        return g.copy()  # it is part of another array, or another argument's gradient too, or somebody else's
     return g
 
 

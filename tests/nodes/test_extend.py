@@ -146,3 +146,12 @@ def test_wrong_calls_are_told() -> None:
         softsign(Tensor(A), axis=1)
     with pytest.raises(TypeError, match="softmax_of_mine: Values go through operations of one or two numbers"):
         softmax(ag.values(A))
+
+
+def test_a_gradient_is_no_array_that_a_rule_keeps() -> None:
+    kept = np.array([3.0, 3.0])
+    f = ag.primitive(lambda x: x * 3.0, lambda g, out, x: kept, name="kept")
+    g = ag.grad(lambda x: f(x).sum())(np.ones(2))
+    assert g is not kept
+    g[:] = 0.0
+    np.testing.assert_array_equal(kept, 3.0)
