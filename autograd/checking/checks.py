@@ -53,7 +53,9 @@ def gradcheck(
         (extrapolated over steps), "complex" (exact, for analytic functions), or "auto", which is central.
         Where that does not agree at once, steps of all sizes decide: the smallest that noise leaves
         legible, to both sides, in float64 where f can be computed in it. `f` runs on plain arrays where it gives the
-        same on them, and where it gives arrays on many points at once, stacked along a new first axis.
+        same on them, and where it gives arrays it is also called on stacked points: on many at once along a new first
+        axis. What it does there counts only where it neither raises nor warns, and gives each point what it gives it
+        alone; after that it is called on one point again, for what it keeps.
     eps: the first step, relative to max(1, |x|); by default eps^(1/3) of float64, or eps^(1/2) from
         one side. rtol, atol: tolerances, by default 1e-6 (float32: 1e-3) and 0; ten times the
         estimated error of the finite difference, and of the rounding of the gradient, comes on top.

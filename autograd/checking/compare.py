@@ -92,7 +92,7 @@ def _probe(judge: Judge, rng: np.random.Generator, name: str, elements: np.ndarr
         if found is None:
             slope, limit = judge.direction(u)
             found = [] if _clear(slope, limit) else judge.elements(_offenders(judge, rng, _Part(elements, u, slope)))
-        row = _row(judge, name, elements, u, slope, limit, found)
+        row = _row(judge, name, u, slope, limit, found)
         rows.append(row)
         if row.verdict != "ok":
             return rows + [row for row in found if row.verdict != "ok"]
@@ -190,7 +190,6 @@ def _at_fault(judge: Judge, rng: np.random.Generator, part: _Part, quick: bool) 
 def _row(
     judge: Judge,
     name: str,
-    elements: np.ndarray,
     u: np.ndarray,
     slope: Slope | None,
     limit: float,
@@ -204,7 +203,7 @@ def _row(
     # Elements that are off by less than the user's tolerance, or near a corner, explain a difference.
     if not found and not _clear(slope, limit):
         verdicts = {"kink" if slope.kind == "corner" and slope.vanishes(limit) else "wrong"}
-    if not verdicts and judge.rough(slope, norm(judge.size * u), int(elements[0])):
+    if not verdicts and judge.rough(slope, norm(judge.size * u), u):
         verdicts = {"noisy"}
     verdict = next((v for v in ("nonfinite", "wrong", "noisy", "kink") if v in verdicts), "ok")
     allowed = judge.atol * float(np.abs(u).sum()) + judge.rtol * float(np.abs(g * u).sum()) + limit

@@ -82,8 +82,9 @@ def _whole(point: Point, options: Options, u: _Along, v: _Along, rows: list[Row]
     product = hvp(lambda arrays: point.scalar(*point.arguments(arrays)), point.given(point.x), vector)
     by_hvp = float(u.v @ np.concatenate([np.asarray(raw(p), float).ravel() for p in product]))
     if len(rows) == point.x.size and all(row.verdict == "ok" and row.index is not None for row in rows):
-        numeric = float(u.v @ [row.numeric for row in rows])
-        error = norm(u.v * [row.estimate for row in rows])
+        share = u.v[[point.position_of(row.input, row.index or ()) for row in rows]]  # rows may be in any order
+        numeric = float(share @ [row.numeric for row in rows])
+        error = norm(share * [row.estimate for row in rows])
         more = MARGIN * error
     else:
         slope, more = Judge(u.slope, options).direction(v.v)

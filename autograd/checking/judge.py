@@ -89,7 +89,9 @@ class Judge:
         kink = found.corner & (found.size > slack)
         rough = found.known & ~off & ~kink & ~(MARGIN * found.error <= TELLING * size)
         for k in np.flatnonzero(rough):
-            rough[k] = self.rough(found.at(int(k)), float(size[k]), int(elements[k]))
+            u = np.zeros_like(self.point.x)
+            u[elements[k]] = unit[k]
+            rough[k] = self.rough(found.at(int(k)), float(size[k]), u)
         verdicts = ["ok"] * elements.size
         for mask, verdict in ((rough, "noisy"), (kink, "kink"), (off, "wrong"), (~found.known, "nonfinite")):
             for k in np.flatnonzero(mask):
@@ -105,9 +107,13 @@ class Judge:
             )
         ]
 
-    def rough(self, found: Slope, size: float, i: int) -> bool:
-        """Whether the difference is too uncertain to tell a wrong gradient."""
+    def rough(self, found: Slope, size: float, u: np.ndarray) -> bool:
+        """Whether the difference along u is too uncertain to tell a wrong gradient."""
         if MARGIN * found.error <= TELLING * size or not found.size:
+            return False
+        # Where the gradients are 0, how steep f is beside the point tells what is little.
+        r, i = self.line(u), int(np.flatnonzero(u)[0])
+        if MARGIN * found.error <= self.rtol * max(abs(r.change(TOP)), abs(r.change(-TOP))) / TOP < math.inf:
             return False
         noise = self.point.split(self.point.gradient_noise)[self.point.input_of(i)].max()
         if size > MARGIN * self.point.scale[i] * noise:

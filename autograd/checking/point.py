@@ -7,6 +7,8 @@ analytic gradient, its rounding noise. The function is called as `grad` calls it
 from __future__ import annotations
 
 import math
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -30,6 +32,8 @@ __all__ = ["Point", "Unfit"]
 CHUNK = 2**18  # numbers in the points that are made at once
 STACK = 128  # points that f is called on at once
 BATCH = 2**16  # numbers in the largest array within f then
+CLOSE = 1e-6  # of the least that one of them changes f: by so much may f on many at once differ from f on each
+WARNINGS = threading.RLock()  # what catches them is not made for threads
 FEW = 8  # elements or points that are not worth it
 SHAKES = 6  # gradients from which the noise in one is told
 
@@ -272,15 +276,18 @@ class Point:
 
     # ---- many points at once ----
 
-    def changes(self, elements: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much f changes as one element at a time goes a step to the right or to the left, and how far it went."""
+    def changes(self, elements: np.ndarray, steps: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How much f changes as one element at a time goes a step to the right or to the left, and how far it went.
+
+        g: the gradient there, which tells how precisely that must be known.
+        """
         there = []
         for step in (steps, -steps):
             flat = self.x.copy()
             flat[elements] += step
             there.append(self.rounded(flat)[elements])
         ways = np.array(there)
-        found = self._stacked(elements, ways) if self.stacks is not False and elements.size >= FEW else None
+        found = self._stacked(elements, ways, g) if self.stacks is not False and elements.size >= FEW else None
         if found is None:
             points = self._points(np.tile(elements, 2), ways.ravel(), CHUNK // self.x.size)
             values = [value for flats in points for value in self.values(flats)]
@@ -295,31 +302,37 @@ class Point:
             flats[np.arange(len(flats)), elements[k : k + count]] = there[k : k + count]
             yield flats
 
-    def _stacked(self, elements: np.ndarray, ways: np.ndarray) -> np.ndarray | None:
+    def _stacked(self, elements: np.ndarray, ways: np.ndarray, g: np.ndarray) -> np.ndarray | None:
         """The changes, by calls of f on many points stacked; None where f does not give each as it gives it alone.
 
-        With them go two points at which all elements are elsewhere. Alone, these must change f by as much and, the
-        first time, by as much as the elements do one by one: so what stacked points tell is true of f itself.
+        With them go two points at which all elements are elsewhere. Alone, these must change f by as much, far more
+        precisely than the elements do and, the first time, by as much as those do one by one: so what stacked points
+        tell is true of f itself. It is called alone last: what it keeps is then of one point again.
         """
         count = min(STACK, BATCH // self.recorded.largest)
         if self.weights is None or count < FEW or not (math.isfinite(self.start) and self.direct):
             return None
         rng = np.random.default_rng(4)
         shares = random_direction(rng, elements.size)
+        moves = ways - self.x[elements]
         beside = np.tile(self.x, (2, 1))
-        beside[:, elements] += shares * (ways - self.x[elements])
-        alone = np.array(self.values(beside)) - self.start
-        changes: list[float] = []
+        beside[:, elements] += shares * moves
+        parts = []
         for flats in self._points(np.tile(elements, 2), ways.ravel(), count):
             found = self._at_once(np.concatenate([beside, flats]))
-            if found is None or not (np.abs(found[:2] - alone) <= self._alike).all():
-                self.stacks = False
-                return None
-            changes += found[2:].tolist()
-        right, left = both = np.array(changes).reshape(2, -1)
-        if self.stacks is None:
-            apart = abs(alone[0] - alone[1] - float(shares @ (right - left)))
-            self.stacks = bool(apart <= 2 * self._alike + 1e-8 * norm(right - left))
+            if found is None:
+                break
+            parts.append(found)
+        alone = np.array(self.values(np.concatenate([beside, self.x[None]]))) - self.start
+        predicted = np.abs(moves * g)
+        least = min(self._alike, CLOSE * float(predicted.min(initial=math.inf, where=predicted > 0)))
+        self.stacks = self.stacks is not False and found is not None and not alone[2]
+        self.stacks &= all(bool((np.abs(part[:2] - alone[:2]) <= least).all()) for part in parts)
+        if not self.stacks:
+            return None
+        right, left = both = np.concatenate([part[2:] for part in parts]).reshape(2, -1)
+        apart = abs(alone[0] - alone[1] - float(shares @ (right - left)))
+        self.stacks = bool(apart <= 2 * self._alike + 1e-8 * norm(right - left))
         return both if self.stacks else None
 
     def _at_once(self, flats: np.ndarray) -> np.ndarray | None:
@@ -327,13 +340,19 @@ class Point:
         self.calls += len(flats)
         flats = np.concatenate([self.x[None], flats])
         try:
-            outputs = list(leaves(self.f(*self.arguments(self.bare(flats)))))
+            with WARNINGS, warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                outputs = list(leaves(self.f(*self.arguments(self.bare(flats)))))
+            if warned:
+                return None
             found = np.zeros(len(flats))
             for y, w in zip(outputs, self.weights or [], strict=True):
                 if np.shape(y) != (len(flats), *np.shape(w)):
                     return None
                 found += (y * w).reshape(len(flats), -1).sum(axis=1)
-        except Exception:  # it takes just one point at a time
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # it takes just one point at a time; pytest.fail is no Exception
             return None
         return found[1:] - found[0] if abs(found[0] - self.start) <= self._alike else None
 
@@ -408,12 +427,21 @@ class Point:
         """Where the gradient differs to both sides of the point, however close: what may be at a corner."""
         exact = self.wide or self
         signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
-        jumps = np.ones(self.x.size, bool)
-        for step in (exact.eps**0.5, exact.eps**0.5 / 8):
-            if jumps.any():
-                jumps &= _apart(*(exact.gradient_at(exact.x + t * signs * exact.scale) for t in (step, -step)))
-        # In float32 a choice may fall otherwise than in float64.
-        return jumps | _apart(self.gradient, exact.gradient)
+        corners, step, changes = np.ones(self.x.size, bool), exact.eps**0.5, []
+        for t in (step, step / 8):
+            right, left = (exact.gradient_at(exact.x + way * signs * exact.scale) for way in (t, -t))
+            corners &= _apart(right, left)
+            changes.append((right - exact.gradient, exact.gradient - left))
+            if not corners.any():
+                break
+        a, b = changes[0]
+        if corners.any():
+            # A gradient that crosses 0 smoothly changes by as much to both sides, and in proportion to the step.
+            c, d = changes[1]
+            corners &= _apart(c, d) | _apart(8 * (c + d), a + b)
+        # In float32 a choice may fall otherwise than in float64; what a step as small as rounding makes is none.
+        apart = np.abs(self.gradient - exact.gradient) > 16 * self.eps * np.abs(a + b) / step
+        return corners | (apart & _apart(self.gradient, exact.gradient))
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""

@@ -23,6 +23,7 @@ __all__ = ["Sides", "Slopes", "Survey", "Tolerance"]
 STRAIGHT = 1e-4  # of the gradient: by so much less may both sides differ without being looked at twice
 CLOSE = 1e-6  # of the gradient: by so much less may f differ from it without being looked at twice
 APART = 0.05  # of a slope: how far another may be off that is still the same
+SHARP = 1e-4  # of a slope: how precisely it must be known to be reported, beside a wrong one, at a glance
 PLAIN = 1e-5  # of the gradient: what is plainly another slope
 STEEP = 1e-3  # of the gradient: a slope that is there at all
 SMALL = (1e-7, 1e-9, 1e-11, 1e-13)  # the smallest steps
@@ -156,7 +157,7 @@ class Survey:
 
     def _of_f(self, t: float, part: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         unit = self.unit[part]
-        changes, moves = self.point.changes(self.elements[part], t * unit)
+        changes, moves = self.point.changes(self.elements[part], t * unit, self.g[part] / unit)
         return changes, moves * (self.g[part] / unit), self.point.floor
 
     def _agrees(self, value: np.ndarray, error: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -180,12 +181,12 @@ class Survey:
         plain &= np.abs(near.right - near.left) <= corner
         some = self._held(part, np.flatnonzero(plain), np.array([value, value]), apart)
         if some.size:
-            slope, wide = (self.g[part] + value)[some] / self.unit[part[some]], self._wide
-            moves, changes = self._beside(part[some], wide)
-            right, left = (changes - moves @ slope) / wide
-            coarse = max(abs(right), abs(left)) if self.side else abs(right - left) / 2
-            error = noise[some] + coarse * self._shrinks
-            sure = MARGIN * error <= apart[some]
+            # Over a smaller step the same slopes must be left: what is not is their error, some of which may cancel.
+            slope, t = (self.g[part] + value)[some] / self.unit[part[some]], self.step / 4
+            moves, changes = self._beside(part[some], t)
+            right, left = (changes - moves @ slope) / t
+            error = noise[some] + 4 * (max(abs(right), abs(left)) if self.side else abs(right - left) / 2)
+            sure = MARGIN * error <= np.minimum(apart[some], SHARP * np.abs(self.g[part] + value)[some])
             found.error[part[some]], found.known[part[some]] = error, sure
 
     def _is_plain(self, part: np.ndarray, apart: np.ndarray, error: np.ndarray, steep: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -86,10 +88,10 @@ def test_what_f_does_to_stacked_points_excuses_no_gradient(stacked: Callable[...
 def test_the_changes_of_stacked_points_are_those_of_each() -> None:
     point = Point(lambda x, w: np.tanh(x @ w) * np.arange(3), (A, W))
     elements, steps = np.arange(point.x.size), 1e-6 * point.scale
-    together, _ = point.changes(elements, steps)
+    together, _ = point.changes(elements, steps, point.gradient)
     assert point.stacks is True
     point.stacks = False
-    alone, moves = point.changes(elements, steps)
+    alone, moves = point.changes(elements, steps, point.gradient)
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-14)
     np.testing.assert_allclose(moves, [steps, -steps], rtol=1e-9)
 
@@ -97,6 +99,85 @@ def test_the_changes_of_stacked_points_are_those_of_each() -> None:
 def test_a_large_array_within_f_is_not_made_many_times() -> None:
     report, seen = shapes_seen(lambda x: x[:, None] * x, np.linspace(0.1, 1, 300))
     assert report.verdict == "ok" and seen == {(300,)}
+
+
+@pytest.mark.parametrize(("large", "share"), [(1e6, 1.0), (1e5, 0.1), (3e7, 0.03), (1e10, 1e-3)])
+@pytest.mark.parametrize("method", ["auto", "forward"])
+def test_beside_something_large_f_that_mixes_stacked_points_excuses_no_gradient(
+    large: float, share: float, method: str
+) -> None:
+    x = np.random.default_rng(0).normal(size=8)
+    means: list[Callable[..., Any]] = [lambda x: x.mean(), lambda x: x.max(), lambda x: (x * x).mean() ** 0.5]
+    for mean in means:
+        for at in (x, x.astype(np.float32)):
+            f = lambda t, x, mean=mean: (t - large, x - share * D(mean(x)))  # noqa: E731
+            report = ag.gradcheck(f, np.array([large]), at, method=method)
+            assert {row.input for row in report.rows if row.verdict == "wrong"} == {"x"}, str(report)
+    offset = np.array([large, *np.zeros(8)])
+    report = ag.gradcheck(lambda x: x - offset - share * D((x - offset).mean()), np.array([large, *x]), method=method)
+    assert report.verdict == "wrong"
+
+
+class Keeps:
+    """A layer that keeps the mean of what it saw last."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, x: Any) -> Any:
+        self.mean = D(x).mean(0)
+        self.seen.append(np.shape(x))
+        return x * 2.0
+
+
+def test_what_f_keeps_is_of_one_point_in_the_end() -> None:
+    for order, options in ((1, {}), (1, {"fast": True}), (1, {"method": "forward"}), (2, {})):
+        layer = Keeps()
+        assert ag.gradcheck(layer, A, order=order, **options)
+        assert np.shape(layer.mean) == (4,) and layer.seen[-1] == (5, 4)
+
+
+def test_f_that_warns_or_fails_on_stacked_points_is_judged_point_by_point() -> None:
+    def warns(x: Any) -> None:
+        warnings.warn("a stack", stacklevel=1)
+
+    def fails(x: Any) -> None:
+        pytest.fail("a stack")
+
+    def raises(x: Any) -> None:
+        raise ValueError("a stack")
+
+    for refuse in (warns, fails, raises):
+        seen = []
+
+        def f(x: Any, refuse: Callable[..., None] = refuse, seen: list[int] = seen) -> Any:
+            seen.append(np.ndim(x))
+            if np.ndim(x) != 2:
+                refuse(x)
+            return np.sin(x)
+
+        filters = warnings.filters[:]
+        assert ag.gradcheck(f, A).verdict == "ok" and seen.count(3) == 1
+        assert warnings.filters == filters
+
+    def interrupted(x: Any) -> Any:
+        if np.ndim(x) != 2:
+            raise KeyboardInterrupt
+        return np.sin(x)
+
+    with pytest.raises(KeyboardInterrupt):
+        ag.gradcheck(interrupted, A)
+
+
+def test_warnings_are_as_before_after_checks_in_threads() -> None:
+    filters = warnings.filters[:]
+    work = lambda: [ag.gradcheck(np.tanh, A) for _ in range(20)]  # noqa: E731
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == filters
 
 
 def test_f_may_keep_count() -> None:
@@ -153,6 +234,17 @@ def test_slopes_of_all_sizes_are_each_found_wrong_or_right() -> None:
     assert wrong(report) == {(i,) for i in range(0, 12, 2)}
     for row in report.rows:
         assert row.index and row.numeric == pytest.approx(2 * w[row.index[0]], abs=10 * row.estimate)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0])
+@pytest.mark.parametrize("method", ["auto", "forward", "backward"])
+def test_the_numbers_of_a_wrong_element_are_right_within_their_error(scale: float, method: str) -> None:
+    """On whatever scale f bends."""
+    double = rule(lambda x: np.sin(x / scale), lambda g, out, x: 2 * g * np.cos(x / scale) / scale)
+    for at in ([0.7, 1.1], [0.7, 1.1, 0.3, -0.4]):
+        report = ag.gradcheck(double, np.array(at) * scale, method=method)
+        assert len(wrong(report)) == len(at) and "is twice the numeric one" in report.guess
+        assert all(abs(row.numeric - row.analytic / 2) <= 3 * row.estimate for row in report.rows)
 
 
 def test_corners_are_told_from_slopes_beside_them() -> None:
@@ -220,6 +312,41 @@ def test_one_wrong_second_derivative_of_many_is_named(kind: Any) -> None:
     report = ag.gradcheck(lambda x: np.sin(x[1:]).sum() + np.sin(x[0, 1:]).sum() + cut(x[0, 0]), x, order=2)
     assert {row.index for row in report.rows if row.verdict == "wrong" and row.index} == {(0, 0)}
     assert all(row.order == 2 for row in report.rows if row.verdict == "wrong")
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_second_order_does_not_depend_on_the_order_of_the_rows(fast: bool) -> None:
+    """Found in groups by size: those of elements at corners first, then by the size of their gradients."""
+    a, b = np.array([0.6953, 0.0]), np.array([0.0, -0.9253])
+    assert ag.gradcheck(lambda a, b: (a * b).sum(), a, b, order=2, fast=fast)
+    a, b = np.array([1e-4, 1e5]), np.array([0.02, -9e4])
+    assert ag.gradcheck(lambda a, b: (a * b * b).sum(), a, b, order=2, fast=fast)
+    assert ag.gradcheck(lambda d: (d["a"] * d["b"] ** 2).sum() * d["c"], {"c": 2.0, "b": b, "a": a}, order=2, fast=fast)
+
+
+DOUBLED = rule(lambda x: x * 1.0, lambda g, out, x: 2 * g)
+SQUARE = rule(lambda x: x * x, lambda g, out, x: g * 2 * DOUBLED(x))  # whose second derivative is twice too large
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("f", "at"),
+    [
+        (SQUARE, [0, 0, 0]),
+        (lambda x: SQUARE(x - 1.0).sum(), [1, 1, 1]),
+        (lambda x: 1e6 * SQUARE(1e4 * x - 1e4).sum(), [1, 1]),
+        (lambda x: SQUARE(x[0] - x[1]) + np.sin(x[2]), [0.3, 0.3, 0.7]),
+        (lambda x: SQUARE(x[0] - 0.5) + abs(x[1]), [0.5, 0]),
+        (lambda x: (1 - x[0]) ** 2 + 100 * SQUARE(x[1] - x[0] ** 2), [1, 1]),
+    ],
+)
+def test_a_wrong_second_derivative_is_found_at_a_stationary_point(
+    f: Any, at: list[float], dtype: Any, fast: bool
+) -> None:
+    report = ag.gradcheck(f, np.array(at, dtype), order=2, fast=fast)
+    assert any(row.order == 2 and row.verdict == "wrong" for row in report.rows), str(report)
+    assert not any(row.order == 1 and row.verdict == "wrong" for row in report.rows), str(report)
 
 
 def test_an_asymmetric_second_derivative_is_found() -> None:

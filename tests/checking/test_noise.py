@@ -32,6 +32,31 @@ def everywhere(f: Function, at: list[float], expected: set[int], dtypes: list[An
             assert wrong(report) == expected and bool(report) == (not expected), f"{options} {report}"
 
 
+# ---- gradients that are 0 ----------------------------------------------------------------
+
+FIT = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+
+@pytest.mark.parametrize(
+    ("f", "at"),
+    [
+        (lambda x: (np.maximum(x, 0) ** 2).sum(), [0.0]),
+        (lambda x: (abs(x) * x).sum(), [0.0, 0.0]),
+        (lambda x: (np.maximum(x - 1, 0) ** 2).sum(), [1.0]),
+        (lambda x: 1e10 * (np.maximum(x, 0) ** 2).sum(), [0.0, 0.0]),
+        (lambda x: 1e-10 * (np.maximum(x, 0) ** 1.5).sum(), [0.0]),
+        (lambda x: ((x - 1) ** 2).sum(), [1.0, 1.0, 1.0]),
+        (lambda x: ((x - 1) ** 3).sum(), [1.0, 1.0]),
+        (lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2, [1.0, 1.0]),
+        (lambda x: ((FIT @ x - FIT @ np.array([0.5, 0.75])) ** 2).sum(), [0.5, 0.75]),
+    ],
+)
+def test_a_gradient_of_0_at_a_minimum_is_right(f: Function, at: list[float]) -> None:
+    """f is 0 there, and so is what rounding does to it: beside the point it does more."""
+    everywhere(f, at, set())
+    everywhere(lambda x: f(x) + 1e-3 * D(x).sum(), at, set(range(len(at))), [np.float64])
+
+
 # ---- corners -----------------------------------------------------------------------------
 
 
