@@ -86,6 +86,11 @@ class Judge:
             slack += np.where(off, MARGIN * self.point.gradient_noise[elements] * unit, 0.0)
             off &= ~found.vanish(slack)
         size = self.size[elements] * unit
+        bent = found.corner & ~off & (found.size > slack)
+        bent &= (found.size < 1e-6 * size) | (found.size > 1e3 * size)  # or it is as large as gradients are
+        if bent.any():  # it may be what rounding makes of a gradient that crosses 0
+            bent &= found.size <= slack + MARGIN * 100 * self.exact.eps * self.point.steepness[elements] * unit
+            slack[bent] = found.size[bent]
         kink = found.corner & (found.size > slack)
         rough = found.known & ~off & ~kink & ~(MARGIN * found.error <= TELLING * size)
         for k in np.flatnonzero(rough):

@@ -396,7 +396,7 @@ class Point:
         shakes = [self._first_shake, *(self._shake(k) for k in range(1, SHAKES))]
         noise = np.nan_to_num(np.max([np.abs(moved - exact.gradient) for moved, _ in shakes], axis=0), posinf=0)
         # A change that flips a choice, as of the larger one, shows a corner, which is no rounding.
-        noise = np.minimum(noise, 1e3 * self.eps * shakes[-1][1])
+        noise = np.minimum(noise, 1e3 * self.eps * np.maximum(shakes[-1][1], self.steepness))
         if self.wide:  # what really became of it is known, and must only be likely
             typical = [np.full(g.size, np.median(g) if g.size else 0.0) for g in self.split(np.abs(exact.gradient))]
             noise = np.minimum(noise + 4 * self.eps * np.concatenate(typical), self.most_gradient_noise)
@@ -406,8 +406,8 @@ class Point:
     def most_gradient_noise(self) -> np.ndarray:
         """What it is at most, which takes less to tell."""
         if self.wide:
-            return 2 * np.abs(self.gradient - self.wide.gradient)
-        return np.full(self.x.size, 1e4 * self.eps * self._first_shake[1])
+            return 2 * np.abs(self.gradient - self.wide.gradient) + 100 * self.wide.eps * self.steepness
+        return 1e4 * self.eps * np.maximum(self._first_shake[1], self.steepness)
 
     @cached_property
     def _first_shake(self) -> tuple[np.ndarray, float]:
@@ -422,9 +422,21 @@ class Point:
             parts = grad(lambda arrays: exact.scalar(*exact.arguments(arrays)))(nodes)  # of nodes: every rule records
         return np.concatenate([plain(g).astype(float).ravel() for g in leaves(parts)]), shaker.largest
 
-    @cached_property
+    @property
     def corners(self) -> np.ndarray:
         """Where the gradient differs to both sides of the point, however close: what may be at a corner."""
+        return self._around[0]
+
+    @property
+    def steepness(self) -> np.ndarray:
+        """How much the gradient changes beside the point per unit where it crosses 0 smoothly; elsewhere 0.
+
+        There that tells what the rounding of x makes of it, and its size does not.
+        """
+        return self._around[1]
+
+    @cached_property
+    def _around(self) -> tuple[np.ndarray, np.ndarray]:
         exact = self.wide or self
         signs = np.random.default_rng(3).choice([-1.0, 1.0], self.x.size) * np.linspace(0.5, 1.5, self.x.size)
         corners, step, changes = np.ones(self.x.size, bool), exact.eps**0.5, []
@@ -434,14 +446,16 @@ class Point:
             changes.append((right - exact.gradient, exact.gradient - left))
             if not corners.any():
                 break
-        a, b = changes[0]
+        steepness = np.zeros_like(self.x)
         if corners.any():
             # A gradient that crosses 0 smoothly changes by as much to both sides, and in proportion to the step.
-            c, d = changes[1]
-            corners &= _apart(c, d) | _apart(8 * (c + d), a + b)
+            (a, b), (c, d) = changes
+            crosses = corners & ~_apart(c, d) & ~_apart(8 * (c + d), a + b)
+            steepness[crosses] = np.abs(a + b)[crosses] / step
+            corners &= ~crosses
         # In float32 a choice may fall otherwise than in float64; what a step as small as rounding makes is none.
-        apart = np.abs(self.gradient - exact.gradient) > 16 * self.eps * np.abs(a + b) / step
-        return corners | (apart & _apart(self.gradient, exact.gradient))
+        apart = np.abs(self.gradient - exact.gradient) > 16 * self.eps * steepness
+        return corners | (apart & _apart(self.gradient, exact.gradient)), steepness
 
     def imaginary_step(self, u: np.ndarray) -> float:
         """The derivative along u as the imaginary part of f(x + i h u) / h (Squire and Trapp 1998)."""

@@ -57,6 +57,29 @@ def test_a_gradient_of_0_at_a_minimum_is_right(f: Function, at: list[float]) -> 
     everywhere(lambda x: f(x) + 1e-3 * D(x).sum(), at, set(range(len(at))), [np.float64])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_right_gradient_passes_at_any_minimum(dtype: Any, fast: bool) -> None:
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        a = rng.normal(size=(5, 3)) * 10.0 ** rng.integers(-2, 3)
+        at = np.round(rng.normal(size=3), seed + 1).astype(dtype)
+        fits: list[Function] = [
+            lambda x, a=a, at=at: ((a @ x - a @ at) ** 2).sum(),
+            lambda x, a=a, at=at: ((a @ (x - at)) ** 2).sum(),
+            lambda x, at=at: ((np.sin(x) - np.sin(at)) ** 2).sum(),
+        ]
+        for f in fits:
+            report = ag.gradcheck(f, at, fast=fast, order=2)
+            assert report and "noisy" not in str(report), f"{seed} {report}"
+
+
+def test_a_smooth_function_is_not_at_a_corner_where_its_gradient_is_0() -> None:
+    report = ag.gradcheck(lambda x: ((FIT @ (x - np.array([0.1, 0.7]))) ** 2).sum(), np.array([0.1, 0.7]))
+    assert report.verdict == "ok", str(report)
+    assert ag.gradcheck(lambda x: (x**2 + 1e-9 * abs(x)).sum(), np.zeros(2)).verdict == "kink"
+
+
 # ---- corners -----------------------------------------------------------------------------
 
 
