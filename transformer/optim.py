@@ -95,8 +95,10 @@ def adam(
         c1 = _through(step, lambda n: 1 - b1 ** (n + 1), b1)
         c2 = _through(step, lambda n: (1 - b2 ** (n + 1)) ** 0.5, b2)
         size, floor, root_floor = rate * (c2 / c1), eps * c2, eps_root * (c2 * c2)
-        if suits(inputs) and all(isinstance(x, float) for x in (rate, b1, b2)):
-            shrinks = {k: 1 - rate * weight_decay for k, p in params.items() if weight_decay and decays(k, p)}
+        if isinstance(rate, float) and isinstance(b1, float) and isinstance(b2, float) and suits(inputs):
+            shrinks = {}
+            if weight_decay:
+                shrinks = {k: 1 - rate * weight_decay for k, p in params.items() if decays(k, p)}
             told = Numbers(b1, b2, size, floor, root_floor, shrinks)
             new, m, v = adam_in_blocks(params, grads, state["m"], state["v"], told, in_place)
             return new, {"step": step + 1, "m": m, "v": v}

@@ -245,6 +245,8 @@ def _value_and_grad(
 
 def _one_number(name: str, out: Operand) -> Operand:
     """What f gave, where it is one number; ValueError elsewhere."""
+    if type(out) is Tensor and out.raw.shape == () and out.raw.dtype.kind == "f":
+        return out  # the common case
     if is_values(out) and out.size == 1:
         out = out.item()
     if _is_bool(out):
